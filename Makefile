@@ -1,0 +1,33 @@
+# `make help` lists what there is. PYTHON is the interpreter that the environment is made with.
+PYTHON ?= python3
+BIN := .venv/bin
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/installed  ## make .venv with everything that the tests need
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install -c constraints.txt -e '.[test]'
+	touch $@
+
+lint: setup  ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+test: setup  ## the default tests: under five minutes on two cores
+	$(BIN)/pytest
+
+slow: setup  ## the tests that are left out by default, but for those on a cluster or a GPU
+	$(BIN)/pytest -m 'slow or browser'
+
+demo: setup  ## the main job on embedded data
+	$(BIN)/python study/run.py --grid kesl_ablation
+
+bench: setup  ## throughput and overhead, as ratios
+	$(BIN)/python bench/throughput.py
+	$(BIN)/python bench/overhead.py
+
+.PHONY: help setup lint test slow demo bench

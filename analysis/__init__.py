@@ -1,0 +1,1 @@
+"""What the trials say: runs, tables, figures, the report."""

@@ -1,0 +1,139 @@
+"""The report of a study: its table in all forms, its figures, and one page of HTML with both."""
+
+import base64
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from pandas import DataFrame
+
+from analysis import figures, runs, tables
+from study.grid import Plan
+
+FORMS = {
+    "txt": tables.text,
+    "md": tables.markdown,
+    "tex": tables.latex,
+    "csv": tables.csv,
+}
+ENVIRONMENT = ("commit", "host", "device", "threads", "python", "torch")  # and every version.*
+
+# By the beginning of a figure's name: its heading, and what it shows.
+ABOUT = {
+    "learning_curves": (
+        "Learning curves",
+        "Accuracy by epoch: the mean over a row's finished seeds (of a row without any: over the "
+        "running ones), in a band of ± one standard deviation. Rows with the same trials are one "
+        "line. The axis starts at the lowest mean after a quarter of the epochs.",
+    ),
+    "effects": (
+        "Effect of each hyper-parameter",
+        "Every numeric setting in which some cells differ and in nothing else: dots are seeds, "
+        "circles their mean, the dashed line is the baseline. What is held is in the legend.",
+    ),
+    "soft_labels": (
+        "Soft labels",
+        "Each distinct matrix of soft labels, the distribution of one class in a row: its entropy "
+        "and the mass of the true class stand beside it.",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written, and the table for a terminal and for MLflow's description."""
+
+    text: str
+    markdown: str
+    html: Path
+    files: tuple[Path, ...]
+
+
+def write(plan: Plan, tracking_uri: str, folder: Path) -> Report:
+    """Writes the report of what is recorded so far into `folder`; the same data, the same bytes.
+
+    table.txt, .md, .tex, .csv, each figure as PNG and SVG, and report.html, which needs no other
+    file. Raises Invalid where the tracker cannot be read.
+    """
+    recorded = runs.trials(tracking_uri, plan.trials())
+    histories = runs.histories(tracking_uri, plan.trials(), list(figures.CURVES))
+    cells = tables.compare(plan, recorded)
+    soft = _soft_labels(plan, recorded, tracking_uri)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {name: render(plan, cells) for name, render in FORMS.items()}
+    files = [folder / f"table.{name}" for name in written]
+    for path, content in zip(files, written.values(), strict=True):
+        path.write_text(content, encoding="utf-8")
+    drawn = figures.draw(plan, recorded, histories, soft, str(cells["selection"].iloc[0]))
+    files += figures.save(drawn, folder)
+    page = folder / "report.html"
+    page.write_text(_page(plan, cells, recorded, folder, list(drawn)), encoding="utf-8")
+    return Report(written["txt"], written["md"], page, (*files, page))
+
+
+def _soft_labels(plan: Plan, recorded: DataFrame, tracking_uri: str) -> dict[str, DataFrame]:
+    """Those of the first finished seed of each cell, by trial id."""
+    finished = set(recorded.index[recorded["status"] == "finished"])
+    first = [next((i for i in c.trials.values() if i in finished), None) for c in plan.cells]
+    read = {i: runs.soft_labels(tracking_uri, i) for i in dict.fromkeys(first) if i}
+    return {i: frame for i, frame in read.items() if frame is not None}
+
+
+def _page(plan: Plan, cells: DataFrame, recorded: DataFrame, folder: Path, drawn: list[str]) -> str:
+    loader = FileSystemLoader(Path(__file__).parent)
+    jinja = Environment(
+        loader=loader,
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    trials = _trials(plan, recorded)
+    return jinja.get_template("report.html.j2").render(
+        plan=plan,
+        table=tables.html(plan, cells),
+        counts=Counter(trial["status"] for trial in trials),
+        trials=trials,
+        figures=[_figure(name, folder) for name in drawn],
+        environment=_environment(recorded),
+    )
+
+
+def _figure(name: str, folder: Path) -> dict[str, str]:
+    heading, caption = next(about for start, about in ABOUT.items() if name.startswith(start))
+    content = base64.b64encode((folder / f"{name}.svg").read_bytes()).decode()
+    source = f"data:image/svg+xml;base64,{content}"
+    return {"name": name, "heading": heading, "caption": caption, "source": source}
+
+
+def _trials(plan: Plan, recorded: DataFrame) -> list[dict[str, str]]:
+    """One entry a trial, in the order of the table, with the first cell that it stands in."""
+    listed: dict[str, dict[str, str]] = {}
+    for cell in plan.cells:
+        name = cell.row if len(plan.columns) == 1 else f"{cell.row}, {cell.column}"
+        for seed, trial_id in cell.trials.items():
+            key = trial_id or f"{name} {seed}"
+            about = {"cell": name, "seed": seed, "id": trial_id or ""}
+            if key not in listed:
+                listed[key] = about | _state(trial_id, recorded)
+    return list(listed.values())
+
+
+def _state(trial_id: str | None, recorded: DataFrame) -> dict[str, str]:
+    if trial_id not in recorded.index:
+        return {"status": "not started", "reason": "", "host": "", "seconds": ""}
+    row = recorded.loc[trial_id].dropna()
+    words = {name: str(row.get(name, "")) for name in ("status", "reason", "host")}
+    return words | {"seconds": f"{row['seconds']:.1f}" if "seconds" in row else ""}
+
+
+def _environment(recorded: DataFrame) -> dict[str, list[tuple[str, int]]]:
+    """What the trials were run with: by name, each value and the number of trials with it."""
+    names = [str(name) for name in recorded]
+    versions = sorted(name for name in names if name.startswith("version."))
+    found = {}
+    for name in (*(n for n in ENVIRONMENT if n in names), *versions):
+        counts = Counter(str(value) for value in recorded[name].dropna())
+        found[name.removeprefix("version.")] = sorted(counts.items())
+    return {name: values for name, values in found.items() if values}

@@ -1,0 +1,159 @@
+"""What the tracker has recorded, as pandas frames: one row a trial, one row an epoch."""
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Run
+from mlflow.exceptions import MlflowException
+from pandas import DataFrame
+
+from study.grid import Plan
+from trainables.settings import Invalid, unknown
+
+EXPERIMENT = "label-studies"
+PAGE = 1000  # runs a request
+SQLITE = "sqlite:///"
+RANK = {"finished": 2, "failed": 1}  # of two runs with one trial id, the one further on counts
+
+# A server that does not answer fails a call at once, instead of after four minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+Content = TypeVar("Content")
+
+
+def default_tracking_uri() -> str:
+    """MLFLOW_TRACKING_URI, or else the database in the study command's default storage."""
+    local = f"{SQLITE}{Path.home()}/.label-studies/storage/mlflow.db"
+    return os.environ.get("MLFLOW_TRACKING_URI", local)
+
+
+def plan(tracking_uri: str, study: str) -> Plan:
+    """How the study was laid out. Raises Invalid, with the names that exist, if it is unknown."""
+    client = _connect(tracking_uri)
+    newest_first = list(_search(client, "tags.kind = 'study'"))
+    parents = {run.data.tags["study"]: run for run in reversed(newest_first)}
+    if study not in parents:
+        raise unknown("study", study, sorted(parents))
+    text = _artifact(client, parents[study], "plan.json", Path.read_text)
+    if text is None:
+        raise Invalid(f"study {study!r} has no plan.json in {tracking_uri}")
+    return Plan.from_json(json.loads(text))
+
+
+def trials(tracking_uri: str, ids: Sequence[str]) -> DataFrame:
+    """The recorded ones of the trials `ids`, in that order, one row each; the index is `trial_id`.
+
+    Columns: run_id, started (ms since 1970), the tags (status, reason, host, ...), the settings by
+    their dotted names, and the newest value of each metric, NaN where a trial lacks it.
+    """
+    wanted = dict.fromkeys(ids)
+    rows: dict[str, dict[str, Any]] = {}
+    # MLflow has no `tags.trial_id IN (...)`: one id is asked for, of several all runs are read.
+    which = f"tags.trial_id = '{ids[0]}'" if len(wanted) == 1 else "tags.kind = 'trial'"
+    for run in _search(_connect(tracking_uri), which):
+        row = _row(run)
+        old = rows.get(row["trial_id"])
+        if row["trial_id"] in wanted and (old is None or _precedence(row) > _precedence(old)):
+            rows[row["trial_id"]] = row
+    frame = DataFrame([rows[i] for i in wanted if i in rows], columns=_columns(rows))
+    return frame.set_index("trial_id")
+
+
+def histories(tracking_uri: str, ids: Sequence[str], metrics: Sequence[str]) -> DataFrame:
+    """Columns trial_id, epoch, metric, value: every recorded epoch, the newest value of each."""
+    client = _connect(tracking_uri)
+    recorded = trials(tracking_uri, ids)
+    points = [
+        (trial_id, point.step, metric, point.value)
+        for metric in metrics
+        if metric in recorded
+        for trial_id, run_id in recorded["run_id"][recorded[metric].notna()].items()
+        for point in sorted(client.get_metric_history(run_id, metric), key=lambda p: p.timestamp)
+    ]
+    frame = DataFrame(points, columns=["trial_id", "epoch", "metric", "value"])
+    newest = frame.drop_duplicates(["trial_id", "epoch", "metric"], keep="last")
+    return newest.sort_values(["trial_id", "metric", "epoch"], ignore_index=True)
+
+
+def soft_labels(tracking_uri: str, trial_id: str) -> DataFrame | None:
+    """The soft labels of a trial, (classes, classes), a distribution a row; None if it has none."""
+    recorded = trials(tracking_uri, [trial_id])
+    if recorded.empty:
+        return None
+    client = _connect(tracking_uri)
+    run = client.get_run(recorded["run_id"].iloc[0])
+    frame = _artifact(client, run, "soft_labels.csv", pd.read_csv)
+    return None if frame is None else frame.set_axis(frame.columns)
+
+
+def _connect(tracking_uri: str) -> MlflowClient:
+    """Raises Invalid for a database that does not exist: MLflow would make an empty one."""
+    if tracking_uri.startswith(SQLITE) and not Path(tracking_uri.removeprefix(SQLITE)).is_file():
+        raise Invalid(f"--tracking-uri {tracking_uri!r}: there is no such database")
+    return MlflowClient(tracking_uri)
+
+
+def _search(client: MlflowClient, which: str) -> Iterator[Run]:
+    """All runs that pass the filter, the newest first. Raises Invalid if nothing answers."""
+    try:
+        experiment = client.get_experiment_by_name(EXPERIMENT)
+        token: str | None = ""
+        while experiment is not None and token is not None:
+            page = client.search_runs(
+                [experiment.experiment_id],
+                which,
+                max_results=PAGE,
+                page_token=token or None,
+            )
+            yield from page
+            token = page.token
+    except MlflowException as error:
+        first = str(error).splitlines()[0]
+        raise Invalid(f"--tracking-uri {client.tracking_uri!r} cannot be read: {first}") from error
+
+
+def _artifact(
+    client: MlflowClient, run: Run, name: str, read: Callable[[Path], Content]
+) -> Content | None:
+    if name not in (entry.path for entry in client.list_artifacts(run.info.run_id)):
+        return None
+    with TemporaryDirectory() as folder:
+        return read(Path(client.download_artifacts(run.info.run_id, name, folder)))
+
+
+def _row(run: Run) -> dict[str, Any]:
+    tags = {name: v for name, v in run.data.tags.items() if not name.startswith("mlflow.")}
+    settings = {name: _value(name, text) for name, text in run.data.params.items()}
+    about = {"run_id": run.info.run_id, "started": run.info.start_time}
+    return about | {"status": "running", "reason": ""} | tags | settings | run.data.metrics
+
+
+def _columns(rows: dict[str, dict[str, Any]]) -> list[str]:
+    first = ["trial_id", "run_id", "started", "status", "reason"]
+    return list(dict.fromkeys(first + [name for row in rows.values() for name in row]))
+
+
+def _precedence(row: dict[str, Any]) -> tuple[int, int]:
+    return RANK.get(row["status"], 0), row["started"]
+
+
+def _value(name: str, text: str) -> str | int | float | bool | None:
+    """A setting as it was before MLflow made it text. A checksum of digits only stays text."""
+    if name.endswith(".sha256"):
+        return text
+    if text in (constants := {"None": None, "True": True, "False": False}):
+        return constants[text]
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text

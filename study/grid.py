@@ -1,0 +1,234 @@
+"""Grid: a published table as trials; Plan: the same with the ids of what is to be run."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from typing import Any, Literal
+
+from trainables.settings import Invalid, Use, unknown
+from trainables.trial import Trial, map_settings
+
+Scale = Literal["demo", "paper"]
+Published = float | tuple[float, float] | None  # mean, or mean and standard deviation, as printed
+Entry = tuple[Trial | None, Published]  # no trial: a number of other authors, never run here
+
+DEMO_EPOCHS = 40
+DEMO_BATCH = 16
+DEMO_IMAGES = 15  # a class
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What a column shows: a metric of the history, times `factor`, in `unit`."""
+
+    name: str
+    unit: str
+    factor: float = 1.0
+    better: Literal["higher", "lower"] = "higher"
+
+
+def percent(name: str, better: Literal["higher", "lower"] = "higher") -> Metric:
+    """A share, shown in percent; differences of it are percentage points."""
+    return Metric(name, "%", 100.0, better)
+
+
+def demo(trial: Trial, rate: float = 1.0) -> Trial:
+    """`trial` on the embedded digits, with a few images a class: seconds on one core.
+
+    Every part is replaced by its own counterpart (its class's `demo`), lengths are scaled to
+    DEMO_EPOCHS, and the learning rate is multiplied by `rate`. Number formats are fixed, since
+    small nets gain nothing from others: demo results are the same on every machine.
+    """
+    trial = map_settings(trial, lambda part: part.demo() if isinstance(part, Use) else part)
+    recipe = trial.recipe
+    shrink = DEMO_EPOCHS / recipe.epochs
+    return trial.but(
+        data=trial.data.but(train_per_class=DEMO_IMAGES, validation=0.1),
+        recipe=recipe.but(
+            epochs=DEMO_EPOCHS,
+            batch_size=DEMO_BATCH,
+            lr=recipe.lr * rate,
+            milestones=tuple(shrink * milestone for milestone in recipe.milestones),
+            warmup_epochs=shrink * recipe.warmup_epochs,
+            precision="float32",
+            memory_format="contiguous",
+            keep=min(recipe.keep, DEMO_EPOCHS),
+        ),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A table typed as it is printed. `baseline` is the row, or the column, that gains refer to."""
+
+    title: str
+    paper: str  # its key in published.csv, and the table's
+    table: str
+    columns: Mapping[str, Metric]
+    rows: Mapping[str, Entry | Mapping[str, Entry]]  # one entry: a table of one column
+    baseline: str
+    selection: str  # the rule of selection.RULES that the paper reports by
+    assumed: tuple[str, ...] = ()  # what the paper leaves open, in words
+    seeds: int = 3
+    demo: Callable[[Trial], Trial] = demo
+
+    def cells(self) -> Iterator[tuple[str, str, Trial | None, Published]]:
+        """(row, column, trial, published) of every cell, in reading order."""
+        for row, entries in self.rows.items():
+            if isinstance(entries, tuple):
+                entries = {next(iter(self.columns)): entries}
+            for column, (trial, published) in entries.items():
+                yield row, column, trial, published
+
+    def at(self, scale: Scale) -> Iterator[tuple[str, str, Trial | None, Published]]:
+        """The cells with their trials at that scale."""
+        for row, column, trial, published in self.cells():
+            yield row, column, self.demo(trial) if trial and scale == "demo" else trial, published
+
+
+def grids() -> list[str]:
+    """The names of all grids: the files of study/grids."""
+    package = importlib.import_module("study.grids")
+    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_")
+
+
+def find(name: str) -> Grid:
+    """The grid of that name. Raises Invalid for an unknown one."""
+    if name not in grids():
+        raise unknown("--grid", name, grids())
+    grid: Grid = importlib.import_module(f"study.grids.{name}").grid
+    return grid
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """A cell of a plan: which trials it is the mean of, by seed; empty if published only."""
+
+    row: str
+    column: str
+    trials: dict[str, str | None]  # seed -> id; None where an id needs files that are not at hand
+    published: tuple[float, float | None] | None  # mean and std, in the column's unit
+    settings: dict[str, Any]  # Trial.flat() of the first seed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """A study laid out: a grid at a scale with seeds and overrides. Plain data, kept as JSON."""
+
+    study: str
+    grid: str
+    title: str
+    paper: str
+    scale: Scale
+    overrides: tuple[str, ...]
+    columns: dict[str, Metric]
+    baseline: str
+    selection: str
+    assumed: tuple[str, ...]
+    cells: tuple[Cell, ...]
+
+    def trials(self) -> list[str]:
+        """The ids of all trials, each once, in the order of the table."""
+        return list(dict.fromkeys(i for c in self.cells for i in c.trials.values() if i))
+
+    def rows(self) -> list[str]:
+        return list(dict.fromkeys(cell.row for cell in self.cells))
+
+    def baseline_of(self, cell: Cell) -> Cell | None:
+        """The cell that this one's gain refers to; None for a baseline itself."""
+        own = (
+            (cell.row, self.baseline)
+            if self.baseline in self.columns
+            else (self.baseline, cell.column)
+        )
+        return next((c for c in self.cells if (c.row, c.column) == own and c is not cell), None)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> "Plan":
+        tuples = {name: tuple(values[name]) for name in ("overrides", "assumed")}
+        columns = {name: Metric(**metric) for name, metric in values["columns"].items()}
+        cells = tuple(
+            Cell(**{**cell, "published": cell["published"] and tuple(cell["published"])})
+            for cell in values["cells"]
+        )
+        return cls(**{**values, **tuples, "columns": columns, "cells": cells})
+
+
+def lay_out(
+    name: str,
+    scale: Scale,
+    seeds: int | None,
+    overrides: tuple[str, ...],
+    resolve: Callable[[Trial], tuple[Trial, str | None]],
+) -> tuple[Plan, dict[Trial, str | None]]:
+    """The plan of a study of the grid `name`, and its distinct trials with their ids.
+
+    `resolve` makes a trial ready and gives its id, or None where that is not known. Raises Invalid
+    for an unknown grid, and for an override `field=value` that is wrong, or that no row has.
+    """
+    grid = find(name)
+    table = list(grid.at(scale))
+    changed = _overridden([trial for _, _, trial, _ in table if trial], overrides)
+    trials: dict[Trial, str | None] = {}
+    cells = []
+    for row, column, trial, published in table:
+        ids: dict[str, str | None] = {}
+        own = changed[trial] if trial else None
+        for seed in range(seeds or grid.seeds):
+            if own is not None:
+                ready, ids[str(seed)] = resolve(own.but(seed=seed))
+                trials[ready] = ids[str(seed)]
+        pair = published if isinstance(published, tuple) or published is None else (published, None)
+        settings = own.flat() if own else {}
+        cells.append(Cell(row=row, column=column, trials=ids, published=pair, settings=settings))
+    plan = Plan(
+        study=study_name(name, scale, overrides),
+        grid=name,
+        title=grid.title,
+        paper=f"{grid.paper}, {grid.table}",
+        scale=scale,
+        overrides=overrides,
+        columns=dict(grid.columns),
+        baseline=grid.baseline,
+        selection=grid.selection,
+        assumed=grid.assumed,
+        cells=tuple(cells),
+    )
+    return plan, trials
+
+
+def study_name(grid: str, scale: Scale, overrides: tuple[str, ...]) -> str:
+    """One study for each grid, scale and set of overrides: the same command finds it again."""
+    changes = sha256("\n".join(sorted(overrides)).encode()).hexdigest()[:8]
+    return f"{grid}.{scale}.{changes}" if overrides else f"{grid}.{scale}"
+
+
+def _overridden(trials: list[Trial], overrides: tuple[str, ...]) -> dict[Trial, Trial]:
+    """Each trial with the overrides for which it has the setting."""
+    values = {}
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        if not equals:
+            raise Invalid(f"--set {override!r}: must be field=value, like targets.temperature=5")
+        values[name] = value
+    parts = {name: value for name, value in values.items() if "." not in name}
+    settings = {name: value for name, value in values.items() if "." in name}
+    swapped = {trial: trial.set(parts) for trial in trials}
+    known = dict.fromkeys(name for trial in swapped.values() for name in trial.flat())
+    for name in settings:
+        if not _has(known, name):
+            raise unknown("--set: field", name, known)
+    return {
+        trial: now.set({name: v for name, v in settings.items() if _has(now.flat(), name)})
+        for trial, now in swapped.items()
+    }
+
+
+def _has(flat: Mapping[str, Any], name: str) -> bool:
+    """Whether there is a setting of that name: a value, or a part or tuple with settings in it."""
+    return any(key == name or key.startswith(f"{name}.") for key in flat)

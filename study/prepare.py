@@ -1,0 +1,76 @@
+"""Prepare: everything that can be wrong is found before the first trial starts."""
+
+import functools
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+
+from study.estimate import task_without_data
+from trainables.data.source import Source
+from trainables.settings import Invalid
+from trainables.train import Site
+from trainables.trial import Trial
+
+FREE_MIB = 256  # of disk, to start with
+
+
+def ready(trial: Trial, folder: Path, formats: dict[str, str]) -> tuple[Trial, str]:
+    """The trial with its files under `folder` fetched where need be and checksummed, and its id.
+
+    Raises Invalid where a file is missing and cannot be fetched.
+    """
+    for use in trial.uses():
+        if hasattr(use.part, "fetch"):
+            use.part.fetch(folder, **dict(use.items))
+    resolved = trial.resolved(folder, formats)
+    return resolved, resolved.id
+
+
+@functools.cache
+def missing(trial: Trial, folder: Path) -> list[str]:
+    """What the trial lacks under `folder`, a line each: data sets, weights, hierarchies."""
+    lines = []
+    for use in trial.uses():
+        try:
+            if issubclass(use.part, Source):
+                use.build().verify(folder)
+            if hasattr(use.part, "fetch"):
+                use.part.fetch(folder, **dict(use.items))
+            use.resolved(folder)
+        except Invalid as error:
+            lines.append(str(error))
+    return lines
+
+
+def check_parts(trials: Iterable[Trial], folder: Path) -> None:
+    """Verifies every data set and builds every part once. Raises Invalid for the first bad one."""
+    site = Site(folder, torch.device("cpu"))
+    trials = list(trials)
+    for source in {trial.data.source for trial in trials}:
+        source.build().verify(folder)
+    seen = set()
+    for trial in trials:
+        source = trial.data.source
+        for part in (trial.net, trial.targets, trial.loss):
+            if (source, part) not in seen:
+                seen.add((source, part))
+                part.build(task_without_data(trial, site))
+
+
+def check_storage(folder: Path) -> None:
+    """Makes the folder. Raises Invalid where it cannot be written or has no space."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.write_bytes(b"probe")
+        probe.unlink()
+    except OSError as error:
+        raise Invalid(
+            f"--storage = {folder}: must be a folder to write in ({error.strerror})"
+        ) from None
+    free = shutil.disk_usage(folder).free >> 20
+    if free < FREE_MIB:
+        raise Invalid(f"--storage = {folder}: must have {FREE_MIB} MiB free, has {free}")

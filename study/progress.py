@@ -1,0 +1,105 @@
+"""Progress: how far the trials of a study are, read from the storage."""
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TextIO
+
+from trainables.storage import Storage
+from trainables.trial import Trial
+
+LINE_SECONDS = 10.0
+
+
+@dataclass(frozen=True)
+class Progress:
+    """The ids of a study's trials by state, and the newest epoch of each started one."""
+
+    new: tuple[str, ...]
+    started: tuple[str, ...]  # running, or to be resumed
+    finished: tuple[str, ...]
+    failed: tuple[str, ...]
+    epochs: Mapping[str, int]
+
+    def state(self, trial_id: str) -> str:
+        """new, started, finished or failed; "other" for a trial that is not of the study."""
+        states = ("new", "started", "finished", "failed")
+        return next((state for state in states if trial_id in getattr(self, state)), "other")
+
+    @property
+    def done(self) -> int:
+        return len(self.finished) + len(self.failed)
+
+
+def progress(storage: Storage, ids: list[str]) -> Progress:
+    """The state of each trial as its files say."""
+    states: dict[str, list[str]] = {"new": [], "started": [], "finished": [], "failed": []}
+    epochs = {}
+    for trial_id in ids:
+        shelf = storage.trial(trial_id)
+        result = shelf.read_json("result.json")
+        if result is not None:
+            states[result["status"]].append(trial_id)
+        elif shelf.read("trial.json") is not None:
+            states["started"].append(trial_id)
+            epochs[trial_id] = len(shelf.read_json("history.json") or [])
+        else:
+            states["new"].append(trial_id)
+    return Progress(**{state: tuple(some) for state, some in states.items()}, epochs=epochs)
+
+
+class Ticker:
+    """Prints a line every LINE_SECONDS while trials run: how many are done, and the time left."""
+
+    def __init__(
+        self, storage: Storage, trials: Mapping[str, Trial], all_ids: list[str], out: TextIO
+    ):
+        self._storage, self._trials, self._ids, self._out = storage, trials, all_ids, out
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
+        self._begun = self._moved = time.monotonic()
+        self._at_start = self._work_left()
+
+    def __enter__(self) -> "Ticker":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        print(self.line(), file=self._out, flush=True)
+
+    def line(self) -> str:
+        now = progress(self._storage, self._ids)
+        running = [i for i in now.started if i in self._trials]
+        parts = [f"{now.done}/{len(self._ids)} trials done", f"{len(running)} running"]
+        if now.failed:
+            parts.append(f"{len(now.failed)} failed")
+        if running:
+            ages = (f"{now.epochs[i]}/{self._trials[i].recipe.epochs}" for i in running[:4])
+            parts.append(f"epoch {', '.join(ages)}{' ...' if len(running) > 4 else ''}")
+        left = self._work_left()
+        if left == self._at_start:
+            self._moved = time.monotonic()  # start-up does not count
+        elif left:
+            seconds = (time.monotonic() - self._moved) * left / (self._at_start - left)
+            parts.append(f"about {clock(seconds)} left")
+        return f"[{clock(time.monotonic() - self._begun)}] {', '.join(parts)}"
+
+    def _work_left(self) -> int:
+        """Epochs to be trained."""
+        now = progress(self._storage, list(self._trials))
+        unfinished = (*now.new, *now.started)
+        return sum(self._trials[i].recipe.epochs - now.epochs.get(i, 0) for i in unfinished)
+
+    def _tick(self) -> None:
+        while not self._done.wait(LINE_SECONDS):
+            print(self.line(), file=self._out, flush=True)
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, or hours and minutes."""
+    whole = round(seconds)
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{whole % 60:02d}"

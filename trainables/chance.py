@@ -1,0 +1,20 @@
+"""Chance: every use has a generator of its own, named by what it is for and when.
+
+Trials of one seed so share data, order and initial weights, whatever else differs between them, and
+a resumed trial needs no generator state.
+"""
+
+import hashlib
+
+import torch
+
+
+def seed_of(seed: int, purpose: str, *when: int) -> int:
+    """A 63-bit seed for one use of chance, e.g. ("order", epoch) or ("step", epoch, step)."""
+    text = "/".join(map(str, (seed, purpose, *when)))
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest()) >> 1
+
+
+def generator(seed: int, purpose: str, *when: int) -> torch.Generator:
+    """A CPU generator seeded by `seed_of`: the same numbers on every device."""
+    return torch.Generator().manual_seed(seed_of(seed, purpose, *when))

@@ -1,0 +1,1 @@
+"""Data sets, the batches drawn from them, and augmentation."""

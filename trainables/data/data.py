@@ -1,0 +1,108 @@
+"""Data: the images of one trial, split, on its device."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from trainables.chance import generator
+from trainables.data.source import Images, Source
+from trainables.settings import Invalid
+
+if TYPE_CHECKING:
+    from trainables.trial import DataSpec
+
+
+@dataclass(frozen=True)
+class Batch:
+    """n images as a net sees them, their labels, and their places in the training set."""
+
+    x: Tensor  # (n, channels, side, side), normalised
+    y: Tensor  # (n,)
+    index: Tensor  # (n,)
+
+
+@dataclass(frozen=True)
+class Split:
+    """Images and labels by index. `rows` are the places in `images` that belong to the split."""
+
+    images: Images
+    rows: Tensor  # (n,), on the device; on the CPU if the images are decoded on demand
+    y: Tensor  # (n,), on the device
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+@dataclass(frozen=True)
+class Data:
+    """What a trial trains on, is selected by, and is tested on."""
+
+    names: tuple[str, ...]
+    side: int
+    mean: Tensor  # (1, channels, 1, 1), of pixels 0 .. 255
+    std: Tensor
+    train: Split
+    validation: Split | None
+    test: Split | None
+
+
+def load(spec: "DataSpec", seed: int, folder: Path, device: torch.device) -> Data:
+    """The trial's data. Raises Invalid where they are missing, or too few for the spec."""
+    source: Source = spec.source.build()
+    source.verify(folder)
+    names = source.names(folder)
+    images, y = _load(source, folder, "train", device)
+    held, rest = held_out(y, spec.validation, generator(seed, "split"))
+    if spec.train_per_class is not None:
+        rest = subset(y, rest, spec.train_per_class, generator(seed, "subset"))
+    train, validation = (_split(images, rows, y, device) for rows in (rest, held))
+    test = None
+    if spec.test:
+        images, y = _load(source, folder, "test", device)
+        test = _split(images, torch.arange(len(y)), y, device)
+    mean, std = torch.tensor(source.normalisation, device=device).view(2, 1, -1, 1, 1) * 255
+    return Data(names, source.side, mean, std, train, validation if len(held) else None, test)
+
+
+def _load(source: Source, folder: Path, part: str, device: torch.device) -> tuple[Images, Tensor]:
+    images, y = source.load(folder, part)
+    return (images.to(device) if isinstance(images, Tensor) else images), y
+
+
+def _split(images: Images, rows: Tensor, y: Tensor, device: torch.device) -> Split:
+    # For images on demand rows are read on the CPU: fetching them would wait for the device.
+    near = rows.to(device) if isinstance(images, Tensor) else rows
+    return Split(images, near, y[rows].to(device))
+
+
+def held_out(y: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Rows held out and rows left, both ascending: the share of every class, at least one image.
+
+    Raises Invalid where that leaves nothing of a class.
+    """
+    held = []
+    for label in range(int(y.max()) + 1 if share else 0):
+        rows = (y == label).nonzero()[:, 0]
+        count = max(1, round(share * len(rows)))
+        if count == len(rows):
+            valid = f"less, to leave some of the {count} images of class {label} to train on"
+            raise Invalid(f"dataspec.validation = {share}: must be {valid}")
+        held.append(rows[torch.randperm(len(rows), generator=generator)[:count]])
+    taken = torch.zeros(len(y), dtype=torch.bool)
+    taken[torch.cat(held) if held else []] = True
+    return taken.nonzero()[:, 0], (~taken).nonzero()[:, 0]
+
+
+def subset(y: Tensor, rows: Tensor, per_class: int, generator: torch.Generator) -> Tensor:
+    """So many of `rows` of every class, ascending. Raises Invalid where a class has fewer."""
+    chosen = []
+    for label in range(int(y.max()) + 1):
+        mine = rows[y[rows] == label]
+        if len(mine) < per_class:
+            valid = f"at most {len(mine)}, the images left of class {label}"
+            raise Invalid(f"dataspec.train_per_class = {per_class}: must be {valid}")
+        chosen.append(mine[torch.randperm(len(mine), generator=generator)[:per_class]])
+    return torch.cat(chosen).sort().values

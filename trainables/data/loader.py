@@ -1,0 +1,69 @@
+"""Loader: batches of a split, gathered, augmented and normalised on the device.
+
+The order depends on (seed, epoch) and the augmentation on (seed, epoch, step), so that a run that
+resumes at any step goes on with the very batches that it would have had.
+"""
+
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import zip_longest
+
+import torch
+from torch import Tensor
+
+from trainables.chance import generator
+from trainables.data.augment import Augment, centre
+from trainables.data.data import Batch, Data, Split
+
+
+def steps_of(images: int, batch_size: int) -> int:
+    """Training steps in an epoch. A last batch of one image has no statistics and is left out."""
+    full, rest = divmod(images, batch_size)
+    return max(1, full + (rest > 1))
+
+
+def training_batches(
+    data: Data, batch_size: int, augment: Sequence[Augment], seed: int, epoch: int, first: int = 0
+) -> Iterator[Batch]:
+    """The batches of an epoch from step `first` on, in random order."""
+    order = torch.randperm(len(data.train), generator=generator(seed, "order", epoch))
+    steps = steps_of(len(data.train), batch_size)
+    places = torch.split(order.to(data.train.rows.device), batch_size)[first:steps]
+    for step, (index, x) in enumerate(_gather(data.train, places), start=first):
+        chance = generator(seed, "augmentation", epoch, step)
+        for change in augment:
+            x = change(x, data.side, chance)
+        yield Batch(normalise(centre(x, data.side), data), data.train.y[index], index)
+
+
+def evaluation_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:
+    """All images of a split in their own order, not augmented."""
+    places = torch.split(torch.arange(len(split), device=split.rows.device), batch_size)
+    for index, x in _gather(split, places):
+        yield Batch(normalise(centre(x, data.side), data), split.y[index], index)
+
+
+def normalise(x: Tensor, data: Data) -> Tensor:
+    """uint8 to float32, contiguous, with the data set's mean and standard deviation taken out."""
+    # However the images lie in memory, the nets' sums are then taken in the same order.
+    x = x.to(torch.float32, memory_format=torch.contiguous_format)
+    return x.sub_(data.mean).div_(data.std)
+
+
+def _gather(split: Split, places: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    """(index, images), both on the device; images on demand are decoded one batch ahead."""
+    images, device = split.images, split.y.device
+    if isinstance(images, Tensor):
+        for index in places:
+            yield index, images.index_select(0, split.rows[index])
+        return
+
+    def decode(index: Tensor) -> Tensor:
+        return images[split.rows[index]]
+
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        ahead = None
+        for index, following in zip_longest(places, places[1:]):
+            x = (ahead or worker.submit(decode, index)).result()
+            ahead = worker.submit(decode, following) if following is not None else None
+            yield index.to(device), x.to(device)

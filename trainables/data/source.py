@@ -1,0 +1,48 @@
+"""Source: a data set, as it is found under the data folder."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Protocol
+
+from torch import Tensor
+
+from trainables.settings import Use
+
+
+class Images(Protocol):
+    """Images by index: uint8 (n, channels, height, width); a tensor, or decoded on demand."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Tensor) -> Tensor: ...
+
+
+class Source(ABC):
+    """A data set with its class names and normalisation; a setting is a keyword of the subclass."""
+
+    channels: int = 3
+    side: int  # of the square images that a net sees, in pixels
+    classes: int  # how many, and
+    images: int  # how many to train on, and
+    test_images: int  # to test on: known without the data, for an estimate of the cost
+    # Mean and standard deviation, by channel, of pixels in [0, 1]: what is subtracted and divided.
+    normalisation: tuple[tuple[float, ...], tuple[float, ...]]
+
+    def verify(self, folder: Path) -> None:  # noqa: B027  # what is embedded is always there
+        """Raises Invalid, naming the file, where the data are missing, incomplete or corrupt.
+
+        Fetches what is missing where that is possible.
+        """
+
+    @abstractmethod
+    def names(self, folder: Path) -> tuple[str, ...]:
+        """The classes' names, in the order of the labels."""
+
+    @abstractmethod
+    def load(self, folder: Path, part: str) -> tuple[Images, Tensor]:
+        """Images and labels (n,) int64 of the part "train" or "test"."""
+
+    @classmethod
+    @abstractmethod
+    def demo(cls, use: Use) -> Use:
+        """This data set's own variant of the embedded digits."""

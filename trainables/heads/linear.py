@@ -1,0 +1,22 @@
+"""The usual classifier: one linear layer."""
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from trainables.heads.head import Head
+
+if TYPE_CHECKING:
+    from trainables.model import Task
+
+
+class Linear(Head):
+    """One logit a class."""
+
+    def __init__(self, task: "Task", features: int) -> None:
+        super().__init__(task, features)
+        self.classifier = nn.Linear(features, task.classes)
+
+    def forward(self, features: Tensor) -> Tensor:
+        logits: Tensor = self.classifier(features)
+        return logits

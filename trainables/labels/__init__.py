@@ -1,0 +1,1 @@
+"""What the classes are like, before any image is seen."""

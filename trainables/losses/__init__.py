@@ -1,0 +1,1 @@
+"""Losses: how far the output is from the target."""

@@ -1,0 +1,19 @@
+"""Cross-entropy to a distribution over the classes."""
+
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainables.data.data import Batch
+from trainables.losses.loss import Loss
+
+if TYPE_CHECKING:
+    from trainables.model import Out
+
+
+class CrossEntropy(Loss):
+    """-sum_k target_k log softmax(scores)_k."""
+
+    def forward(self, out: "Out", target: Tensor, batch: Batch) -> Tensor:
+        return F.cross_entropy(out.scores, target, reduction="none")

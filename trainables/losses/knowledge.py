@@ -1,0 +1,48 @@
+"""KESL: cross-entropy to the label plus divergence from the soft label (Yuan et al., ICPR 2020)."""
+
+from typing import TYPE_CHECKING, Literal
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainables.data.data import Batch
+from trainables.losses.loss import Loss
+from trainables.settings import Invalid, Weight
+
+if TYPE_CHECKING:
+    from trainables.model import Out, Task
+
+
+def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
+    """KL(p || q) of each row, (n,), from logarithms (n, classes)."""
+    return (log_p.exp() * (log_p - log_q)).sum(1)
+
+
+class KnowledgeLoss(Loss):
+    """alpha * CE(label) + beta * KL, with p the network's softmax and g the soft label.
+
+    `kl`: "reverse" is KL(p || g), the paper's L_KL with its undefined g' read as p;
+    "forward" is KL(g || p).
+    """
+
+    def __init__(
+        self,
+        task: "Task",
+        *,
+        alpha: Weight = 1.0,
+        beta: Weight = 1.0,
+        kl: Literal["reverse", "forward"] = "reverse",
+    ) -> None:
+        super().__init__(task)
+        self.alpha, self.beta, self.kl = alpha, beta, kl
+
+    @classmethod
+    def check(cls, *, alpha: float, beta: float, **_: object) -> None:
+        if alpha == beta == 0:
+            raise Invalid("KnowledgeLoss.alpha = 0.0: must be above 0 where beta = 0")
+
+    def forward(self, out: "Out", target: Tensor, batch: Batch) -> Tensor:
+        log_p, log_g = F.log_softmax(out.scores, dim=1), target.log()
+        pair = (log_p, log_g) if self.kl == "reverse" else (log_g, log_p)
+        label = F.nll_loss(log_p, batch.y, reduction="none")
+        return self.alpha * label + self.beta * divergence(*pair)

@@ -1,0 +1,1 @@
+"""Methods: how the network is trained."""

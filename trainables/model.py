@@ -1,0 +1,91 @@
+"""Model: net, head, targets and loss, put together for one task."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainables.chance import seed_of
+from trainables.data.data import Batch
+from trainables.heads.head import Head
+from trainables.losses.loss import Loss
+from trainables.nets.net import Net
+from trainables.targets.targets import Targets
+from trainables.trial import Recipe, Trial
+
+
+@dataclass(frozen=True)
+class Out:
+    """What a model says of n images."""
+
+    features: Tensor  # (n, features)
+    output: Tensor  # the head's, of any shape
+    scores: Tensor  # (n, classes), float32: larger is more likely
+    stages: tuple[Tensor, ...]  # each stage's feature maps (n, channels, height, width)
+
+    def detach(self) -> "Out":
+        stages = tuple(stage.detach() for stage in self.stages)
+        return Out(self.features.detach(), self.output.detach(), self.scores.detach(), stages)
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What a part may know of the training that it takes part in."""
+
+    trial: Trial
+    names: tuple[str, ...]  # of the classes
+    y: Tensor  # (n,) training labels by index
+    channels: int
+    side: int  # of the square images that the net sees, in pixels
+    steps: int  # in an epoch
+    folder: Path  # where the files of settings lie
+    device: torch.device
+
+    @property
+    def classes(self) -> int:
+        return len(self.names)
+
+    @property
+    def recipe(self) -> Recipe:
+        return self.trial.recipe
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """(classes,) training images of each class."""
+        return torch.bincount(self.y, minlength=self.classes)
+
+    def model(self, purpose: str = "model") -> "Model":
+        """A new model; its initial weights depend on the trial's seed and the purpose alone."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(self.trial.seed, f"{purpose}.net"))
+            net = self.trial.net.build(self)
+            torch.manual_seed(seed_of(self.trial.seed, f"{purpose}.head"))
+            head = self.trial.head.build(self, net.features)
+        model = Model(net, head, self.trial.targets.build(self), self.trial.loss.build(self), self)
+        formats = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
+        return model.to(self.device).to(memory_format=formats[self.recipe.memory_format])
+
+
+class Model(nn.Module):
+    """A net with its head, the targets it is trained towards and the loss between them."""
+
+    def __init__(self, net: Net, head: Head, targets: Targets, loss: Loss, task: Task) -> None:
+        super().__init__()
+        self.net, self.head, self.targets, self.loss = net, head, targets, loss
+        low = task.recipe.precision == "bfloat16"
+        self._autocast: dict[str, Any] = {"device_type": task.device.type, "enabled": low}
+
+    def forward(self, x: Tensor) -> Out:
+        with torch.autocast(dtype=torch.bfloat16, **self._autocast):
+            features, stages = self.net(x)
+            output = self.head(features)
+        scores = self.head.scores(output).float()
+        return Out(features, output, scores, stages)
+
+    def objective(self, batch: Batch, out: Out) -> Tensor:
+        """(n,) the loss of each image; changes no state."""
+        loss: Tensor = self.loss(out, self.targets(batch, out), batch)
+        return loss

@@ -1,0 +1,59 @@
+"""KESL: soft labels from a hierarchy of the classes (Yuan et al., ICPR 2020, "Proposed Method")."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+from torch import Tensor
+
+from trainables.data.data import Batch
+from trainables.labels.hierarchy import edges, locate
+from trainables.settings import Interval, Positive, Use
+from trainables.targets.targets import Targets
+
+if TYPE_CHECKING:
+    from trainables.model import Out, Task
+
+
+def knowledge_soft_labels(edges: Tensor, decay: float, temperature: float) -> Tensor:
+    """g (classes, classes), one distribution a row: softmax over j of temperature * c_ij.
+
+    `edges` e_ij (classes, classes) counts the edges between two classes, at least 2 off the
+    diagonal; d_ij = e_ij - 1, and the similarity c_ij = decay ** d_ij, with c_ii = 1.
+    """
+    similarity = torch.pow(decay, (edges - 1).clamp(min=0).double())
+    return torch.softmax(temperature * similarity, dim=1).float()
+
+
+class Knowledge(Targets):
+    """The row g_y of the knowledge embedded soft labels.
+
+    `hierarchy`: "wordnet", "strokes" (of the digits), or a taxonomy file; `decay` is the paper's
+    lambda, `temperature` its T, which multiplies: a larger one is sharper.
+    """
+
+    soft: Tensor
+
+    def __init__(
+        self,
+        task: "Task",
+        *,
+        hierarchy: str = "wordnet",
+        decay: Annotated[float, Interval("(0, 1)")] = 0.5,
+        temperature: Positive = 2.0,
+    ) -> None:
+        super().__init__(task)
+        distances = edges(hierarchy, task.names, task.folder)
+        self.register_buffer("soft", knowledge_soft_labels(distances, decay, temperature))
+
+    def forward(self, batch: Batch, out: "Out") -> Tensor:
+        return self.soft[batch.y]
+
+    @classmethod
+    def files(cls, folder: Path, *, hierarchy: str, **_: object) -> dict[str, Path]:
+        path = locate(hierarchy, folder)
+        return {} if path is None else {"hierarchy": path}
+
+    @classmethod
+    def demo(cls, use: Use) -> Use:
+        return use.but(hierarchy="strokes")

@@ -1,0 +1,19 @@
+"""The label itself."""
+
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainables.data.data import Batch
+from trainables.targets.targets import Targets
+
+if TYPE_CHECKING:
+    from trainables.model import Out
+
+
+class OneHot(Targets):
+    """All mass on the label."""
+
+    def forward(self, batch: Batch, out: "Out") -> Tensor:
+        return F.one_hot(batch.y, self.task.classes).float()

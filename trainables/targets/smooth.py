@@ -1,0 +1,29 @@
+"""Label smoothing (Szegedy et al. 2016, section 7; `ols` equation 2)."""
+
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainables.data.data import Batch
+from trainables.settings import Fraction
+from trainables.targets.targets import Targets
+
+if TYPE_CHECKING:
+    from trainables.model import Out, Task
+
+
+def smooth(y: Tensor, classes: int, epsilon: float) -> Tensor:
+    """Distributions (n, classes) with 1 - epsilon on the label and epsilon spread over all."""
+    return F.one_hot(y, classes) * (1 - epsilon) + epsilon / classes
+
+
+class Smooth(Targets):
+    """The label, shrunk towards the uniform distribution."""
+
+    def __init__(self, task: "Task", *, epsilon: Fraction = 0.1) -> None:
+        super().__init__(task)
+        self.epsilon = epsilon
+
+    def forward(self, batch: Batch, out: "Out") -> Tensor:
+        return smooth(batch.y, self.task.classes, self.epsilon)

@@ -1,0 +1,29 @@
+"""Targets: what the network should emit for an image."""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from trainables.data.data import Batch
+
+if TYPE_CHECKING:
+    from trainables.model import Out, Task
+
+
+class Targets(nn.Module, ABC):
+    """From a batch, and what the model says of it, to what it should say."""
+
+    def __init__(self, task: "Task") -> None:
+        super().__init__()
+        self.task = task
+
+    @abstractmethod
+    def forward(self, batch: Batch, out: "Out") -> Tensor:
+        """(n, ...); changes no state."""
+
+    def observe(self, batch: Batch, out: "Out") -> None:
+        """Called exactly once a training step, without gradient: where statistics may change."""
+
+    def end_epoch(self) -> None:
+        """Called after the last step of an epoch."""

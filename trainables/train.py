@@ -1,0 +1,266 @@
+"""fit: one trial from its first step to its result; resumable at any moment; without Ray."""
+
+import math
+import platform
+import resource
+import socket
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.chance import seed_of
+from trainables.data.data import Data, Split, load
+from trainables.data.loader import evaluation_batches, steps_of, training_batches
+from trainables.methods.method import Method
+from trainables.model import Task
+from trainables.schedule import learning_rate
+from trainables.selection import RULES, Epoch
+from trainables.settings import Invalid
+from trainables.storage import Shelf, Storage
+from trainables.trial import Trial
+
+CHECKPOINT_SECONDS = 600  # an epoch longer than this is saved inside, too
+KEPT_CHECKPOINTS = 2
+
+Report = Callable[[Epoch], None]
+Result = dict[str, Any]
+
+
+class Diverged(Exception):
+    """The loss was not a finite number."""
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where trials are trained: what may differ between machines and is no setting of a trial."""
+
+    folder: Path  # the data and other files that settings name
+    device: torch.device
+    threads: int = 1  # of the CPU
+
+    @classmethod
+    def here(cls, folder: Path, threads: int = 1) -> "Site":
+        """The GPU if there is one, else the CPU."""
+        return cls(folder, torch.device("cuda" if torch.cuda.is_available() else "cpu"), threads)
+
+
+def fit(trial: Trial, storage: Storage, site: Site, report: Report = lambda epoch: None) -> Result:
+    """The trial's result: read, if it has one; else trained, from its newest checkpoint on.
+
+    A failure of the trial itself (a loss that is not finite, bad data, too little memory) is a
+    result with status "failed" and a reason. Only a storage that cannot be written raises OSError.
+    """
+    shelf = storage.trial(trial.id)
+    result: Result | None = shelf.read_json("result.json")
+    if result is None:
+        shelf.write_json("trial.json", trial.flat())
+        torch.set_num_threads(site.threads)
+        result = _outcome(trial, shelf, site, report)
+        shelf.write_json("result.json", result)
+    for name in shelf.names("checkpoint-*.pt"):
+        shelf.remove(name)
+    return result
+
+
+def _outcome(trial: Trial, shelf: Shelf, site: Site, report: Report) -> Result:
+    run = None
+    try:
+        run = Run(trial, shelf, site)
+        run.train(report)
+        reason = None
+    except OSError:
+        raise
+    except (Diverged, Invalid) as error:
+        reason = str(error)
+    except torch.OutOfMemoryError:
+        reason = "out of GPU memory"
+    except Exception as error:
+        traceback.print_exc()
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    history = run.history if run else []
+    return {
+        "status": "finished" if reason is None else "failed",
+        "reason": reason,
+        "selected": select(history) if reason is None else {},
+        "history": history,
+        "seconds": run.seconds if run else 0.0,
+        "ended": time.time(),
+        "site": describe(site),
+    }
+
+
+def select(history: list[Epoch]) -> dict[str, dict[str, float]]:
+    """Every metric of the history under every selection rule."""
+    metrics = [name for name in history[-1] if name not in ("epoch", "time")]
+    values = {rule: {m: choose(history, m) for m in metrics} for rule, choose in RULES.items()}
+    return {
+        rule: {metric: value for metric, value in chosen.items() if value is not None}
+        for rule, chosen in values.items()
+    }
+
+
+class Run:
+    """A trial being trained. Made anew at each start; all that lasts is in its checkpoint."""
+
+    def __init__(self, trial: Trial, shelf: Shelf, site: Site) -> None:
+        self.trial, self.shelf, self.site = trial, shelf, site
+        self.data = load(trial.data, trial.seed, site.folder, site.device)
+        self.task = task_of(trial, self.data, site)
+        self.method: Method = trial.method.build(self.task.model(), self.task)
+        self.augment = [use.build() for use in trial.recipe.augment]
+        self.history: list[Epoch] = []
+        self.step = 0  # of the whole training, counted from 0: the next to be made
+        self.losses = torch.full((self.task.steps,), math.nan, device=site.device)
+        self.totals: dict[str, Tensor] = {}  # of the running epoch: sums over images
+        self.seconds = 0.0
+        self._resume()
+        self.started = self.saved = time.monotonic()
+
+    def train(self, report: Report) -> None:
+        """Every epoch that is left. Raises Diverged at the end of an epoch with a bad loss."""
+        recipe, steps = self.trial.recipe, self.task.steps
+        for epoch in range(self.step // steps, recipe.epochs):
+            self._epoch(epoch)
+            self.history.append(self._measure(epoch))
+            self.method.end_epoch()
+            self.losses.fill_(math.nan)
+            self.totals = {}
+            if epoch + 1 in kept_epochs(recipe.epochs, recipe.keep):
+                self.shelf.save(f"epoch-{epoch + 1:05d}.pt", self.method.model.state_dict())
+            self._checkpoint()
+            self.shelf.write_json("history.json", self.history)
+            report(self.history[-1])
+        self.shelf.save("model.pt", self.method.model.state_dict())
+        self.shelf.save("outputs.pt", self._outputs())
+        soft = getattr(self.method.model.targets, "soft", None)
+        if soft is not None:
+            self.shelf.write("soft_labels.csv", table_of(soft, self.data.names).encode())
+
+    def _epoch(self, epoch: int) -> None:
+        trial, recipe, steps = self.trial, self.trial.recipe, self.task.steps
+        first = self.step % steps
+        batches = training_batches(
+            self.data, recipe.batch_size, self.augment, trial.seed, epoch, first
+        )
+        self.method.train()
+        for step, batch in enumerate(batches, start=first):
+            torch.manual_seed(seed_of(trial.seed, "step", epoch, step))
+            metrics = self.method.update(batch, learning_rate(recipe, self.step, steps))
+            self.losses[step] = metrics["loss"]
+            for name, value in {**metrics, "images": torch.ones_like(metrics["loss"])}.items():
+                self.totals[name] = self.totals.get(name, 0) + value * len(batch.y)
+            self.step += 1
+            if time.monotonic() - self.saved > CHECKPOINT_SECONDS and step + 1 < steps:
+                self._checkpoint()
+
+    def _measure(self, epoch: int) -> Epoch:
+        broken = (~self.losses.isfinite()).nonzero()
+        if len(broken):
+            step = int(broken[0])
+            value = float(self.losses[step])
+            raise Diverged(f"the loss was {value} in epoch {epoch + 1}, step {step + 1}")
+        sums = {name: float(total) for name, total in self.totals.items()}
+        images = sums.pop("images")
+        row: Epoch = {"epoch": epoch + 1, "time": time.time()}
+        row |= {f"train.{name}": total / images for name, total in sums.items()}
+        for name, split in (("validation", self.data.validation), ("test", self.data.test)):
+            if split is not None:
+                row |= {f"{name}.{k}": v for k, v in evaluate(self._scores(split), split.y).items()}
+        row["lr"] = learning_rate(self.trial.recipe, self.step - 1, self.task.steps)
+        return row
+
+    @torch.no_grad()
+    def _scores(self, split: Split) -> Tensor:
+        self.method.eval()
+        batches = evaluation_batches(self.data, split, 2 * self.trial.recipe.batch_size)
+        return torch.cat([self.method.predict(batch.x) for batch in batches])
+
+    def _outputs(self) -> dict[str, Tensor]:
+        outputs = {}
+        for name, split in (("validation", self.data.validation), ("test", self.data.test)):
+            if split is not None:
+                outputs[f"{name}.scores"] = self._scores(split).cpu()
+                outputs[f"{name}.y"] = split.y.cpu()
+        return outputs
+
+    def _checkpoint(self) -> None:
+        now = time.monotonic()
+        self.seconds += now - self.started
+        self.started = self.saved = now
+        state = {
+            "step": self.step,
+            "method": self.method.state_dict(),
+            "history": self.history,
+            "losses": self.losses,
+            "totals": self.totals,
+            "seconds": self.seconds,
+        }
+        self.shelf.save(f"checkpoint-{self.step:09d}.pt", state)
+        for name in self.shelf.names("checkpoint-*.pt")[:-KEPT_CHECKPOINTS]:
+            self.shelf.remove(name)
+
+    def _resume(self) -> None:
+        """From the newest checkpoint that can be read."""
+        for name in reversed(self.shelf.names("checkpoint-*.pt")):
+            try:
+                state = self.shelf.load(name, self.site.device)
+            except Exception as error:  # torch reports a damaged file by many exceptions
+                print(f"{name} cannot be read, an older one is tried: {error}", flush=True)
+                continue
+            self.method.load_state_dict(state.pop("method"))
+            for field, value in state.items():
+                setattr(self, field, value)
+            print(f"resumed from {name}", flush=True)
+            return
+
+
+def task_of(trial: Trial, data: Data, site: Site) -> Task:
+    """What the parts of the trial are told of their training."""
+    steps = steps_of(len(data.train), trial.recipe.batch_size)
+    shape = {"channels": data.mean.shape[1], "side": data.side, "steps": steps}
+    return Task(trial, data.names, data.train.y, **shape, folder=site.folder, device=site.device)
+
+
+@torch.no_grad()
+def evaluate(scores: Tensor, y: Tensor) -> Epoch:
+    """Accuracy and mean cross-entropy of scores (n, classes) against labels (n,)."""
+    loss = torch.nn.functional.cross_entropy(scores, y)
+    return {"accuracy": float((scores.argmax(1) == y).float().mean()), "loss": float(loss)}
+
+
+def table_of(soft: Tensor, names: tuple[str, ...]) -> str:
+    """A matrix (classes, classes) as comma-separated values under a row of class names."""
+    rows = [names, *([f"{value:.6g}" for value in row] for row in soft.tolist())]
+    return "".join(",".join(row) + "\n" for row in rows)
+
+
+def kept_epochs(epochs: int, keep: int) -> list[int]:
+    """`keep` evenly spaced epochs, the last one among them, counted from 1."""
+    return [round(epochs * (i + 1) / keep) for i in range(keep)]
+
+
+def describe(site: Site) -> dict[str, Any]:
+    """Host, processor, versions, threads and peak memory of this process."""
+    cuda = site.device.type == "cuda"
+    peak = torch.cuda.max_memory_allocated() if cuda else 0
+    return {
+        "host": socket.gethostname(),
+        "device": torch.cuda.get_device_name() if cuda else processor(),
+        "threads": site.threads,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "peak_memory_mib": (peak >> 20) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+    }
+
+
+def processor() -> str:
+    """The CPU's model."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()

@@ -1,0 +1,32 @@
+"""The Ray Tune trainable around `fit`: the one file of this package that knows Ray."""
+
+from collections.abc import Mapping
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from trainables.storage import Storage
+from trainables.train import Site, fit
+from trainables.trial import Trial
+
+
+def trainable(
+    trials: Mapping[str, Trial], storage: Storage, folder: Path, cpus: float, gpus: float
+) -> Any:
+    """What Tune runs for {"id": ...}: `fit`. Tune is told each epoch's metrics and nothing else.
+
+    What a trial prints is appended to log.txt in its folder.
+    """
+
+    def train(config: dict[str, str], trials: Mapping[str, Trial]) -> None:
+        site = Site.here(folder, threads=max(1, int(cpus)))
+        path = storage.trial(config["id"]).path
+        path.mkdir(parents=True, exist_ok=True)
+        with (path / "log.txt").open("a", buffering=1) as log:
+            with redirect_stdout(log), redirect_stderr(log):
+                fit(trials[config["id"]], storage, site, tune.report)
+
+    resources = {"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus}
+    return tune.with_resources(tune.with_parameters(train, trials=trials), resources)
