@@ -5,6 +5,7 @@ import math
 import os
 import shlex
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -265,16 +266,13 @@ def _status(args: argparse.Namespace, uri: str) -> int:
     plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
     ids = plan.trials()
     recorded = runs.trials(uri, ids)
-    counts: dict[str, int] = {}
-    for trial_id in ids:
-        status, epoch, of = "new", 0, ""
-        if trial_id in recorded.index:
-            row = recorded.loc[trial_id]
-            status, of = str(row["status"]), str(row["recipe.epochs"])
-            epoch = int(row.fillna(0).get("epoch", 0))
-        counts[status] = counts.get(status, 0) + 1
-        print(f"{trial_id}  {status:8}  {f'epoch {epoch}/{of}' if of else ''}")
-    print(f"{len(ids)} trials: {', '.join(f'{n} {status}' for status, n in counts.items())}")
+    states = dict.fromkeys(ids, "new") | recorded["status"].to_dict()
+    epochs = recorded["epoch"].fillna(0).astype(int).to_dict() if "epoch" in recorded else {}
+    for trial_id, state in states.items():
+        of = recorded["recipe.epochs"].get(trial_id)
+        print(f"{trial_id}  {state:8}  {f'epoch {epochs.get(trial_id, 0)}/{of}' if of else ''}")
+    counts = Counter(states.values())
+    print(f"{len(ids)} trials: {', '.join(f'{n} {state}' for state, n in counts.items())}")
     return 0
 
 

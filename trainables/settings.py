@@ -93,7 +93,7 @@ def _plain(field: str, value: Any, kind: Any) -> Any:
         raise Invalid(f"{field} = {value!r}: must be {words.get(kind, f'a {kind.__name__}')}")
     if kind is float and not math.isfinite(value):
         raise Invalid(f"{field} = {value!r}: must be a finite number")
-    return value
+    return value + 0.0 if kind is float else value  # -0.0 equals 0.0 but has another text
 
 
 def unknown(what: str, name: str, names: Iterable[str]) -> Invalid:
@@ -200,6 +200,8 @@ class Use:
 
     def resolved(self, folder: Path) -> "Use":
         """The same with the checksum of each of its files. Raises Invalid where one is missing."""
+        if not hasattr(self.part, "files"):
+            return self  # so that it still equals a default that was never resolved
         sums = {name: checksum(path) for name, path in self.files(folder).items()}
         copy = object.__new__(Use)
         copy._fill(self.part, self.items, tuple(sums.items()))

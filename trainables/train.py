@@ -173,6 +173,9 @@ class Run:
             if split is not None:
                 row |= {f"{name}.{k}": v for k, v in evaluate(self._scores(split), split.y).items()}
         row["lr"] = learning_rate(self.trial.recipe, self.step - 1, self.task.steps)
+        for name, value in row.items():
+            if not math.isfinite(value):  # what the epoch's last step broke, no loss has shown
+                raise Diverged(f"{name} was {value} in epoch {epoch + 1}, step {self.task.steps}")
         return row
 
     @torch.no_grad()

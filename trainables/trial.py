@@ -263,7 +263,8 @@ def _read(kind: Any, value: Any) -> Any:
         if get_origin(kind) is tuple and (base := _base(get_args(kind)[0])):
             entries = ast.parse(value, mode="eval").body
             return tuple(_use(base, entry) for entry in getattr(entries, "elts", [entries]))
-        return ast.literal_eval(value)
+        literal = ast.literal_eval(value)
+        return value if kind is str and not isinstance(literal, str) else literal  # a folder 2012
     except Invalid:
         raise
     except (ValueError, SyntaxError):

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -14,8 +15,9 @@ if TYPE_CHECKING:
 
 
 def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
-    """KL(p || q) of each row, (n,), from logarithms (n, classes)."""
-    return (log_p.exp() * (log_p - log_q)).sum(1)
+    """KL(p || q) of each row, (n,), from logarithms (n, classes). Where p is 0 it adds nothing."""
+    p = log_p.exp()
+    return torch.where(p == 0, 0, p * (log_p - log_q)).sum(1)
 
 
 class KnowledgeLoss(Loss):

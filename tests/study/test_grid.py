@@ -1,0 +1,113 @@
+"""Laying out a grid."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from study.grid import Plan, find, lay_out, study_name
+from trainables.settings import Invalid
+from trainables.trial import Trial
+
+Resolve = Callable[[Trial], tuple[Trial, str | None]]
+
+
+def unresolved(trial: Trial) -> tuple[Trial, None]:
+    return trial, None
+
+
+def named(trial: Trial) -> tuple[Trial, str]:
+    ready = trial.resolved(Path("/nowhere"), {})
+    return ready, ready.id
+
+
+def test_rows_printed_twice_are_two_cells_of_one_trial() -> None:
+    plan, trials = lay_out("kesl_ablation", "demo", 2, (), named)
+    cells = {cell.row: cell.trials for cell in plan.cells}
+    assert cells["T 2, alpha 1, beta 1"] == cells["T 2, alpha 1, beta 1 (again)"]
+    assert len(plan.cells) == 9
+    assert len(trials) == len(plan.trials()) == 7 * 2
+
+
+def test_two_grids_share_their_common_trials() -> None:
+    ablation, _ = lay_out("kesl_ablation", "demo", 1, (), named)
+    sota, _ = lay_out("kesl_sota", "demo", 1, (), named)
+    assert set(sota.trials()) < set(ablation.trials())
+
+
+def test_cells_of_other_authors_have_no_trials() -> None:
+    plan, _ = lay_out("kesl_sota", "demo", 3, (), named)
+    assert [cell.trials for cell in plan.cells if cell.row == "DT-RAM (ResNet-50)"] == [{}]
+
+
+def test_a_plan_survives_json() -> None:
+    plan, _ = lay_out("kesl_backbones", "demo", 1, ("recipe.lr=0.02",), named)
+    assert Plan.from_json(plan.to_json()) == plan
+
+
+def test_without_ids_the_cells_are_there_all_the_same() -> None:
+    plan, trials = lay_out("kesl_general", "paper", 2, (), unresolved)
+    assert plan.trials() == []
+    assert plan.cells[0].trials == {"0": None, "1": None}
+    assert len(trials) == 4 * 2
+
+
+def test_an_override_changes_the_rows_that_have_the_field() -> None:
+    plan, _ = lay_out("kesl_ablation", "demo", 1, ("targets.temperature=7",), named)
+    found = {cell.row: cell.settings.get("targets.temperature") for cell in plan.cells}
+    assert found.pop("only CE") is None
+    assert set(found.values()) == {7.0}
+
+
+def test_overrides_are_applied_together() -> None:
+    overrides = ("recipe.epochs=2", "recipe.milestones=()", "recipe.schedule=constant")
+    plan, _ = lay_out("kesl_ablation", "demo", 1, overrides, named)
+    assert plan.cells[0].settings["recipe.epochs"] == 2
+
+
+def test_a_part_may_be_exchanged_and_then_set() -> None:
+    overrides = ("targets=Smooth", "targets.epsilon=0.3", "loss=CrossEntropy")
+    plan, trials = lay_out("kesl_ablation", "demo", 1, overrides, named)
+    assert {trial.targets["epsilon"] for trial in trials} == {0.3}
+    assert len(plan.trials()) == 1  # all rows have become one
+
+
+@pytest.mark.parametrize(
+    ("override", "error"),
+    [
+        ("targets.temprature=5", "'targets.temprature' is unknown: valid are targets.temperature"),
+        ("targets.decay=1", "Knowledge.decay = 1.0: must lie in (0, 1)"),
+        ("recipe.epochs", "must be field=value"),
+        ("loss.alpha=-1", "KnowledgeLoss.alpha = -1.0: must lie in [0, inf)"),
+        ("targets=Smoth", "targets 'Smoth' is unknown: valid are Smooth"),
+        ("seed=x", "trial.seed = 'x': must be a whole number"),
+    ],
+)
+def test_a_wrong_override_is_named_with_what_would_be_valid(override: str, error: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        lay_out("kesl_ablation", "demo", 1, (override,), named)
+    assert error in str(raised.value)
+    assert "\n" not in str(raised.value)
+
+
+def test_an_unknown_grid_is_named_with_the_nearest() -> None:
+    with pytest.raises(Invalid, match="'kesl_ablatio' is unknown: valid are kesl_ablation,"):
+        find("kesl_ablatio")
+
+
+def test_a_study_is_named_by_its_overrides_in_any_order() -> None:
+    assert study_name("g", "demo", ("a=1", "b=2")) == study_name("g", "demo", ("b=2", "a=1"))
+    assert study_name("g", "demo", ("a=1",)) != study_name("g", "demo", ("a=2",))
+    assert study_name("g", "demo", ()) == "g.demo"
+
+
+def test_a_gain_refers_to_the_baseline_of_the_same_column_or_row() -> None:
+    by_row, _ = lay_out("kesl_ablation", "demo", 1, (), named)
+    base = by_row.baseline_of(by_row.cells[3])
+    assert base is not None
+    assert base.row == "only CE"
+    assert by_row.baseline_of(by_row.cells[0]) is None
+    by_column, _ = lay_out("kesl_backbones", "demo", 1, (), named)
+    base = by_column.baseline_of(by_column.cells[1])
+    assert base is not None
+    assert (base.row, base.column) == ("MobileNetV2", "Baseline")

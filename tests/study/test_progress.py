@@ -1,0 +1,55 @@
+"""How far a study is, from its files."""
+
+import io
+from pathlib import Path
+
+from study.progress import Ticker, clock, progress
+from trainables.storage import Storage
+from trainables.train import Site, fit
+from trainables.trial import Trial
+
+
+def test_each_state_is_told_from_the_files(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    for name, status in (("a", "finished"), ("b", "failed")):
+        storage.trial(name).write_json("result.json", {"status": status})
+    storage.trial("c").write_json("trial.json", {})
+    storage.trial("c").write_json("history.json", [{"epoch": 1}, {"epoch": 2}])
+    now = progress(storage, ["a", "b", "c", "d"])
+    assert (now.finished, now.failed, now.started, now.new) == (("a",), ("b",), ("c",), ("d",))
+    assert now.epochs == {"c": 2}
+    assert now.done == 2
+    assert [now.state(i) for i in "abcd"] == ["finished", "failed", "started", "new"]
+
+
+def test_a_line_counts_the_whole_study_and_the_epochs_of_what_runs(
+    tmp_path: Path, trial: Trial
+) -> None:
+    storage = Storage(tmp_path)
+    done, runs, new = (trial.but(seed=seed) for seed in range(3))
+    fit(done, storage, Site.here(Path("/nowhere")))
+    storage.trial(runs.id).write_json("trial.json", {})
+    storage.trial(runs.id).write_json("history.json", [{}])
+    todo = {runs.id: runs, new.id: new}
+    ticker = Ticker(storage, todo, [done.id, runs.id, new.id], io.StringIO())
+    assert "1/3 trials done, 1 running, epoch 1/3" in ticker.line()
+    assert "failed" not in ticker.line()
+
+
+def test_the_time_left_is_told_from_the_epochs_made(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    ticker = Ticker(storage, {trial.id: trial}, [trial.id], io.StringIO())
+    assert "left" not in ticker.line()
+    storage.trial(trial.id).write_json("trial.json", {})
+    storage.trial(trial.id).write_json("history.json", [{}])
+    ticker._moved -= 10  # as if the first of three epochs had taken ten seconds
+    assert "about 0:20 left" in ticker.line()
+
+
+def test_clock_shows_minutes_or_hours() -> None:
+    assert [clock(0), clock(59.6), clock(3599), clock(3661)] == [
+        "0:00",
+        "1:00",
+        "59:59",
+        "1 h 01 min",
+    ]

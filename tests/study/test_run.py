@@ -1,0 +1,128 @@
+"""The command line: bad input, and what needs no training."""
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from study.run import main
+
+GRID = ["--grid", "kesl_ablation"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        ([], "--grid is missing: valid are kesl_ablation"),
+        (["--grid", "kesl_ablatio"], "--grid 'kesl_ablatio' is unknown: valid are kesl_ablation"),
+        ([*GRID, "--scale", "dmo"], "argument --scale: invalid choice: 'dmo' (choose from"),
+        ([*GRID, "--seeds", "0"], "argument --seeds: '0' must be a whole number from 1 on"),
+        ([*GRID, "--only", "only C"], "--only: row 'only C' is unknown: valid are only CE"),
+        ([*GRID, "--set", "targets.decay=1.5"], "Knowledge.decay = 1.5: must lie in (0, 1)"),
+        ([*GRID, "--set", "loss.beta=-1"], "KnowledgeLoss.beta = -1.0: must lie in [0, inf)"),
+        (
+            [*GRID, "--set", "recipe.lrr=1"],
+            "--set: field 'recipe.lrr' is unknown: valid are recipe.lr",
+        ),
+        (
+            [*GRID, "--cpus-per-trial", "-1"],
+            "argument --cpus-per-trial: '-1' must be a number above 0",
+        ),
+        ([*GRID, "--max-concurrent", "x"], "argument --max-concurrent: 'x' must be a whole number"),
+        (
+            [*GRID, "--tracking-uri", "http://127.0.0.1:9"],
+            "--tracking-uri = http://127.0.0.1:9: must",
+        ),
+        (
+            [*GRID, "--address", "127.0.0.1:9"],
+            "--address = 127.0.0.1:9: must be host:port of a running",
+        ),
+        (
+            [*GRID, "--storage", "/proc/none"],
+            "--storage = /proc/none: must be a folder to write in",
+        ),
+        ([*GRID, "--scale", "paper"], "resnet50-0676ba61.pth is missing"),
+        ([*GRID, "--set", "targets.hierarchy=no.txt"], "there is no file"),
+        ([*GRID, "--status"], "there is no such database"),
+        ([*GRID, "--dry-run", "--status"], "not allowed with argument --dry-run"),
+    ],
+)
+def test_bad_input_gets_one_line_within_seconds_and_exit_code_2(
+    arguments: list[str], error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = time.monotonic()
+    defaults = ["--storage", str(tmp_path / "storage"), "--data-dir", str(tmp_path / "data")]
+    assert main([*defaults, *arguments]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert error in said
+    assert said.count("\n") == 1
+    assert time.monotonic() - begun < 15
+    assert not list(tmp_path.glob("storage/trials/*"))
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        ("digit zero\n", "misses the classes"),
+        ("".join(f"root {name}\n" for name in ("a", "b")) + "c d\n", "has the roots 'root', 'c'"),
+        ("a b\nb c\nc a\n", "has the cycle"),
+    ],
+)
+def test_a_bad_hierarchy_is_found_before_any_trial(
+    text: str, error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "tree.txt").write_text(text)
+    arguments = [*GRID, "--set", "targets.hierarchy=tree.txt", "--data-dir", str(tmp_path)]
+    assert main([*arguments, "--storage", str(tmp_path / "storage")]) == 2
+    assert error in capsys.readouterr().err
+
+
+def test_the_list_names_every_grid_with_its_title(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+    said = capsys.readouterr().out
+    assert "kesl_ablation          KESL, ablation of T, alpha and beta" in said
+
+
+def test_a_dry_run_shows_cells_states_and_cost_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*GRID, "--dry-run", "--seeds", "1", "--storage", str(tmp_path)]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("kesl_ablation at DEMO scale")
+    assert "--scale paper" in said.splitlines()[0]
+    assert "7 trials are new, 0 to be resumed, 0 finished, 0 failed" in said
+    assert "7 trials x " in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_without_data_names_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    options = ["--data-dir", str(tmp_path), "--storage", str(tmp_path)]
+    arguments = [
+        "--grid",
+        "kesl_general",
+        "--scale",
+        "paper",
+        "--dry-run",
+        "--seeds",
+        "1",
+        *options,
+    ]
+    assert main([*arguments, "--set", "net=CifarResNet(depth=8, width=4)"]) == 0
+    said = capsys.readouterr().out
+    assert f"missing: {tmp_path}/mini-imagenet/train is missing" in said
+    assert f"missing: {tmp_path}/small-imagenet/train is missing" in said
+    assert "no id yet" in said
+    assert "4 without an id yet" in said
+    assert "MiB: CifarResNet" in said
+
+
+def test_the_command_is_a_script_that_needs_no_tracker_for_an_error() -> None:
+    command = [sys.executable, "study/run.py", "--grid", "x"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: --grid 'x' is unknown")
