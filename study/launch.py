@@ -37,10 +37,12 @@ class Resources:
 
 
 def connect(address: str | None) -> None:
-    """To the cluster at the address, or a new one on this machine.
+    """To the cluster at the address, or a new one on this machine, unless connected already.
 
     Raises Invalid, within 10 seconds, where no cluster answers.
     """
+    if ray.is_initialized():
+        return
     if address is not None:
         host, _, port = address.removeprefix("ray://").partition(":")
         try:

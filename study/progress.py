@@ -80,11 +80,11 @@ class Ticker:
             ages = (f"{now.epochs[i]}/{self._trials[i].recipe.epochs}" for i in running[:4])
             parts.append(f"epoch {', '.join(ages)}{' ...' if len(running) > 4 else ''}")
         left = self._work_left()
+        elapsed = time.monotonic() - self._moved
         if left == self._at_start:
             self._moved = time.monotonic()  # start-up does not count
-        elif left:
-            seconds = (time.monotonic() - self._moved) * left / (self._at_start - left)
-            parts.append(f"about {clock(seconds)} left")
+        elif left and elapsed > 1.5 * LINE_SECONDS:  # one line after the first epochs
+            parts.append(f"about {clock(elapsed * left / (self._at_start - left))} left")
         return f"[{clock(time.monotonic() - self._begun)}] {', '.join(parts)}"
 
     def _work_left(self) -> int:

@@ -154,7 +154,6 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         try:
             lost = _train(args, storage, folder, todo, chosen) if todo else {}
         except KeyboardInterrupt:
-            tracker.stop()
             print(f"\nstopped; to go on: {again}", flush=True)
             return 130
         finally:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ray import tune
 
+from trainables.selection import Epoch
 from trainables.storage import Storage
 from trainables.train import Site, fit
 from trainables.trial import Trial
@@ -26,7 +27,11 @@ def trainable(
         path.mkdir(parents=True, exist_ok=True)
         with (path / "log.txt").open("a", buffering=1) as log:
             with redirect_stdout(log), redirect_stderr(log):
-                fit(trials[config["id"]], storage, site, tune.report)
+                fit(trials[config["id"]], storage, site, report)
+
+    def report(epoch: Epoch) -> None:
+        print(", ".join(f"{name} {value:.6g}" for name, value in epoch.items()), flush=True)
+        tune.report(epoch)
 
     resources = {"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus}
     return tune.with_resources(tune.with_parameters(train, trials=trials), resources)

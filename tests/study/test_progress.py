@@ -42,8 +42,8 @@ def test_the_time_left_is_told_from_the_epochs_made(tmp_path: Path, trial: Trial
     assert "left" not in ticker.line()
     storage.trial(trial.id).write_json("trial.json", {})
     storage.trial(trial.id).write_json("history.json", [{}])
-    ticker._moved -= 10  # as if the first of three epochs had taken ten seconds
-    assert "about 0:20 left" in ticker.line()
+    ticker._moved -= 20  # as if the first of three epochs had taken twenty seconds
+    assert "about 0:40 left" in ticker.line()
 
 
 def test_clock_shows_minutes_or_hours() -> None:
