@@ -3,7 +3,7 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -71,6 +71,8 @@ class Grid:
     baseline: str
     selection: str  # the rule of selection.RULES that the paper reports by
     assumed: tuple[str, ...] = ()  # what the paper leaves open, in words
+    # By row, the settings that make it that row: a search leaves them as they are.
+    fixed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seeds: int = 3
     demo: Callable[[Trial], Trial] = demo
 
@@ -111,6 +113,8 @@ class Cell:
     trials: dict[str, str | None]  # seed -> id; None where an id needs files that are not at hand
     published: tuple[float, float | None] | None  # mean and std, in the column's unit
     settings: dict[str, Any]  # Trial.flat() of the first seed
+    tunes: tuple[str, ...] = ()  # of a search's winner: the printed rows whose search it was
+    budget: str = ""  # and what the search was given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +141,13 @@ class Plan:
         return list(dict.fromkeys(cell.row for cell in self.cells))
 
     def baseline_of(self, cell: Cell) -> Cell | None:
-        """The cell that this one's gain refers to; None for a baseline itself."""
+        """The cell that this one's gain refers to; None for a baseline itself.
+
+        A tuned cell's is the tuned baseline, which had the same budget.
+        """
+        if cell.tunes and self.baseline not in self.columns:
+            tuned = (c for c in self.cells if c.column == cell.column and self.baseline in c.tunes)
+            return next((c for c in tuned if c is not cell), None)
         own = (
             (cell.row, self.baseline)
             if self.baseline in self.columns
@@ -153,7 +163,13 @@ class Plan:
         tuples = {name: tuple(values[name]) for name in ("overrides", "assumed")}
         columns = {name: Metric(**metric) for name, metric in values["columns"].items()}
         cells = tuple(
-            Cell(**{**cell, "published": cell["published"] and tuple(cell["published"])})
+            Cell(
+                **{
+                    **cell,
+                    "published": cell["published"] and tuple(cell["published"]),
+                    "tunes": tuple(cell.get("tunes", ())),
+                }
+            )
             for cell in values["cells"]
         )
         return cls(**{**values, **tuples, "columns": columns, "cells": cells})
@@ -172,20 +188,12 @@ def lay_out(
     for an unknown grid, and for an override `field=value` that is wrong, or that no row has.
     """
     grid = find(name)
-    table = list(grid.at(scale))
-    changed = _overridden([trial for _, _, trial, _ in table if trial], overrides)
     trials: dict[Trial, str | None] = {}
     cells = []
-    for row, column, trial, published in table:
-        ids: dict[str, str | None] = {}
-        own = changed[trial] if trial else None
-        for seed in range(seeds or grid.seeds):
-            if own is not None:
-                ready, ids[str(seed)] = resolve(own.but(seed=seed))
-                trials[ready] = ids[str(seed)]
-        pair = published if isinstance(published, tuple) or published is None else (published, None)
-        settings = own.flat() if own else {}
-        cells.append(Cell(row=row, column=column, trials=ids, published=pair, settings=settings))
+    for row, column, own, published in changed(name, scale, overrides):
+        cell, of_seeds = cell_of(row, column, own, published, seeds or grid.seeds, resolve)
+        cells.append(cell)
+        trials |= of_seeds
     plan = Plan(
         study=study_name(name, scale, overrides),
         grid=name,
@@ -200,6 +208,34 @@ def lay_out(
         cells=tuple(cells),
     )
     return plan, trials
+
+
+def changed(
+    name: str, scale: Scale, overrides: tuple[str, ...]
+) -> list[tuple[str, str, Trial | None, Published]]:
+    """The cells of the grid `name` at that scale, with the overrides in their trials."""
+    table = list(find(name).at(scale))
+    now = _overridden([trial for _, _, trial, _ in table if trial], overrides)
+    return [
+        (row, column, now[trial] if trial else None, published)
+        for row, column, trial, published in table
+    ]
+
+
+def cell_of(
+    row: str,
+    column: str,
+    trial: Trial | None,
+    published: Published,
+    seeds: int,
+    resolve: Callable[[Trial], tuple[Trial, str | None]],
+) -> tuple[Cell, dict[Trial, str | None]]:
+    """A cell, and its trial with each of the seeds, ready, with its id."""
+    trials = dict(resolve(trial.but(seed=seed)) for seed in range(seeds)) if trial else {}
+    ids = {str(ready.seed): trial_id for ready, trial_id in trials.items()}
+    pair = published if isinstance(published, tuple) or published is None else (published, None)
+    settings = trial.flat() if trial else {}
+    return Cell(row=row, column=column, trials=ids, published=pair, settings=settings), trials
 
 
 def study_name(grid: str, scale: Scale, overrides: tuple[str, ...]) -> str:

@@ -4,9 +4,10 @@ import logging
 import os
 import socket
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 # Read by Ray when it is imported: five result files a trial less; no use of the SIGINT handler that
 # would wait for every running trial's next report; no report of usage to anybody; no tables.
@@ -18,6 +19,7 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 import ray
 from ray import tune
+from ray.tune.search import Searcher
 
 from trainables.settings import Invalid
 from trainables.storage import Storage
@@ -85,12 +87,43 @@ def run(
 
     Ray must be connected.
     """
+    space = {"id": tune.grid_search(list(trials))}
+    errors = _fit(trials, storage, folder, resources, space)
+    results = set(storage.results())
+    return {i: errors.get(i, "ended without a result") for i in trials if i not in results}
+
+
+def search(
+    searches: Sequence["Asking"], storage: Storage, folder: Path, resources: Resources
+) -> dict[str, str]:
+    """Trains what the searches ask for, side by side. Returns the same as `run`.
+
+    Ray must be connected.
+    """
+    errors = _fit({}, storage, folder, resources, {}, Feed(searches))
+    lost = [trial_id for search in searches for trial_id in search.lost]
+    return {i: errors.get(i, "ended without a result") for i in lost}
+
+
+def _fit(
+    trials: Mapping[str, Trial],
+    storage: Storage,
+    folder: Path,
+    resources: Resources,
+    space: dict[str, Any],
+    feed: Searcher | None = None,
+) -> dict[str, str]:
+    """Runs a fresh Tuner until all has ended. Returns the errors by trial id."""
     with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
         outcome = tune.Tuner(
             trainable(trials, storage, folder, resources.cpus, resources.gpus or 0.0),
-            param_space={"id": tune.grid_search(list(trials))},
+            param_space=space,
             tune_config=tune.TuneConfig(
-                max_concurrent_trials=resources.concurrent, reuse_actors=True
+                search_alg=feed,
+                num_samples=-1 if feed else 1,
+                max_concurrent_trials=resources.concurrent,
+                reuse_actors=True,
+                trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(
                 storage_path=scratch,
@@ -98,7 +131,55 @@ def run(
                 verbose=0,
             ),
         ).fit()
-    results = set(storage.results())
     ended = [outcome[i] for i in range(len(outcome))]
-    errors = {str(r.config["id"]): str(r.error) for r in ended if r.config and r.error}
-    return {i: errors.get(i, "ended without a result") for i in trials if i not in results}
+    return {str(r.config["id"]): str(r.error) for r in ended if r.config and r.error}
+
+
+class Asking(Protocol):
+    """A search, as far as it is seen from here."""
+
+    lost: list[str]
+
+    def take(self) -> tuple[str, Trial] | None: ...
+
+    def ended(self, trial_id: str) -> None: ...
+
+
+class Feed(Searcher):
+    """Gives Tune the trials of several searches, next one of the search with the fewest running.
+
+    All state is in the searches' own storage, so that Tune has nothing to save.
+    """
+
+    def __init__(self, searches: Sequence[Asking]) -> None:
+        super().__init__()
+        self._searches = list(searches)
+        self._running: dict[str, tuple[int, str]] = {}  # search and trial id, by Tune's own id
+
+    def suggest(self, trial_id: str) -> Any:
+        counts = [0] * len(self._searches)
+        for search, _ in self._running.values():
+            counts[search] += 1
+        for i in sorted(range(len(counts)), key=counts.__getitem__):
+            while (taken := self._searches[i].take()) is not None:
+                if all(taken[0] != running for _, running in self._running.values()):
+                    self._running[trial_id] = i, taken[0]
+                    return {"id": taken[0], "trial": taken[1]}
+                # Another search trains it already: this one is told, too, when it has ended.
+        return None if self._running else Searcher.FINISHED
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        _, ended = self._running.pop(trial_id)
+        for search in self._searches:
+            search.ended(ended)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}

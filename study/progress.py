@@ -2,9 +2,10 @@
 
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Self, TextIO
 
 from trainables.storage import Storage
 from trainables.trial import Trial
@@ -49,19 +50,16 @@ def progress(storage: Storage, ids: list[str]) -> Progress:
     return Progress(**{state: tuple(some) for state, some in states.items()}, epochs=epochs)
 
 
-class Ticker:
-    """Prints a line every LINE_SECONDS while trials run: how many are done, and the time left."""
+class Lines(ABC):
+    """Prints its line every LINE_SECONDS while it is entered, and a last one at the end."""
 
-    def __init__(
-        self, storage: Storage, trials: Mapping[str, Trial], all_ids: list[str], out: TextIO
-    ):
-        self._storage, self._trials, self._ids, self._out = storage, trials, all_ids, out
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._tick, name="progress", daemon=True)
-        self._begun = self._moved = time.monotonic()
-        self._at_start = self._work_left()
+        self._begun = time.monotonic()
 
-    def __enter__(self) -> "Ticker":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -69,6 +67,29 @@ class Ticker:
         self._done.set()
         self._thread.join()
         print(self.line(), file=self._out, flush=True)
+
+    @abstractmethod
+    def line(self) -> str: ...
+
+    def clock(self) -> str:
+        """The time since it was made."""
+        return clock(time.monotonic() - self._begun)
+
+    def _tick(self) -> None:
+        while not self._done.wait(LINE_SECONDS):
+            print(self.line(), file=self._out, flush=True)
+
+
+class Ticker(Lines):
+    """How many of the trials are done, and the time left."""
+
+    def __init__(
+        self, storage: Storage, trials: Mapping[str, Trial], all_ids: list[str], out: TextIO
+    ):
+        super().__init__(out)
+        self._storage, self._trials, self._ids = storage, trials, all_ids
+        self._moved = self._begun
+        self._at_start = self._work_left()
 
     def line(self) -> str:
         now = progress(self._storage, self._ids)
@@ -85,17 +106,13 @@ class Ticker:
             self._moved = time.monotonic()  # start-up does not count
         elif left and elapsed > 1.5 * LINE_SECONDS:  # one line after the first epochs
             parts.append(f"about {clock(elapsed * left / (self._at_start - left))} left")
-        return f"[{clock(time.monotonic() - self._begun)}] {', '.join(parts)}"
+        return f"[{self.clock()}] {', '.join(parts)}"
 
     def _work_left(self) -> int:
         """Epochs to be trained."""
         now = progress(self._storage, list(self._trials))
         unfinished = (*now.new, *now.started)
         return sum(self._trials[i].recipe.epochs - now.epochs.get(i, 0) for i in unfinished)
-
-    def _tick(self) -> None:
-        while not self._done.wait(LINE_SECONDS):
-            print(self.line(), file=self._out, flush=True)
 
 
 def clock(seconds: float) -> str:

@@ -24,6 +24,8 @@ from trainables.train import Site
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
+    from study.launch import Resources
+    from study.search import Options, Search, Shared
     from study.tracking import Tracker
 
 # Ray, MLflow and the report are imported where they are first needed: what does without them, like
@@ -60,6 +62,19 @@ def parser() -> Parser:
     add("--storage", type=Path, default=HOME, help=f"trials and their results ({HOME})")
     add("--tracking-uri", help="MLflow's (default: sqlite:///<storage>/mlflow.db)")
     add("--address", help="host:port of a Ray cluster (default: a new one on this machine)")
+    tune = p.add_argument_group("search", "tune each row, and add the winners to the table")
+    add_tuning = tune.add_argument
+    add_tuning("--search", type=_natural, metavar="POINTS", help="so many configurations a search")
+    add_tuning(
+        "--search-space",
+        choices=("both", "parts", "recipe"),
+        default="both",
+        help="the method's parts, the recipe (learning rate, weight decay), or (default) both",
+    )
+    add_tuning("--search-seeds", type=_natural, default=1, help="averaged for a point; default: 1")
+    add_tuning("--sampler", choices=("tpe", "random", "gp"), default="tpe", help="default: tpe")
+    add_tuning("--search-seed", type=int, default=0, help="the sampler's; another starts anew")
+    add_tuning("--search-storage", metavar="URL", help="default: sqlite:///<storage>/optuna.db")
     add("--cpus-per-trial", type=_positive, default=1.0, help="default: 1")
     add("--gpus-per-trial", type=_positive, help="may be a fraction (default: 1 if there are any)")
     add("--max-concurrent", type=_natural, metavar="N", help="trials at once (default: what fits)")
@@ -130,29 +145,40 @@ def _again(arguments: list[str]) -> str:
 def _run(args: argparse.Namespace, uri: str, again: str) -> int:
     from study.tracking import Tracker, check_reachable
 
+    if args.search and args.rerun:
+        raise Invalid("--rerun: not together with --search; what is trained stays as it is")
+    wanted = _wanted_searches(args) if args.search else []
     prepare.check_storage(args.storage)
     check_reachable(uri)
     storage, folder = Storage(args.storage.absolute()), args.data_dir.absolute()
+    ready = partial(prepare.ready, folder=folder, formats=_formats(args))
     with lease(storage.root):
-        plan, trials = _lay_out(args, partial(prepare.ready, folder=folder, formats=_formats(args)))
-        chosen = _selected(plan, args.only)
-        by_id = {i: trial for trial, i in trials.items() if i in chosen}
-        prepare.check_parts(by_id.values(), folder)
+        plan, trials = _lay_out(args, ready)
+        _check_selected(plan, args.only)
+        chosen = _selected(plan, args)
+        prepare.check_parts([t for t, i in trials.items() if i in chosen], folder)
+        searches = _searches(args, wanted, storage, plan, ready) if wanted else []
         if args.rerun:
-            before = progress(storage, chosen)
-            for trial_id in before.failed if args.rerun == "failed" else chosen:
+            failed = progress(storage, chosen).failed
+            for trial_id in failed if args.rerun == "failed" else chosen:
                 storage.trial(trial_id).clear()
-        before = progress(storage, chosen)
-        print(
-            f"{len(chosen)} trials in {len(plan.cells)} cells: {before.done} with a result, "
-            f"{len(before.started)} to be resumed, {len(before.new)} new",
-            flush=True,
-        )
-        tracker = Tracker(uri, storage, plan)
+        tracker = Tracker(uri, storage, plan, lambda: [i for s in searches for i in s.asked])
         tracker.start()
-        todo = {i: by_id[i] for i in (*before.started, *before.new)}
         try:
-            lost = _train(args, storage, folder, todo, chosen) if todo else {}
+            lost: dict[str, str] = {}
+            if searches:
+                lost |= _search(args, storage, folder, searches)
+                plan, trials = _with_winners(args, plan, trials, searches, ready)
+                tracker.replan(plan)
+            chosen = _selected(plan, args)
+            before = progress(storage, chosen)
+            print(
+                f"{len(chosen)} trials in {len(plan.cells)} cells: {before.done} with a result, "
+                f"{len(before.started)} to be resumed, {len(before.new)} new",
+                flush=True,
+            )
+            todo = {i: t for t, i in trials.items() if i in (*before.started, *before.new)}
+            lost |= _train(args, storage, folder, todo, chosen) if todo else {}
         except KeyboardInterrupt:
             print(f"\nstopped; to go on: {again}", flush=True)
             return 130
@@ -163,10 +189,95 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
                 f"MLflow lacks {len(unwritten)} results ({tracker.behind}); to write them: {again}"
             )
         else:
-            _show(plan, uri, storage, tracker)
+            _show(plan, uri, storage, tracker, searches)
     for trial_id, reason in lost.items():
         print(f"error: trial {trial_id} has no result: {reason}", file=sys.stderr)
-    return 1 if lost or unwritten or progress(storage, chosen).failed else 0
+    hopeless = [search for search in searches if search.over and not search.best]
+    for search in hopeless:
+        print(f"error: every point failed: {search.name}", file=sys.stderr)
+    wrong = lost or unwritten or hopeless or progress(storage, chosen).failed
+    return 1 if wrong else 0
+
+
+def _searches(
+    args: argparse.Namespace,
+    wanted: list["Shared"],
+    storage: Storage,
+    plan: Plan,
+    ready: Callable[[Trial], tuple[Trial, str]],
+) -> list["Search"]:
+    """The searches, opened. Raises Invalid for whatever is wrong with one of them."""
+    from study import search
+
+    url = args.search_storage or f"sqlite:///{storage.root / 'optuna.db'}"
+    database = search.open_storage(url)
+    options, rule = _search_options(args), search.objective(plan)
+    searches = [
+        search.Search(what, options, rule, plan.study, database, storage, ready) for what in wanted
+    ]
+    for one in searches:
+        print(f"{_told(one.what)}: {one.told} of {args.search} points done", flush=True)
+    return searches
+
+
+def _search(
+    args: argparse.Namespace, storage: Storage, folder: Path, searches: list["Search"]
+) -> dict[str, str]:
+    """Searches on Ray, if anything is left to train. Returns the same as `_train`."""
+    from study import launch, search
+
+    if any(one.pending() for one in searches):
+        resources = _resources(args)
+        with search.SearchLines(searches, sys.stdout):
+            return launch.search(searches, storage, folder, resources)
+    return {}
+
+
+def _with_winners(
+    args: argparse.Namespace,
+    plan: Plan,
+    trials: dict[Trial, str | None],
+    searches: list["Search"],
+    ready: Callable[[Trial], tuple[Trial, str]],
+) -> tuple[Plan, dict[Trial, str | None]]:
+    from study import search
+
+    for one in searches:
+        if one.over and one.best:
+            end = f", exhausted after {one.spent} points" if one.exhausted else ""
+            best = search.literal(one.winner(), one.what.space)
+            print(f"{one.what.label}: validation accuracy {one.best.value:.2%}{end}\n  {best}")
+    extended, won = search.tuned(plan, searches, _seeds(args), ready)
+    return extended, trials | won
+
+
+def _wanted_searches(args: argparse.Namespace) -> list["Shared"]:
+    from study import search
+
+    if _seeds(args) > search.FIRST_SEED:
+        valid = f"at most {search.FIRST_SEED} with --search, whose own seeds begin there"
+        raise Invalid(f"--seeds = {_seeds(args)}: must be {valid}")
+    return search.searches_of(
+        args.grid, args.scale, tuple(args.set), args.search_space, tuple(args.only)
+    )
+
+
+def _search_options(args: argparse.Namespace) -> "Options":
+    from study import search
+
+    return search.Options(args.search, args.search_seeds, args.sampler, args.search_seed)
+
+
+def _told(what: "Shared") -> str:
+    """A search in a line: what it tunes, over which space."""
+    space = ", ".join(f"{name} ({words})" for name, words in what.space.parameters.items())
+    rows = f"{len(what.rows)} rows" if len(what.rows) > 1 else what.rows[0]
+    return f"search of {what.column}, {what.label} ({rows}) over {space}"
+
+
+def _seeds(args: argparse.Namespace) -> int:
+    seeds: int = args.seeds or find(args.grid).seeds
+    return seeds
 
 
 def _train(
@@ -175,11 +286,18 @@ def _train(
     """Trains the trials on Ray. Returns why, by id, for those that ended without a result."""
     from study import launch
 
-    launch.connect(args.address)
-    wanted = launch.Resources(args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent)
-    resources = launch.fitted(wanted)
+    resources = _resources(args)
     with Ticker(storage, todo, ids, sys.stdout):
         return launch.run(todo, storage, folder, resources)
+
+
+def _resources(args: argparse.Namespace) -> "Resources":
+    """What a trial gets of the cluster, which is connected to."""
+    from study import launch
+
+    launch.connect(args.address)
+    wanted = launch.Resources(args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent)
+    return launch.fitted(wanted)
 
 
 def _formats(args: argparse.Namespace) -> dict[str, str]:
@@ -199,12 +317,16 @@ def _lay_out(
     return lay_out(args.grid, args.scale, args.seeds, tuple(args.set), ready)
 
 
-def _selected(plan: Plan, only: list[str]) -> list[str]:
-    """The ids of the rows that are asked for, each once."""
+def _check_selected(plan: Plan, only: list[str]) -> None:
     for row in only:
         if row not in plan.rows():
             raise unknown("--only: row", row, plan.rows())
-    cells = [cell for cell in plan.cells if not only or cell.row in only]
+
+
+def _selected(plan: Plan, args: argparse.Namespace) -> list[str]:
+    """The ids of the rows that are asked for, and of their winners, each once."""
+    only = set(args.only)
+    cells = [cell for cell in plan.cells if not only or only & {cell.row, *cell.tunes}]
     return list(dict.fromkeys(i for cell in cells for i in cell.trials.values() if i))
 
 
@@ -220,7 +342,8 @@ def _dry_run(args: argparse.Namespace) -> int:
         )
 
     plan, trials = _lay_out(args, ready)
-    now = progress(Storage(args.storage.absolute()), _selected(plan, args.only))
+    _check_selected(plan, args.only)
+    now = progress(Storage(args.storage.absolute()), _selected(plan, args))
     width = max(len(cell.row) for cell in plan.cells)
     for cell in plan.cells:
         ids = (f"{i} ({now.state(i)})" if i else "no id yet" for i in cell.trials.values())
@@ -233,8 +356,27 @@ def _dry_run(args: argparse.Namespace) -> int:
         f"finished, {len(now.failed)} failed, {unknown_ids} without an id yet"
     )
     selected = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
+    selected += _searched_trials(args, formats) if args.search else []
     _print_cost(args, selected)
     return 0
+
+
+def _searched_trials(args: argparse.Namespace, formats: dict[str, str]) -> list[Trial]:
+    """Says which searches there are. Returns trials like all of theirs, the winners' included."""
+    from study import search
+
+    trials, options = [], _search_options(args)
+    wanted = _wanted_searches(args)
+    for what in wanted:
+        neutral = what.space.neutral.with_formats(formats)
+        trials += [search.searched(neutral, search.FIRST_SEED)] * options.points * options.seeds
+        trials += [neutral] * _seeds(args)
+        print(_told(what))
+    print(
+        f"{len(wanted)} searches of {options.points} points x {options.seeds} seeds, and "
+        f"{_seeds(args)} trials for each winner: at most {len(trials)} trials"
+    )
+    return trials
 
 
 def _print_cost(args: argparse.Namespace, trials: list[Trial]) -> None:
@@ -281,15 +423,22 @@ def _report(args: argparse.Namespace, uri: str) -> int:
 
     check_reachable(uri)
     plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
-    _show(plan, uri, Storage(args.storage.absolute()), None)
+    _show(plan, uri, Storage(args.storage.absolute()), None, [])
     return 0
 
 
-def _show(plan: Plan, uri: str, storage: Storage, tracker: "Tracker | None") -> None:
+def _show(
+    plan: Plan, uri: str, storage: Storage, tracker: "Tracker | None", searches: list["Search"]
+) -> None:
     """Prints the table and writes the report, to the study's folder and to its MLflow run."""
     from analysis import report
 
     folder = storage.study(plan.study).path
+    if searches:
+        from study.search import summary
+
+        summaries = [summary(one) for one in searches]
+        storage.study(f"{plan.study}/report").write_json("searches.json", summaries)
     written = report.write(plan, uri, folder / "report")
     if tracker:
         tracker.log_report(folder / "report", written.markdown)

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable, Iterable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,17 @@ def check_reachable(uri: str) -> None:
 class Tracker:
     """Writes a plan's trials to MLflow while they run, and what earlier commands left unwritten."""
 
-    def __init__(self, uri: str, storage: Storage, plan: Plan) -> None:
-        self.uri, self.storage, self.plan = uri, storage, plan
+    def __init__(
+        self,
+        uri: str,
+        storage: Storage,
+        plan: Plan,
+        searched: Callable[[], Iterable[str]] = tuple,  # ids of trials in no cell; may grow
+    ) -> None:
+        self.uri, self.storage, self.plan, self._searched = uri, storage, plan, searched
         self.behind: Exception | None = None  # why the newest attempt to write failed
         self._client: MlflowClient | None = None
+        self._lock = threading.Lock()
         self._parent = self._experiment = ""
         self._runs: dict[str, str] = {}  # run id by trial id
         self._epochs: dict[str, int] = {}  # written, by trial id
@@ -67,11 +75,16 @@ class Tracker:
     def start(self) -> None:
         self._thread.start()
 
+    def replan(self, plan: Plan) -> None:
+        """The study from now on, with further cells."""
+        with self._lock:
+            self.plan, self._client = plan, None
+
     def stop(self) -> list[str]:
         """Writes what is left. Returns the ids whose results MLflow still lacks; see `behind`."""
         self._stop.set()
         self._thread.join()
-        results = {i: self.storage.trial(i).read_json("result.json") for i in self.plan.trials()}
+        results = {i: self.storage.trial(i).read_json("result.json") for i in self._ids()}
         return [i for i, result in results.items() if result and self._ended.get(i) != _end(result)]
 
     def log_report(self, folder: Path, table: str) -> None:
@@ -86,15 +99,19 @@ class Tracker:
         while not last:
             last = self._stop.is_set()
             try:
-                self._synchronise()
+                with self._lock:
+                    self._synchronise()
                 self.behind = None
             except Exception as error:  # shown by the command; the storage is the buffer meanwhile
                 self.behind = error
             self._stop.wait(0 if last else POLL_SECONDS)
 
+    def _ids(self) -> list[str]:
+        return list(dict.fromkeys((*self.plan.trials(), *self._searched())))
+
     def _synchronise(self) -> None:
         client = self._client or self._connect()
-        for trial_id in self.plan.trials():
+        for trial_id in self._ids():
             self._write(client, trial_id, self.storage.trial(trial_id))
 
     def _connect(self) -> MlflowClient:
@@ -114,12 +131,12 @@ class Tracker:
         wanted = set(self.plan.trials())
         for run in self._search(client, "tags.kind = 'trial'"):
             tags = run.data.tags
-            if (trial_id := tags["trial_id"]) in wanted:
-                self._runs[trial_id] = run.info.run_id
-                if "ended" in tags:
-                    self._ended[trial_id] = tags["ended"]
-                if f"grid.{self.plan.grid}" not in tags:
-                    client.set_tag(run.info.run_id, f"grid.{self.plan.grid}", self.plan.study)
+            trial_id = tags["trial_id"]
+            self._runs[trial_id] = run.info.run_id  # of all: a search may ask for any
+            if "ended" in tags:
+                self._ended[trial_id] = tags["ended"]
+            if trial_id in wanted and f"grid.{self.plan.grid}" not in tags:
+                client.set_tag(run.info.run_id, f"grid.{self.plan.grid}", self.plan.study)
         self._client = client
         return client
 

@@ -23,6 +23,7 @@ from trainables.settings import (
     Of,
     Positive,
     Record,
+    Suggest,
     Use,
     Weight,
     classes_of,
@@ -86,6 +87,14 @@ class Recipe(Record):
             raise Invalid(f"recipe.keep = {self.keep}: must be at most epochs = {self.epochs}")
         if self.nesterov and self.momentum == 0:
             raise Invalid("recipe.nesterov = True: must be False where recipe.momentum = 0")
+
+    @classmethod
+    def suggest(cls, trial: Suggest) -> dict[str, object]:
+        """The same space for every method, whatever the paper's own rate is."""
+        return {
+            "lr": trial.suggest_float("lr", 3e-4, 0.3, log=True),
+            "weight_decay": trial.suggest_float("weight_decay", 1e-6, 1e-2, log=True),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

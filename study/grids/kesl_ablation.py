@@ -12,6 +12,7 @@ grid = Grid(
     selection="last",
     assumed=ASSUMED,
     demo=kesl_demo,
+    fixed={"only KL: T 16, alpha 0, beta 1": ("loss.alpha",)},
     rows={
         "only CE": (base, 85.8),
         "only KL: T 16, alpha 0, beta 1": (base.but(**kesl(16, 0, 1)), 85.4),

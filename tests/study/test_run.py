@@ -46,6 +46,18 @@ GRID = ["--grid", "kesl_ablation"]
         ([*GRID, "--scale", "paper"], "resnet50-0676ba61.pth is missing"),
         ([*GRID, "--set", "targets.hierarchy=no.txt"], "there is no file"),
         ([*GRID, "--status"], "there is no such database"),
+        ([*GRID, "--search", "0"], "argument --search: '0' must be a whole number from 1 on"),
+        ([*GRID, "--search", "2", "--sampler", "cma"], "argument --sampler: invalid choice: 'cma'"),
+        ([*GRID, "--search", "2", "--rerun", "all"], "--rerun: not together with --search"),
+        (
+            [*GRID, "--search", "2", "--search-storage", "sqlite:////no/where/o.db"],
+            "--search-storage = sqlite:////no/where/o.db: must be the URL of a database",
+        ),
+        (
+            [*GRID, "--search", "2", "--search-space", "parts", "--only", "only CE"],
+            "--search: row 'only CE' offers nothing to search in --search-space parts",
+        ),
+        ([*GRID, "--search", "2", "--seeds", "1001"], "--seeds = 1001: must be at most 1000 with"),
         ([*GRID, "--dry-run", "--status"], "not allowed with argument --dry-run"),
     ],
 )
@@ -95,6 +107,17 @@ def test_a_dry_run_shows_cells_states_and_cost_and_writes_nothing(
     assert "--scale paper" in said.splitlines()[0]
     assert "7 trials are new, 0 to be resumed, 0 finished, 0 failed" in said
     assert "7 trials x " in said
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_says_how_many_searches_there_are_and_opens_no_database(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [*GRID, "--dry-run", "--search", "20", "--seeds", "1", "--storage", str(tmp_path)]
+    assert main(arguments) == 0
+    said = capsys.readouterr().out
+    assert "tuned: Knowledge + KnowledgeLoss (7 rows) over targets.decay (0.1 to 0.9), " in said
+    assert "3 searches of 20 points x 1 seeds, and 1 trials for each winner: at most 63" in said
     assert not list(tmp_path.iterdir())
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 class Linear(Head):
     """One logit a class."""
 
+    nothing_to_search = "has no settings"
+
     def __init__(self, task: "Task", features: int) -> None:
         super().__init__(task, features)
         self.classifier = nn.Linear(features, task.classes)

@@ -15,5 +15,7 @@ if TYPE_CHECKING:
 class CrossEntropy(Loss):
     """-sum_k target_k log softmax(scores)_k."""
 
+    nothing_to_search = "has no settings"
+
     def forward(self, out: "Out", target: Tensor, batch: Batch) -> Tensor:
         return F.cross_entropy(out.scores, target, reduction="none")

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.losses.loss import Loss
-from trainables.settings import Invalid, Weight
+from trainables.settings import Invalid, Suggest, Weight
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
@@ -48,3 +48,11 @@ class KnowledgeLoss(Loss):
         pair = (log_p, log_g) if self.kl == "reverse" else (log_g, log_p)
         label = F.nll_loss(log_p, batch.y, reduction="none")
         return self.alpha * label + self.beta * divergence(*pair)
+
+    @classmethod
+    def suggest(cls, trial: Suggest) -> dict[str, object]:
+        return {
+            "alpha": trial.suggest_float("alpha", 0, 1),
+            "beta": trial.suggest_float("beta", 0.01, 10, log=True),
+            "kl": trial.suggest_categorical("kl", ("reverse", "forward")),
+        }

@@ -18,6 +18,8 @@ class Method(nn.Module):
     `state_dict()` is the whole checkpoint.
     """
 
+    nothing_to_search = "has no settings: what it trains by is the recipe"
+
     def __init__(self, model: "Model", task: "Task") -> None:
         super().__init__()
         self.model = model

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.labels.hierarchy import edges, locate
-from trainables.settings import Interval, Positive, Use
+from trainables.settings import Interval, Positive, Suggest, Use
 from trainables.targets.targets import Targets
 
 if TYPE_CHECKING:
@@ -57,3 +57,10 @@ class Knowledge(Targets):
     @classmethod
     def demo(cls, use: Use) -> Use:
         return use.but(hierarchy="strokes")
+
+    @classmethod
+    def suggest(cls, trial: Suggest) -> dict[str, object]:
+        return {
+            "decay": trial.suggest_float("decay", 0.1, 0.9),
+            "temperature": trial.suggest_float("temperature", 0.5, 32, log=True),
+        }

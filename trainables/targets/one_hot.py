@@ -15,5 +15,7 @@ if TYPE_CHECKING:
 class OneHot(Targets):
     """All mass on the label."""
 
+    nothing_to_search = "has no settings"
+
     def forward(self, batch: Batch, out: "Out") -> Tensor:
         return F.one_hot(batch.y, self.task.classes).float()

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.data.data import Batch
-from trainables.settings import Fraction
+from trainables.settings import Fraction, Suggest
 from trainables.targets.targets import Targets
 
 if TYPE_CHECKING:
@@ -27,3 +27,7 @@ class Smooth(Targets):
 
     def forward(self, batch: Batch, out: "Out") -> Tensor:
         return smooth(batch.y, self.task.classes, self.epsilon)
+
+    @classmethod
+    def suggest(cls, trial: Suggest) -> dict[str, object]:
+        return {"epsilon": trial.suggest_float("epsilon", 0.01, 0.4)}

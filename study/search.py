@@ -1,0 +1,576 @@
+"""Search: Optuna's ask and tell over a persistent storage, as trials that a study can run.
+
+A point is drawn in memory, from all earlier points and a sampler made anew with a seed of its own,
+and stored whole. So a search that was killed finds each point that it had asked for, complete, and
+at one trial at a time goes on exactly as if it had never been interrupted.
+
+The objective is the validation accuracy under the rule that the table is read by, averaged over the
+search's seeds. Searched trials have no test images, and always validation images.
+"""
+
+import math
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from statistics import fmean
+from typing import Any, TextIO
+
+import optuna
+from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
+from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from study.grid import Cell, Plan, Scale, cell_of, changed, find
+from study.progress import Lines
+from trainables.chance import seed_of
+from trainables.heads.linear import Linear
+from trainables.methods.method import Method
+from trainables.settings import Invalid, Suggest, Use
+from trainables.storage import Storage
+from trainables.trial import PROTOCOL, Recipe, Scalar, Trial
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+PARTS = ("head", "targets", "loss", "method")
+UNSAID = {"head": Linear, "method": Method}  # parts that need no word
+KINDS: dict[str, tuple[str, ...]] = {  # by --search-space: the fields of a trial that are searched
+    "both": (*PARTS, "recipe"),
+    "parts": PARTS,
+    "recipe": ("recipe",),
+}
+SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
+    "tpe": lambda seed: TPESampler(seed=seed),
+    "random": lambda seed: RandomSampler(seed=seed),
+    "gp": lambda seed: GPSampler(seed=seed),
+}
+FIRST_SEED = 1000  # of searched trials; a table's seeds are below
+HELD_OUT = 0.1  # of the training images, at least
+REPEATS = 20  # so many in a row, and the space is exhausted
+
+Ready = Callable[[Trial], tuple[Trial, str]]  # resolves a trial's files and formats; its id
+
+
+@dataclass(frozen=True)
+class Space:
+    """What may be searched of a trial: what its parts and recipe suggest, but for what is fixed."""
+
+    trial: Trial
+    kinds: tuple[str, ...]
+    fixed: tuple[str, ...] = ()  # dotted names
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """Each free setting that any branch of `suggest` asks for, with its range in words."""
+        ranges: dict[str, dict[str, None]] = {}
+        for kind in self._searched():
+            for explorer, _ in branches(self._suggester(kind)):
+                for name, words in explorer.asked.items():
+                    ranges.setdefault(name, {})[words] = None
+        return {name: " or ".join(words) for name, words in ranges.items()}
+
+    @cached_property
+    def neutral(self) -> Trial:
+        """The trial with its free settings at values that say nothing of the row it came from."""
+        first = {kind: next(branches(self._suggester(kind)))[1] for kind in self._searched()}
+        return self._with(first)
+
+    def at(self, suggest: Suggest) -> Trial:
+        """The trial with the settings that are suggested."""
+        return self._with({kind: self._suggester(kind)(suggest) for kind in self._searched()})
+
+    def _searched(self) -> Iterator[str]:
+        return (kind for kind in self.kinds if hasattr(_class_of(self.trial, kind), "suggest"))
+
+    def _suggester(self, kind: str) -> Callable[[Suggest], dict[str, Any]]:
+        suggest = _class_of(self.trial, kind).suggest
+        values = dict(_items(self.trial, kind))
+        fixed = {name: values[name] for name in values if f"{kind}.{name}" in self.fixed}
+        return lambda trial: suggest(_Within(trial, kind, fixed))
+
+    def _with(self, values: Mapping[str, Mapping[str, Any]]) -> Trial:
+        now: dict[str, Recipe | Use] = {}
+        for kind, suggested in values.items():
+            if kind == "recipe":
+                now[kind] = self.trial.recipe.but(**suggested)
+            else:  # a setting that this branch does not ask for is at its default
+                items = _items(self.trial, kind)
+                kept = {n: v for n, v in items if f"{kind}.{n}" not in self.parameters}
+                now[kind] = Use(_class_of(self.trial, kind), **{**kept, **suggested})
+        return self.trial.but(**now)
+
+
+def _class_of(trial: Trial, kind: str) -> type[Any]:
+    return Recipe if kind == "recipe" else getattr(trial, kind).part
+
+
+def _items(trial: Trial, kind: str) -> list[tuple[str, Any]]:
+    return [(name, value) for name, value, _ in getattr(trial, kind).settings()]
+
+
+@dataclass(frozen=True)
+class _Within:
+    """A Suggest whose names get a prefix; those that are fixed have their value."""
+
+    trial: Suggest
+    prefix: str
+    fixed: Mapping[str, Any]
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        if name in self.fixed:
+            return float(self.fixed[name])
+        return self.trial.suggest_float(f"{self.prefix}.{name}", low, high, step=step, log=log)
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        if name in self.fixed:
+            return int(self.fixed[name])
+        return self.trial.suggest_int(f"{self.prefix}.{name}", low, high, step=step, log=log)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        if name in self.fixed:
+            return self.fixed[name]
+        return self.trial.suggest_categorical(f"{self.prefix}.{name}", choices)
+
+
+class Explorer:
+    """A Suggest that takes a given one of each parameter's options, else the first.
+
+    The options of a number are the ends of its range.
+    """
+
+    def __init__(self, script: Sequence[int]) -> None:
+        self.asked: dict[str, str] = {}  # ranges in words, by name
+        self.path: list[tuple[int, int]] = []  # which option was taken, of how many
+        self._script = script
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        steps = f", step {step:g}" if step else ""
+        return float(self._take(name, f"{low:g} to {high:g}{steps}{', log' * log}", (low, high)))
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        words = f"{low} to {high}, step {step}{', log' * log}"
+        return int(self._take(name, words, (low, high)))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        return self._take(name, " | ".join(map(str, choices)), choices)
+
+    def _take(self, name: str, words: str, options: Sequence[Any]) -> Any:
+        self.asked[name] = words
+        at = len(self.path)
+        taken = self._script[at] if at < len(self._script) else 0
+        self.path.append((taken, len(options)))
+        return options[taken]
+
+
+def branches(
+    suggest: Callable[[Suggest], dict[str, Any]],
+) -> Iterator[tuple[Explorer, dict[str, Any]]]:
+    """Every way through `suggest` over the options of its parameters, with what it returned."""
+    script: list[int] | None = []
+    while script is not None:
+        explorer = Explorer(script)
+        yield explorer, suggest(explorer)
+        path = explorer.path
+        while path and path[-1][0] + 1 == path[-1][1]:
+            path.pop()
+        script = [taken for taken, _ in path[:-1]] + [path[-1][0] + 1] if path else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shared:
+    """A space, and the rows of one column that it is the space of: they are tuned together."""
+
+    label: str  # of the tuned row
+    column: str
+    rows: tuple[str, ...]
+    space: Space
+
+
+def shared(
+    cells: Sequence[tuple[str, str, Trial | None]],
+    fixed: Mapping[str, tuple[str, ...]],
+    kinds: str,
+) -> list[Shared]:
+    """The searches over the cells (row, column, trial) of a table, by what may be searched."""
+    groups: dict[tuple[Any, ...], tuple[Space, list[str]]] = {}
+    for row, column, trial in cells:
+        if trial is not None:
+            space = Space(trial, KINDS[kinds], fixed.get(row, ()))
+            key = (column, space.neutral, tuple(space.parameters.items()))
+            groups.setdefault(key, (space, []))[1].append(row)
+    one_column = len({column for _, column, _ in cells}) == 1
+    words = {key: _words(space) if one_column else rows[0] for key, (space, rows) in groups.items()}
+    often = Counter((key[0], text) for key, text in words.items())
+    return [
+        Shared(
+            label=f"tuned: {text}" + f" ({rows[0]})" * (often[key[0], text] > 1),
+            column=key[0],
+            rows=tuple(rows),
+            space=space,
+        )
+        for (key, (space, rows)), text in zip(groups.items(), words.values(), strict=True)
+    ]
+
+
+def _words(space: Space) -> str:
+    """The parts in which trials differ, and what is fixed of them."""
+    said = []
+    for kind in PARTS:
+        use = getattr(space.trial, kind)
+        if use.part is not UNSAID.get(kind):
+            fixed = [
+                f"{n}={v:g}" if isinstance(v, float) else f"{n}={v}"
+                for n, v in use.items
+                if f"{kind}.{n}" in space.fixed
+            ]
+            said.append(f"{use.name}({', '.join(fixed)})" if fixed else use.name)
+    return " + ".join(said)
+
+
+def searches_of(
+    grid: str, scale: Scale, overrides: tuple[str, ...], kinds: str, only: Sequence[str]
+) -> list[Shared]:
+    """The searches of a study: of all rows that offer something, or of those in `only`.
+
+    What an override sets stays as it is. Raises Invalid where there is nothing to search.
+    """
+    cells = [cell[:3] for cell in changed(grid, scale, overrides)]
+    set_by_hand = tuple(override.partition("=")[0] for override in overrides)
+    fixed = find(grid).fixed
+    found = shared(cells, {row: fixed.get(row, ()) + set_by_hand for row, *_ in cells}, kinds)
+    wanted = [what for what in found if not only or set(what.rows) & set(only)]
+    idle = [what.rows[0] for what in wanted if not what.space.parameters]
+    if idle and (only or len(idle) == len(wanted)):
+        raise Invalid(
+            f"--search: row {idle[0]!r} offers nothing to search in --search-space {kinds}: give "
+            "another space, or other rows by --only"
+        )
+    return [what for what in wanted if what.space.parameters]
+
+
+def tuned(
+    plan: Plan, searches: Sequence["Search"], seeds: int, ready: Ready
+) -> tuple[Plan, dict[Trial, str | None]]:
+    """The plan with a cell for each search that is over and has a winner, and their trials."""
+    cells: list[Cell] = []
+    trials: dict[Trial, str | None] = {}
+    for search in searches:
+        if search.over and search.best:
+            what = search.what
+            cell, made = cell_of(what.label, what.column, search.winner(), None, seeds, ready)
+            cells.append(replace(cell, tunes=what.rows, budget=search.options.budget))
+            trials |= made
+    labels = list(dict.fromkeys(cell.row for cell in cells))
+    cells.sort(key=lambda cell: labels.index(cell.row))  # a row's cells side by side
+    return replace(plan, cells=(*plan.cells, *cells)), trials
+
+
+def objective(plan: Plan) -> str:
+    """The selection rule that searched trials are judged by: the one that the table is read by."""
+    follows_paper = plan.scale == "paper" and plan.selection != "oracle"
+    return plan.selection if follows_paper else "best_validation"
+
+
+def open_storage(url: str) -> optuna.storages.BaseStorage:
+    """Raises Invalid, without a password, where the database cannot be opened."""
+    try:
+        return optuna.storages.get_storage(url)
+    except (SQLAlchemyError, ImportError, RuntimeError) as error:
+        valid = "the URL of a database that can be opened, like sqlite:////folder/optuna.db"
+        why = str(getattr(error, "orig", None) or error).splitlines()[0]
+        try:
+            parsed = make_url(url)
+        except ArgumentError:
+            raise Invalid(f"--search-storage: must be {valid} (not a URL)") from None
+        if parsed.password:
+            why = why.replace(str(parsed.password), "***")
+        shown = parsed.render_as_string(hide_password=True)
+        raise Invalid(f"--search-storage = {shown}: must be {valid} ({why})") from None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every search of a study gets."""
+
+    points: int
+    seeds: int = 1
+    sampler: str = "tpe"
+    seed: int = 0  # of the sampler
+
+    @property
+    def budget(self) -> str:
+        return f"{self.points} x {self.seeds}" if self.seeds > 1 else str(self.points)
+
+
+class Search:
+    """One search: an Optuna study, and the trials whose results it needs.
+
+    `take` gives the next trial to train, `ended` is told of each one that has ended. Both read what
+    the storage has, so that no trial with a result is trained, whoever trained it.
+    """
+
+    def __init__(
+        self,
+        what: Shared,
+        options: Options,
+        rule: str,
+        prefix: str,
+        database: optuna.storages.BaseStorage,
+        storage: Storage,
+        ready: Ready,
+    ) -> None:
+        self.what, self.options = what, options
+        self.asked: list[str] = []  # ids of every trial that this search needs, in their order
+        self.lost: list[str] = []  # ids of those that ended without a result: it goes no further
+        self._rule, self._storage, self._ready = rule, storage, ready
+        self._jobs: deque[tuple[str, Trial]] = deque()
+        self._waiting: dict[int, set[str]] = {}  # ids without a result, by number of the point
+        self._made: dict[int, dict[str, Trial]] = {}  # trials by id, by number of the point
+        sampler = f"{options.sampler} {options.seed}, {options.seeds} seeds"
+        self.name = f"{prefix}, {what.column}, {what.label}, {sampler}"
+        self.study = optuna.create_study(
+            storage=database, study_name=self.name, direction="maximize", load_if_exists=True
+        )
+        self._settle_record()
+        for point in self._points():
+            self.asked += [i for i in self._trials(point) if i not in self.asked]
+
+    @property
+    def spent(self) -> int:
+        """Points that were asked for; a repeated one counts once."""
+        return sum("repeats" not in point.user_attrs for point in self._points())
+
+    @property
+    def told(self) -> int:
+        """Those of them that have a value or have failed."""
+        points = [point for point in self._points() if "repeats" not in point.user_attrs]
+        return sum(point.state.is_finished() for point in points)
+
+    def points(self) -> list[dict[str, Any]]:
+        """Every point in plain data, and which one it repeats."""
+        return [
+            {
+                "number": point.number,
+                "state": point.state.name.lower(),
+                "value": point.value,
+                "params": point.params,
+                "trials": list(self._trials(point)),
+                "repeats": point.user_attrs.get("repeats"),
+            }
+            for point in self._points()
+        ]
+
+    @property
+    def exhausted(self) -> bool:
+        """The space has no further points, or so it seems."""
+        newest = self._points()[-REPEATS:]
+        return len(newest) == REPEATS and all("repeats" in point.user_attrs for point in newest)
+
+    @property
+    def over(self) -> bool:
+        """Every point has a value or has failed."""
+        left = any(point.state == TrialState.RUNNING for point in self._points())
+        return not left and (self.spent >= self.options.points or self.exhausted)
+
+    @property
+    def best(self) -> FrozenTrial | None:
+        """The point with the highest value, the earliest of equals; None where all failed."""
+        told = [point for point in self._points() if point.state == TrialState.COMPLETE]
+        return max(told, key=lambda point: (point.value, -point.number), default=None)
+
+    def winner(self) -> Trial:
+        """The row's trial, with its own data, at the best point. The search must be over."""
+        assert self.over, "the test set is read for the winner only, and there is none yet"
+        assert self.best, "every point has failed"
+        return self.what.space.at(FixedTrial(self.best.params))
+
+    def take(self) -> tuple[str, Trial] | None:
+        """A trial to be trained now; None while it waits for running ones, or is over."""
+        while not self._jobs:
+            if not self._next_point():
+                return None
+        return self._jobs.popleft()
+
+    def pending(self) -> bool:
+        """Whether anything is to be trained; what is not, is told."""
+        taken = self.take()
+        if taken is not None:
+            self._jobs.appendleft(taken)
+        return taken is not None
+
+    def ended(self, trial_id: str) -> None:
+        """To be called for every trial that ended, whichever search it was of."""
+        waiting = [n for n, ids in self._waiting.items() if trial_id in ids]
+        if waiting and self._storage.trial(trial_id).read_json("result.json") is None:
+            self.lost.append(trial_id)
+            return
+        for number in waiting:
+            self._waiting[number].discard(trial_id)
+            self._tell_if_done(number)
+
+    def _settle_record(self) -> None:
+        """Notes what is searched, or raises Invalid where the study was made for something else."""
+        ready, _ = self._ready(searched(self.what.space.neutral, FIRST_SEED))
+        free = self.what.space.parameters
+        held = {name: value for name, value in ready.flat().items() if name not in free}
+        record: dict[str, Scalar] = {f"space of {name}": words for name, words in free.items()}
+        record |= {**held, "rule": self._rule, "protocol": PROTOCOL}
+        old = self.study.user_attrs.get("record")
+        if old is None:
+            self.study.set_user_attr("record", record)
+            self.study.set_user_attr("optuna", optuna.__version__)
+        elif differing := [n for n in {**old, **record} if old.get(n) != record.get(n)]:
+            field = differing[0]
+            raise Invalid(
+                f"--search: the stored search {self.name!r} was of another space: {field} was "
+                f"{old.get(field, 'not there')}, is {record.get(field, 'not there')}; another "
+                "--search-seed or --search-storage starts a new one"
+            )
+
+    def _points(self) -> list[FrozenTrial]:
+        """The stored points, as many as this search may ask for, and repeated ones among them."""
+        points, distinct = [], 0
+        for point in self.study.get_trials(deepcopy=False):
+            distinct += "repeats" not in point.user_attrs
+            if distinct > self.options.points:
+                break
+            points.append(point)
+        return points
+
+    def _trials(self, point: FrozenTrial) -> dict[str, Trial]:
+        """The trials of a point, by id."""
+        if point.number not in self._made:
+            trial = self.what.space.at(FixedTrial(point.params))
+            seeds = range(FIRST_SEED, FIRST_SEED + self.options.seeds)
+            made = [self._ready(searched(trial, seed)) for seed in seeds]
+            self._made[point.number] = {trial_id: ready for ready, trial_id in made}
+        return self._made[point.number]
+
+    def _next_point(self) -> bool:
+        """Goes on with a stored point or draws a new one; False where nothing can be done now."""
+        if self.lost:
+            return False
+        points = self._points()
+        for point in points:
+            if point.state == TrialState.RUNNING and point.number not in self._waiting:
+                self._open(point)
+                return True
+        if self.spent >= self.options.points or self.exhausted:
+            return False
+        drawn, trial = self._draw()
+        same = next((p for p in points if self.what.space.at(FixedTrial(p.params)) == trial), None)
+        state, value, attributes = TrialState.RUNNING, None, {}
+        if same is not None:
+            if same.state == TrialState.RUNNING:
+                return False  # drawn again when it has a value
+            state, value, attributes = same.state, same.value, {"repeats": same.number}
+        point = create_trial(
+            state=state,
+            value=value,
+            params=drawn.params,
+            distributions=drawn.distributions,
+            user_attrs=attributes,
+        )
+        self.study.add_trial(point)
+        return True
+
+    def _draw(self) -> tuple[optuna.Trial, Trial]:
+        """The next point, and the row's trial there; the storage is only read."""
+        stored = self.study.get_trials(deepcopy=False)
+        seed = seed_of(self.options.seed, "search", len(stored)) % 2**32
+        twin = optuna.create_study(
+            direction="maximize", sampler=SAMPLERS[self.options.sampler](seed)
+        )
+        twin.add_trials(stored)
+        drawn = twin.ask()
+        return drawn, self.what.space.at(drawn)
+
+    def _open(self, point: FrozenTrial) -> None:
+        trials = self._trials(point)
+        self.asked += [i for i in trials if i not in self.asked]
+        todo = {i: t for i, t in trials.items() if self._result(i) is None}
+        self._waiting[point.number] = set(todo)
+        self._jobs.extend(todo.items())
+        self._tell_if_done(point.number)
+
+    def _tell_if_done(self, number: int) -> None:
+        if self._waiting[number]:
+            return
+        point = self.study.get_trials(deepcopy=False)[number]
+        values = [self._value(self._result(i)) for i in self._trials(point)]
+        if all(map(math.isfinite, values)):
+            self.study.tell(number, fmean(values))
+        else:
+            self.study.tell(number, state=TrialState.FAIL)
+
+    def _result(self, trial_id: str) -> dict[str, Any] | None:
+        result: dict[str, Any] | None = self._storage.trial(trial_id).read_json("result.json")
+        return result
+
+    def _value(self, result: dict[str, Any] | None) -> float:
+        """The objective; NaN for a trial that failed."""
+        assert result is not None
+        selected = result["selected"].get(self._rule, {})
+        return float(selected.get("validation.accuracy", math.nan))
+
+
+def searched(trial: Trial, seed: int) -> Trial:
+    """As a search trains it: without test images, with validation images, with its own seed."""
+    held_out = max(trial.data.validation, HELD_OUT)
+    return trial.but(data=trial.data.but(test=False, validation=held_out), seed=seed)
+
+
+def literal(trial: Trial, space: Space) -> str:
+    """What is to be written in a grid, with the row's own trial as `base`."""
+    changes = []
+    for kind in PARTS:
+        use: Use = getattr(trial, kind)
+        if use != getattr(space.trial, kind):
+            settings = [f"{n}={v!r}" for n, v, default in use.settings() if v != default]
+            changes.append(f"{kind}=Use({', '.join([use.name, *settings])})")
+    names = [
+        name for name, value in _items(trial, "recipe") if f"recipe.{name}" in space.parameters
+    ]
+    if names:
+        values = ", ".join(f"{name}={getattr(trial.recipe, name)!r}" for name in names)
+        changes.append(f"recipe=base.recipe.but({values})")
+    return f"base.but({', '.join(changes)})"
+
+
+class SearchLines(Lines):
+    """How far the searches are."""
+
+    def __init__(self, searches: Sequence[Search], out: TextIO) -> None:
+        super().__init__(out)
+        self._searches = searches
+
+    def line(self) -> str:
+        parts = [f"{search.told}/{search.options.points}" for search in self._searches]
+        best = [f"{s.best.value:.2%}" if s.best else "none" for s in self._searches]
+        return f"[{self.clock()}] points told: {', '.join(parts)}; best: {', '.join(best)}"
+
+
+def summary(search: Search) -> dict[str, Any]:
+    """A search in plain data: what it was, every point, and the best one to paste into a grid."""
+    best = search.best
+    return {
+        "search": search.name,
+        "rows": list(search.what.rows),
+        "space": search.what.space.parameters,
+        "sampler": search.options.sampler,
+        "budget": search.options.budget,
+        "exhausted": search.exhausted,
+        "points": search.points(),
+        "best": best and best.params,
+        "value": best and best.value,
+        "literal": literal(search.winner(), search.what.space) if best and search.over else None,
+    }
