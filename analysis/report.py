@@ -1,9 +1,11 @@
 """The report of a study: its table in all forms, its figures, and one page of HTML with both."""
 
 import base64
+import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pandas import DataFrame
@@ -31,6 +33,13 @@ ABOUT = {
         "Effect of each hyper-parameter",
         "Every numeric setting in which some cells differ and in nothing else: dots are seeds, "
         "circles their mean, the dashed line is the baseline. What is held is in the legend.",
+    ),
+    "search": (
+        "Searches",
+        "Objective: validation accuracy, averaged over the search's seeds. History: each "
+        "configuration and the best so far; importance: each setting's share of the variance "
+        "(fANOVA); slices: the objective against each setting; contour: over the two settings of "
+        "most importance.",
     ),
     "soft_labels": (
         "Soft labels",
@@ -66,10 +75,19 @@ def write(plan: Plan, tracking_uri: str, folder: Path) -> Report:
     for path, content in zip(files, written.values(), strict=True):
         path.write_text(content, encoding="utf-8")
     drawn = figures.draw(plan, recorded, histories, soft, str(cells["selection"].iloc[0]))
+    drawn |= figures.searches(_searches(plan, folder))
     files += figures.save(drawn, folder)
     page = folder / "report.html"
     page.write_text(_page(plan, cells, recorded, folder, list(drawn)), encoding="utf-8")
     return Report(written["txt"], written["md"], page, (*files, page))
+
+
+def _searches(plan: Plan, folder: Path) -> list[dict[str, Any]]:
+    """The searches of the plan's tuned rows, as the study command left them in the folder."""
+    path = folder / "searches.json"
+    found: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    tuned = {(cell.row, cell.column) for cell in plan.cells if cell.tunes}
+    return [summary for summary in found if (summary["label"], summary["column"]) in tuned]
 
 
 def _soft_labels(plan: Plan, recorded: DataFrame, tracking_uri: str) -> dict[str, DataFrame]:

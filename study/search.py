@@ -17,6 +17,7 @@ from statistics import fmean
 from typing import Any, TextIO
 
 import optuna
+from optuna.distributions import distribution_to_json
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 from sqlalchemy.engine import make_url
@@ -27,7 +28,7 @@ from study.progress import Lines
 from trainables.chance import seed_of
 from trainables.heads.linear import Linear
 from trainables.methods.method import Method
-from trainables.settings import Invalid, Suggest, Use
+from trainables.settings import Invalid, Suggest, Use, unknown
 from trainables.storage import Storage
 from trainables.trial import PROTOCOL, Recipe, Scalar, Trial
 
@@ -245,9 +246,15 @@ def searches_of(
     """
     cells = [cell[:3] for cell in changed(grid, scale, overrides)]
     set_by_hand = tuple(override.partition("=")[0] for override in overrides)
+    rows = [row for row, *_ in cells]
+    for row in only:
+        if row not in rows:
+            raise unknown("--only: row", row, dict.fromkeys(rows))
     fixed = find(grid).fixed
     found = shared(cells, {row: fixed.get(row, ()) + set_by_hand for row, *_ in cells}, kinds)
     wanted = [what for what in found if not only or set(what.rows) & set(only)]
+    if not wanted:
+        raise Invalid(f"--search: row {only[0]!r} is of other authors: there is nothing to search")
     idle = [what.rows[0] for what in wanted if not what.space.parameters]
     if idle and (only or len(idle) == len(wanted)):
         raise Invalid(
@@ -363,6 +370,10 @@ class Search:
                 "state": point.state.name.lower(),
                 "value": point.value,
                 "params": point.params,
+                "distributions": {
+                    name: distribution_to_json(distribution)
+                    for name, distribution in point.distributions.items()
+                },
                 "trials": list(self._trials(point)),
                 "repeats": point.user_attrs.get("repeats"),
             }
@@ -564,6 +575,8 @@ def summary(search: Search) -> dict[str, Any]:
     best = search.best
     return {
         "search": search.name,
+        "label": search.what.label,
+        "column": search.what.column,
         "rows": list(search.what.rows),
         "space": search.what.space.parameters,
         "sampler": search.options.sampler,

@@ -1,0 +1,48 @@
+"""Figures of searches, from the summaries that the study command leaves."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.distributions import distribution_to_json
+
+from analysis import figures
+
+
+def summary(values: list[float | None]) -> dict[str, Any]:
+    """Of a search whose i-th point has the i-th value, or failed; and one repeated point."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    points = []
+    for i, value in enumerate(values):
+        drawn = study.ask()
+        drawn.suggest_float("recipe.lr", 1e-4, 1, log=True)
+        drawn.suggest_categorical("loss.kl", ("reverse", "forward"))
+        ranges = drawn.distributions.items()
+        points.append(
+            {
+                "number": i,
+                "state": "fail" if value is None else "complete",
+                "value": value,
+                "params": drawn.params,
+                "distributions": {name: distribution_to_json(kind) for name, kind in ranges},
+                "repeats": None,
+            }
+        )
+    points.append({**points[0], "number": len(values), "repeats": 0})
+    return {"label": "tuned: x", "column": "accuracy", "points": points}
+
+
+def test_a_search_has_history_importance_slices_and_contour(tmp_path: Path) -> None:
+    drawn = figures.searches([summary([0.1, 0.5, None, 0.4, 0.3]), summary([0.2, 0.4])])
+    kinds = ("history", "importance", "slices", "contour")
+    assert set(drawn) == {f"search_{i}_{kind}" for i in (1, 2) for kind in kinds}
+    assert drawn["search_1_history"].get_suptitle() == "tuned: x (accuracy): history"
+    assert len(figures.save(drawn, tmp_path)) == 16
+    first = (tmp_path / "search_1_history.svg").read_bytes()
+    again = figures.searches([summary([0.1, 0.5, None, 0.4, 0.3])])
+    figures.save(again, tmp_path)
+    assert (tmp_path / "search_1_history.svg").read_bytes() == first
+
+
+def test_a_search_with_fewer_than_two_values_has_no_figures() -> None:
+    assert figures.searches([summary([0.5]), summary([None, None]), summary([0.5, 0.5])]) == {}
