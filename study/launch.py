@@ -100,5 +100,11 @@ def run(
         ).fit()
     results = set(storage.results())
     ended = [outcome[i] for i in range(len(outcome))]
-    errors = {str(r.config["id"]): str(r.error) for r in ended if r.config and r.error}
-    return {i: errors.get(i, "ended without a result") for i in trials if i not in results}
+    errors = {str(r.config["id"]): _why(r) for r in ended if r.config}
+    return {i: errors.get(i, "not started") for i in trials if i not in results}
+
+
+def _why(ended: tune.Result) -> str:
+    """Why a trial has no result, in one line."""
+    reason = (ended.metrics or {}).get("lost") or ended.error or "ended without a result"
+    return str(reason).strip().splitlines()[-1]
