@@ -4,6 +4,7 @@ import argparse
 import math
 import os
 import shlex
+import shutil
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -289,10 +290,11 @@ def _show(plan: Plan, uri: str, storage: Storage, tracker: "Tracker | None") -> 
     """Prints the table and writes the report, to the study's folder and to its MLflow run."""
     from analysis import report
 
-    folder = storage.study(plan.study).path
-    written = report.write(plan, uri, folder / "report")
+    folder = storage.study(plan.study).path / "report"
+    shutil.rmtree(folder, ignore_errors=True)  # so that no figure of an older layout stays
+    written = report.write(plan, uri, folder)
     if tracker:
-        tracker.log_report(folder / "report", written.markdown)
+        tracker.log_report(folder, written.markdown)
     print(f"\n{written.text}\n")
     print(f"report:    {written.html}")
     print(f"MLflow UI: mlflow ui --backend-store-uri {shlex.quote(uri)}")
