@@ -223,7 +223,7 @@ def effects(plan: Plan, metric: Metric, runs: DataFrame, rule: str) -> Figure | 
         columns = min(len(by_setting), 3)
         rows = math.ceil(len(by_setting) / columns)
         figure = _figure(1.2 + 2.4 * max(columns, 2), 0.9 + 2.7 * rows, plan, None)
-        axes = figure.subplots(rows, columns, sharey=True, squeeze=False)
+        axes = figure.subplots(rows, columns, squeeze=False)
         for ax in axes.flat[len(by_setting) :]:
             ax.set_axis_off()
         for ax, (name, sweeps) in zip(axes.flat, by_setting.items(), strict=False):
@@ -232,7 +232,7 @@ def effects(plan: Plan, metric: Metric, runs: DataFrame, rule: str) -> Figure | 
             ax.set_ylabel(f"{metric.name.replace('.', ' ')} ({metric.unit})")
         said = (
             "Dots: seeds; circles: their mean. A line joins cells that differ in this setting "
-            f"alone; all values are {RULE_WORDS[rule]}."
+            f"alone; each panel has its own scale. Values are {RULE_WORDS[rule]}."
         )
         figure.supxlabel(textwrap.fill(said, 40 * max(columns, 2)), fontsize=8, color=GREY)
         return figure

@@ -330,7 +330,9 @@ def html(plan: Plan, cells: DataFrame) -> str:
     """A figure element: the table, its caption and notes. All text is escaped."""
     laid = layout(plan, cells)
     spans = "".join(
-        f'<th colspan="{n}" scope="colgroup">{escape(name)}</th>' if name else f'<td colspan="{n}">'
+        f'<th colspan="{n}" scope="colgroup">{escape(name)}</th>'
+        if name
+        else f'<td colspan="{n}"></td>'
         for name, n in laid.groups
     )
     names = "".join(f'<th scope="col">{escape(n)}</th>' if n else "<td></td>" for n in laid.header)
@@ -466,10 +468,14 @@ def _text_line(line: Sequence[str], widths: Sequence[int], labels: int) -> list[
 
 
 def _broken(name: str, width: int) -> list[str]:
-    """In lines of at most `width`, as few as possible and about equally long."""
-    needed = len(textwrap.wrap(name, width))
-    tried = (textwrap.wrap(name, w, subsequent_indent="  ") for w in range(4, width + 1))
-    return next((lines for lines in tried if 0 < len(lines) <= needed), [name])
+    """In lines of at most `width`, as few and as short as can be; after commas if possible."""
+    if not name:
+        return [""]
+    glued = re.sub("(?<![,:]) ", "\N{NO-BREAK SPACE}", name)
+    text = glued if max(map(len, glued.split(" "))) + 2 <= width else name
+    word = min(width, max(map(len, text.split(" "))) + 2)  # so that none is broken in vain
+    tried = [textwrap.wrap(text, w, subsequent_indent="  ") for w in range(word, width + 1)]
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in min(tried, key=len)]
 
 
 def _starts(groups: Sequence[tuple[str, int]]) -> list[tuple[int, int]]:

@@ -90,7 +90,7 @@ def run(
     space = {"id": tune.grid_search(list(trials))}
     errors = _fit(trials, storage, folder, resources, space)
     results = set(storage.results())
-    return {i: errors.get(i, "ended without a result") for i in trials if i not in results}
+    return {i: errors.get(i, "not started") for i in trials if i not in results}
 
 
 def search(
@@ -132,7 +132,13 @@ def _fit(
             ),
         ).fit()
     ended = [outcome[i] for i in range(len(outcome))]
-    return {str(r.config["id"]): str(r.error) for r in ended if r.config and r.error}
+    return {str(r.config["id"]): _why(r) for r in ended if r.config}
+
+
+def _why(ended: tune.Result) -> str:
+    """Why a trial has no result, in one line."""
+    reason = (ended.metrics or {}).get("lost") or ended.error or "ended without a result"
+    return str(reason).strip().splitlines()[-1]
 
 
 class Asking(Protocol):

@@ -433,15 +433,18 @@ def _show(
     """Prints the table and writes the report, to the study's folder and to its MLflow run."""
     from analysis import report
 
-    folder = storage.study(plan.study).path
+    folder = storage.study(plan.study).path / "report"
+    for old in folder.glob("*"):  # no figure of an older layout stays; the searches are read again
+        if old.name != "searches.json":
+            old.unlink()
     if searches:
         from study.search import summary
 
         summaries = [summary(one) for one in searches]
         storage.study(f"{plan.study}/report").write_json("searches.json", summaries)
-    written = report.write(plan, uri, folder / "report")
+    written = report.write(plan, uri, folder)
     if tracker:
-        tracker.log_report(folder / "report", written.markdown)
+        tracker.log_report(folder, written.markdown)
     print(f"\n{written.text}\n")
     print(f"report:    {written.html}")
     print(f"MLflow UI: mlflow ui --backend-store-uri {shlex.quote(uri)}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from trainables.data.augment import Augment
+from trainables.data.corrupt import Corrupt
 from trainables.data.source import Source
 from trainables.heads.head import Head
 from trainables.heads.linear import Linear
@@ -50,6 +51,8 @@ class DataSpec(Record):
     train_per_class: Count | None = None
     validation: Annotated[float, Interval("[0, 1)")] = 0.1  # share of every class's training images
     test: bool = True  # False: the test images are not even loaded
+    # Rules by which training labels are made wrong, after the subset is drawn; in this order.
+    corrupt: tuple[Annotated[Use, Of(Corrupt)], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

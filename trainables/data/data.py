@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trainables.chance import generator
+from trainables.data.corrupt import Corrupt
 from trainables.data.source import Images, Source
 from trainables.settings import Invalid
 
@@ -31,9 +32,20 @@ class Split:
     images: Images
     rows: Tensor  # (n,), on the device; on the CPU if the images are decoded on demand
     y: Tensor  # (n,), on the device
+    truth: Tensor | None = None  # (n,), on the device: the labels before they were corrupted
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    @property
+    def clean(self) -> Tensor:
+        """(n,) the true labels: `y`, unless it was corrupted."""
+        return self.y if self.truth is None else self.truth
+
+    @property
+    def flipped(self) -> Tensor:
+        """The places in the split of the wrong labels, ascending."""
+        return (self.y != self.clean).nonzero()[:, 0]
 
 
 @dataclass(frozen=True)
@@ -58,11 +70,12 @@ def load(spec: "DataSpec", seed: int, folder: Path, device: torch.device) -> Dat
     held, rest = held_out(y, spec.validation, generator(seed, "split"))
     if spec.train_per_class is not None:
         rest = subset(y, rest, spec.train_per_class, generator(seed, "subset"))
-    train, validation = (_split(images, rows, y, device) for rows in (rest, held))
+    given = corrupted(spec, y, rest, held, len(names), seed)
+    train, validation = (_split(images, rows, given, y, device) for rows in (rest, held))
     test = None
     if spec.test:
         images, y = _load(source, folder, "test", device)
-        test = _split(images, torch.arange(len(y)), y, device)
+        test = _split(images, torch.arange(len(y)), y, y, device)
     mean, std = torch.tensor(source.normalisation, device=device).view(2, 1, -1, 1, 1) * 255
     return Data(names, source.side, mean, std, train, validation if len(held) else None, test)
 
@@ -72,10 +85,30 @@ def _load(source: Source, folder: Path, part: str, device: torch.device) -> tupl
     return (images.to(device) if isinstance(images, Tensor) else images), y
 
 
-def _split(images: Images, rows: Tensor, y: Tensor, device: torch.device) -> Split:
+def _split(images: Images, rows: Tensor, y: Tensor, truth: Tensor, device: torch.device) -> Split:
     # For images on demand rows are read on the CPU: fetching them would wait for the device.
     near = rows.to(device) if isinstance(images, Tensor) else rows
-    return Split(images, near, y[rows].to(device))
+    return Split(images, near, y[rows].to(device), None if y is truth else truth[rows].to(device))
+
+
+def corrupted(
+    spec: "DataSpec", y: Tensor, train: Tensor, validation: Tensor, classes: int, seed: int
+) -> Tensor:
+    """The labels as they are given to training: `y` itself, or a copy with some wrong ones.
+
+    Each rule works on the training rows alone, so that its numbers are exact there, and then by
+    chance of their own on the validation rows, unless it leaves them clean.
+    """
+    given = y
+    for place, use in enumerate(spec.corrupt):
+        rule: Corrupt = use.build()
+        given = given.clone()
+        sets = {"corrupt": train}
+        if rule.validation:
+            sets["corrupt.validation"] = validation
+        for purpose, rows in sets.items():
+            given[rows] = rule(given[rows], classes, generator(seed, purpose, place))
+    return given
 
 
 def held_out(y: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:

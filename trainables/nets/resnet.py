@@ -16,6 +16,8 @@ class CifarResNet(Net):
     """ResNet-20, -32, -44, -56, -110: three stages of n blocks each, depth = 6 n + 2.
 
     A stage has twice the channels of the one before, from `width` on, and half its side.
+    `block` = "bottleneck": blocks of three convolutions with four times the channels, depth =
+    9 n + 2 (the ResNet-29, -56, -74, -110 of online label smoothing, with shortcut B, and -164).
     `shortcut`, where the channels change: "A" takes every second pixel and fills up with zeros,
     "B" is a 1 x 1 convolution with batch norm. Convolutions start as in He et al. 2015 with fan-in:
     so do the public PyTorch versions (Idelbayev's, LDAM's); Torch's fb.resnet had fan-out.
@@ -28,22 +30,23 @@ class CifarResNet(Net):
         depth: Count = 32,
         shortcut: Literal["A", "B"] = "A",
         width: Count = 16,
+        block: Literal["basic", "bottleneck"] = "basic",
     ) -> None:
         super().__init__(task)
-        blocks = (depth - 2) // 6
+        kind = BLOCKS[block]
+        blocks = (depth - 2) // (3 * kind.layers)
         self.stem = nn.Sequential(
             nn.Conv2d(task.channels, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
             nn.ReLU(),
         )
-        self.stages = nn.ModuleList(
-            [
-                _stage(width, width, blocks, 1, nn.Identity()),
-                _stage(width, 2 * width, blocks, 2, SHORTCUTS[shortcut](width, 2 * width)),
-                _stage(2 * width, 4 * width, blocks, 2, SHORTCUTS[shortcut](2 * width, 4 * width)),
-            ]
-        )
-        self.features = 4 * width
+        self.stages = nn.ModuleList()
+        inputs = width
+        for scale, stride in ((1, 1), (2, 2), (4, 2)):
+            outputs = scale * width * kind.expansion
+            self.stages.append(_stage(kind, inputs, outputs, blocks, stride, SHORTCUTS[shortcut]))
+            inputs = outputs
+        self.features = inputs
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight)
@@ -57,25 +60,31 @@ class CifarResNet(Net):
         return x.mean((2, 3)), tuple(maps)
 
     @classmethod
-    def check(cls, *, depth: int, **_: object) -> None:
-        blocks = max((depth - 2) // 6, 1)
-        if depth != 6 * blocks + 2:
-            near = f"{6 * blocks + 2} or {6 * blocks + 8}"
-            raise Invalid(f"{cls.__name__}.depth = {depth}: must be 6 n + 2, such as {near}")
+    def check(cls, *, depth: int, block: str, **_: object) -> None:
+        layers = 3 * BLOCKS[block].layers
+        blocks = max((depth - 2) // layers, 1)
+        if depth != layers * blocks + 2:
+            near = f"{layers * blocks + 2} or {layers * blocks + layers + 2}"
+            raise Invalid(f"{cls.__name__}.depth = {depth}: must be {layers} n + 2, such as {near}")
 
     @classmethod
     def demo(cls, use: Use) -> Use:
         """One block a stage for every four, and a channel more for each of the 0 to 3 left over.
 
         So depths stay apart and in order: 20, 32, 44, 56, 110 become 8, 14, 14, 20, 32, with 18,
-        16, 18, 16, 17 channels.
+        16, 18, 16, 17 channels; of bottlenecks 29, 56, 74, 110 become 11, 20, 20, 29, with 18, 17,
+        19, 19.
         """
-        quarters, rest = divmod((use["depth"] - 2) // 6 - 1, 4)
-        return use.but(depth=6 * quarters + 8, width=use["width"] + rest)
+        layers = 3 * BLOCKS[use["block"]].layers
+        quarters, rest = divmod((use["depth"] - 2) // layers - 1, 4)
+        return use.but(depth=layers * (quarters + 1) + 2, width=use["width"] + rest)
 
 
 class Block(nn.Module):
     """Two 3 x 3 convolutions beside a shortcut."""
+
+    layers = 2
+    expansion = 1  # the outputs are so many times the channels inside
 
     def __init__(self, inputs: int, outputs: int, stride: int, shortcut: nn.Module) -> None:
         super().__init__()
@@ -90,30 +99,74 @@ class Block(nn.Module):
         return F.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
 
 
-class Subsample(nn.Module):
-    """Shortcut A: (n, inputs, h, w) -> (n, outputs, ceil(h / 2), ceil(w / 2)), no parameters."""
+class Bottleneck(nn.Module):
+    """Convolutions of 1 x 1, 3 x 3 and 1 x 1 beside a shortcut; the middle one has `groups`.
 
-    def __init__(self, inputs: int, outputs: int) -> None:
+    `inside`: the channels that it has, by default a quarter of the outputs.
+    """
+
+    layers = 3
+    expansion = 4
+
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        stride: int,
+        shortcut: nn.Module,
+        inside: int | None = None,
+        groups: int = 1,
+    ) -> None:
         super().__init__()
-        self.zeros = outputs - inputs
+        inside = inside or outputs // self.expansion
+        self.conv1 = nn.Conv2d(inputs, inside, 1, bias=False)
+        self.norm1 = nn.BatchNorm2d(inside)
+        self.conv2 = nn.Conv2d(inside, inside, 3, stride, padding=1, groups=groups, bias=False)
+        self.norm2 = nn.BatchNorm2d(inside)
+        self.conv3 = nn.Conv2d(inside, outputs, 1, bias=False)
+        self.norm3 = nn.BatchNorm2d(outputs)
+        self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, self.zeros))
+        y = F.relu(self.norm1(self.conv1(x)))
+        y = F.relu(self.norm2(self.conv2(y)))
+        return F.relu(self.norm3(self.conv3(y)) + self.shortcut(x))
+
+
+class Subsample(nn.Module):
+    """Shortcut A: (n, inputs, h, w) -> (n, outputs, ceil(h / stride), ceil(w / stride)).
+
+    It has no parameters.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 2) -> None:
+        super().__init__()
+        self.zeros, self.stride = outputs - inputs, stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.zeros))
 
 
 class Projection(nn.Sequential):
     """Shortcut B: the same shapes, learned."""
 
-    def __init__(self, inputs: int, outputs: int) -> None:
-        convolution = nn.Conv2d(inputs, outputs, 1, stride=2, bias=False)
+    def __init__(self, inputs: int, outputs: int, stride: int = 2) -> None:
+        convolution = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
         super().__init__(convolution, nn.BatchNorm2d(outputs))
 
 
-SHORTCUTS = {"A": Subsample, "B": Projection}
+BLOCKS: dict[str, type[Block] | type[Bottleneck]] = {"basic": Block, "bottleneck": Bottleneck}
+SHORTCUTS: dict[str, type[Subsample] | type[Projection]] = {"A": Subsample, "B": Projection}
 
 
 def _stage(
-    inputs: int, outputs: int, blocks: int, stride: int, shortcut: nn.Module
+    block: type[Block] | type[Bottleneck],
+    inputs: int,
+    outputs: int,
+    blocks: int,
+    stride: int,
+    changing: type[Subsample] | type[Projection],
 ) -> nn.Sequential:
-    rest = (Block(outputs, outputs, 1, nn.Identity()) for _ in range(blocks - 1))
-    return nn.Sequential(Block(inputs, outputs, stride, shortcut), *rest)
+    shortcut = nn.Identity() if inputs == outputs else changing(inputs, outputs, stride)
+    rest = (block(outputs, outputs, 1, nn.Identity()) for _ in range(blocks - 1))
+    return nn.Sequential(block(inputs, outputs, stride, shortcut), *rest)

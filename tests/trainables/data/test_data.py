@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from trainables.chance import generator
+from trainables.data.corrupt import Symmetric
 from trainables.data.data import Data, Split, held_out, load, subset
 from trainables.data.digits import Digits
 from trainables.settings import Invalid, Use
@@ -126,6 +127,67 @@ def test_the_parts_that_are_not_asked_for_are_not_there() -> None:
     assert data.validation is None
     assert data.test is None
     assert len(data.train) == Digits.images
+
+
+# Wrong labels
+
+
+def noisy(seed: int = 0, validation: bool = True, **settings: object) -> Data:
+    rule = Use(Symmetric, validation=validation, **settings)
+    return digits(seed, corrupt=(rule,), validation=0.25)
+
+
+def test_without_corruption_the_labels_are_the_clean_ones() -> None:
+    train = digits().train
+    assert train.truth is None
+    assert train.clean.equal(train.y)
+    assert train.flipped.tolist() == []
+
+
+def test_wrong_training_labels_are_as_many_as_asked_for_and_known() -> None:
+    clean, train = digits(validation=0.25).train, noisy(rate=0.3).train
+    assert train.rows.equal(clean.rows)
+    assert train.clean.equal(clean.y)
+    wrong = (train.y != clean.y).nonzero()[:, 0]
+    assert train.flipped.equal(wrong)
+    assert len(wrong) == round(0.3 * len(train))
+
+
+def test_the_share_is_that_of_the_images_that_are_left() -> None:
+    data = digits(train_per_class=5, corrupt=(Use(Symmetric, rate=0.4),))
+    assert len(data.train.flipped) == 20
+
+
+def test_validation_labels_are_wrong_too_unless_they_are_to_stay_clean() -> None:
+    both, train_only = noisy(rate=0.3).validation, noisy(rate=0.3, validation=False).validation
+    assert both is not None
+    assert train_only is not None
+    assert len(both.flipped) == round(0.3 * len(both))
+    assert train_only.flipped.tolist() == []
+    assert both.clean.equal(train_only.y)
+
+
+def test_whether_validation_labels_are_wrong_changes_no_training_label() -> None:
+    assert noisy().train.y.equal(noisy(validation=False).train.y)
+
+
+def test_test_labels_stay_clean() -> None:
+    test, clean = noisy(rate=1).test, digits().test
+    assert test is not None
+    assert clean is not None
+    assert test.y.equal(clean.y)
+
+
+def test_the_seed_draws_the_wrong_labels() -> None:
+    assert noisy(1).train.y.equal(noisy(1).train.y)
+    assert noisy(1).train.flipped.tolist() != noisy(2).train.flipped.tolist()
+
+
+def test_rules_work_one_after_the_other_each_with_chance_of_its_own() -> None:
+    rule = Use(Symmetric, rate=0.5)
+    train = digits(corrupt=(rule, rule)).train
+    share = len(train.flipped) / len(train)
+    assert 0.6 < share < 0.9  # 0.722 is expected; the same draw again would leave 0.5
 
 
 def test_splits_share_one_copy_of_the_images() -> None:

@@ -8,10 +8,11 @@ from torch import nn
 from torch.testing import assert_close
 
 from trainables.model import Task
-from trainables.nets.resnet import CifarResNet, Projection, Subsample
+from trainables.nets.resnet import Bottleneck, CifarResNet, Projection, Subsample
 from trainables.settings import Invalid, Use
 
 DEPTHS = (8, 14, 20, 26, 32, 38, 44, 50, 56, 110, 1202)
+BOTTLENECKS = (11, 20, 29, 38, 47, 56, 74, 110, 164, 1001)
 
 
 def task(side: int = 32, channels: int = 3) -> Task:
@@ -42,6 +43,39 @@ def test_the_parameters_with_ten_classes_are_as_many_as_published(
         assert parameters(net) + parameters(nn.Linear(net.features, 10)) == count
 
 
+@pytest.mark.parametrize(
+    ("depth", "count"),  # table 4 of He et al. 2016b says 1.7 and 10.2 million
+    [(164, 1_704_154), (1001, 10_328_602)],
+)
+def test_bottlenecks_have_as_many_parameters_as_published(depth: int, count: int) -> None:
+    with torch.device("meta"):
+        net = CifarResNet(task(), depth=depth, block="bottleneck", shortcut="B")
+        assert parameters(net) + parameters(nn.Linear(net.features, 10)) == count
+
+
+def by_hand(blocks: int) -> int:
+    """Parameters of a trunk of bottlenecks with shortcut B: weights, and two for each norm."""
+    total, inputs = 3 * 9 * 16 + 2 * 16, 16
+    for inside in (16, 32, 64):
+        outputs = 4 * inside
+        total += inputs * outputs + 2 * outputs  # the projection
+        for _ in range(blocks):
+            total += inputs * inside + 9 * inside**2 + inside * outputs + 4 * inside + 2 * outputs
+            inputs = outputs
+    return total
+
+
+@pytest.mark.parametrize(("depth", "blocks"), [(29, 3), (56, 6), (74, 8), (110, 12)])
+def test_the_bottleneck_nets_of_online_label_smoothing(depth: int, blocks: int) -> None:
+    with torch.device("meta"):
+        net = CifarResNet(task(), depth=depth, block="bottleneck", shortcut="B")
+    assert net.features == 256
+    assert parameters(net) == by_hand(blocks)
+    projections = sum(isinstance(module, Projection) for module in net.modules())
+    assert projections == 3  # the first stage has one, too: there 16 channels become 64
+    assert sum(isinstance(m, nn.Conv2d) for m in net.modules()) - projections + 1 == depth
+
+
 def test_depth_counts_the_convolutions_of_the_trunk_and_the_classifier() -> None:
     with torch.device("meta"):
         net = CifarResNet(task(), depth=56, shortcut="A")
@@ -50,15 +84,17 @@ def test_depth_counts_the_convolutions_of_the_trunk_and_the_classifier() -> None
 
 @pytest.mark.parametrize("shortcut", ["A", "B"])
 @pytest.mark.parametrize(("side", "channels"), [(8, 1), (9, 1), (32, 3)])
+@pytest.mark.parametrize(("block", "depth", "times"), [("basic", 8, 1), ("bottleneck", 11, 4)])
 def test_a_stage_has_twice_the_channels_and_half_the_side_of_the_one_before(
-    side: int, channels: int, shortcut: str
+    block: str, depth: int, times: int, side: int, channels: int, shortcut: str
 ) -> None:
-    net = Use(CifarResNet, depth=8, shortcut=shortcut).build(task(side, channels))
+    use = Use(CifarResNet, depth=depth, block=block, shortcut=shortcut)
+    net = use.build(task(side, channels))
     features, stages = net(torch.randn(2, channels, side, side))
-    half, quarter = -(-side // 2), -(-side // 4)
-    sides = [(2, 16, side, side), (2, 32, half, half), (2, 64, quarter, quarter)]
-    assert [tuple(stage.shape) for stage in stages] == sides
-    assert net.features == 64
+    sides = [side, -(-side // 2), -(-side // 4)]
+    shapes = [(2, times * c, s, s) for c, s in zip((16, 32, 64), sides, strict=True)]
+    assert [tuple(stage.shape) for stage in stages] == shapes
+    assert net.features == times * 64
     assert_close(features, stages[-1].mean((2, 3)))
 
 
@@ -67,6 +103,11 @@ def test_shortcut_a_takes_every_second_pixel_and_fills_up_with_zeros() -> None:
     corners = torch.tensor([[0.0, 2], [6, 8]])
     assert_close(Subsample(1, 2)(x), torch.stack([corners, torch.zeros(2, 2)])[None])
     assert parameters(Subsample(1, 2)) == 0
+
+
+def test_shortcut_a_may_keep_the_side() -> None:
+    x = torch.rand(1, 1, 3, 3)
+    assert_close(Subsample(1, 2, stride=1)(x), torch.cat([x, torch.zeros(1, 1, 3, 3)], dim=1))
 
 
 def test_shortcut_b_projects_only_where_the_channels_change() -> None:
@@ -83,6 +124,13 @@ def test_a_block_whose_branch_is_silent_hands_on_what_it_got() -> None:
     assert_close(block(x), x)
 
 
+def test_a_bottleneck_whose_branch_is_silent_hands_on_what_it_got() -> None:
+    block = Bottleneck(16, 16, 1, nn.Identity()).eval()
+    nn.init.zeros_(block.norm3.weight)
+    x = torch.rand(2, 16, 4, 4)
+    assert_close(block(x), x)
+
+
 def test_convolutions_start_with_the_variance_two_over_fan_in() -> None:
     net = CifarResNet(task(), depth=32)
     for conv in (m for m in net.modules() if isinstance(m, nn.Conv2d) and m.in_channels >= 32):
@@ -90,8 +138,10 @@ def test_convolutions_start_with_the_variance_two_over_fan_in() -> None:
         assert conv.weight.std().item() == pytest.approx(expected, rel=0.05)
 
 
-def test_every_parameter_gets_a_gradient() -> None:
-    net = CifarResNet(task(8, 1), depth=8, shortcut="B", width=4)
+@pytest.mark.parametrize(("block", "depth"), [("basic", 8), ("bottleneck", 11)])
+def test_every_parameter_gets_a_gradient(block: str, depth: int) -> None:
+    use = Use(CifarResNet, depth=depth, block=block, shortcut="B", width=4)
+    net = use.build(task(8, 1))
     features, _ = net(torch.randn(4, 1, 8, 8))
     features.square().sum().backward()
     assert all(p.grad is not None and p.grad.any() for p in net.parameters())
@@ -107,16 +157,32 @@ def test_a_depth_that_is_not_6n_plus_2_is_refused_with_its_neighbours(
         Use(CifarResNet, depth=depth)
 
 
-def test_demo_keeps_depths_and_shortcuts_apart() -> None:
-    trials = [Use(CifarResNet, depth=d, shortcut=s) for d in DEPTHS for s in "AB"]
+@pytest.mark.parametrize(("depth", "near"), [(3, "11 or 20"), (32, "29 or 38"), (44, "38 or 47")])
+def test_a_depth_of_bottlenecks_is_9n_plus_2(depth: int, near: str) -> None:
+    message = rf"^CifarResNet\.depth = {depth}: must be 9 n \+ 2, such as {near}$"
+    with pytest.raises(Invalid, match=message):
+        Use(CifarResNet, depth=depth, block="bottleneck")
+
+
+def test_demo_keeps_depths_blocks_and_shortcuts_apart() -> None:
+    depths = [("basic", d) for d in DEPTHS] + [("bottleneck", d) for d in BOTTLENECKS]
+    trials = [Use(CifarResNet, depth=d, block=b, shortcut=s) for b, d in depths for s in "AB"]
     assert len({use.demo() for use in trials}) == len(trials)
     assert all(use.demo()["shortcut"] == use["shortcut"] for use in trials)
 
 
-def test_demo_keeps_the_order_of_depths_and_makes_none_deeper() -> None:
-    demos = [Use(CifarResNet, depth=depth).demo() for depth in DEPTHS]
+@pytest.mark.parametrize(("block", "depths"), [("basic", DEPTHS), ("bottleneck", BOTTLENECKS)])
+def test_demo_keeps_the_order_of_depths_and_makes_none_deeper(
+    block: str, depths: tuple[int, ...]
+) -> None:
+    demos = [Use(CifarResNet, depth=depth, block=block).demo() for depth in depths]
     sizes = [(demo["depth"], demo["width"]) for demo in demos]
     assert sizes == sorted(sizes)
-    assert all(demo["depth"] <= depth for demo, depth in zip(demos, DEPTHS, strict=True))
+    assert all(demo["depth"] <= depth for demo, depth in zip(demos, depths, strict=True))
+
+
+def test_demo_has_a_block_for_every_four_and_a_channel_for_each_left_over() -> None:
+    demos = [Use(CifarResNet, depth=depth).demo() for depth in DEPTHS]
+    sizes = [(demo["depth"], demo["width"]) for demo in demos]
     assert sizes[2] == (8, 18)  # n = 3: one block a stage, two left over
     assert sizes[4] == (14, 16)  # n = 5: two blocks

@@ -1,0 +1,288 @@
+"""Images/s of the training loop, beside a plain PyTorch loop and beside what the net allows.
+
+Three loops train the same net on 32 x 32 images, batch 128, in turn:
+- ours: `Run`'s epoch, the code of every trial (loader, augmentation, method, metrics);
+- plain: DataLoader, torchvision's transforms, float32, SGD, the loss read after each step;
+- limit: forward, backward and optimizer step on one fixed batch, in our precision and format.
+Then ResNet-32 is trained with the label, with label smoothing, and with KESL.
+
+    python bench/throughput.py
+"""
+
+import argparse
+import itertools
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from statistics import median
+
+import torch
+import torch.nn.functional as F
+from figure import Figure, exit_code
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+from torchvision import transforms
+
+from trainables.chance import generator
+from trainables.data.augment import Crop, Flip
+from trainables.data.digits import NAMES
+from trainables.data.source import Source
+from trainables.formats import formats_of
+from trainables.losses.knowledge import KnowledgeLoss
+from trainables.nets.resnet import CifarResNet
+from trainables.nets.torchvision_nets import ResNet18
+from trainables.settings import Count, Use
+from trainables.storage import Shelf
+from trainables.targets.knowledge import Knowledge
+from trainables.targets.smooth import Smooth
+from trainables.train import Run, Site, describe
+from trainables.trial import DataSpec, Recipe, Trial
+
+OF_LIMIT = 0.95
+OF_PLAIN = {"bfloat16": 1.3, "float32": 1.0}  # by our precision: with matrix units, and without
+EXTRA = 1.02  # a step with another target and loss, over one with cross-entropy
+
+REPEATS = 7
+CHUNK_SECONDS = 1.0  # of steps on end, of the limit; at least one step
+NETS = {"ResNet-18": Use(ResNet18), "ResNet-32": Use(CifarResNet, depth=32)}
+PLAIN = {"precision": "float32", "memory_format": "contiguous"}
+PARTS: dict[str, dict[str, Use]] = {
+    "cross-entropy": {},
+    "label smoothing": {"targets": Use(Smooth)},
+    "KESL": {"targets": Use(Knowledge, hierarchy="strokes"), "loss": Use(KnowledgeLoss)},
+}
+
+Chunk = Callable[[], object]  # some steps on end
+
+
+class Noise(Source):
+    """Random images in ten classes with the digits' names."""
+
+    side = 32
+    classes = 10
+    normalisation = ((0.5,) * 3, (0.25,) * 3)
+
+    def __init__(self, *, images: Count) -> None:
+        self.images = images
+
+    def names(self, folder: Path) -> tuple[str, ...]:
+        return NAMES
+
+    def load(self, folder: Path, part: str) -> tuple[Tensor, Tensor]:
+        chance = generator(0, "noise")
+        shape = (self.images, self.channels, self.side, self.side)
+        x = torch.randint(256, shape, dtype=torch.uint8, generator=chance)
+        return x, torch.randint(self.classes, (self.images,), generator=chance)
+
+    @classmethod
+    def demo(cls, use: Use) -> Use:
+        return use
+
+
+class Pictures(Dataset[tuple[Tensor, int]]):
+    """Images as torchvision's data sets hold them: an array, made a PIL image one by one."""
+
+    def __init__(self, x: Tensor, y: Tensor, source: type[Source]) -> None:
+        self.x, self.y = x.permute(0, 2, 3, 1).contiguous().numpy(), y.tolist()
+        self.transform = transforms.Compose(
+            [
+                transforms.RandomCrop(source.side, padding=4),
+                transforms.RandomHorizontalFlip(),
+                transforms.ToTensor(),
+                transforms.Normalize(*source.normalisation),
+            ]
+        )
+
+    def __len__(self) -> int:
+        return len(self.y)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        return self.transform(Image.fromarray(self.x[index])), self.y[index]
+
+
+def trial_of(
+    net: Use, formats: Mapping[str, str], steps: int, batch_size: int, **parts: Use
+) -> Trial:
+    """A trial whose epoch has so many steps."""
+    source = Use(Noise, images=steps * batch_size)
+    recipe = Recipe(
+        epochs=1,
+        batch_size=batch_size,
+        lr=0.01,
+        schedule="constant",
+        augment=(Use(Crop, padding=4), Use(Flip)),
+        **formats,
+    )
+    data = DataSpec(source=source, validation=0.0, test=False)
+    return Trial(data=data, net=net, recipe=recipe, **parts)
+
+
+def run_of(trial: Trial, site: Site) -> Run:
+    """The trial about to be trained, with nothing on its shelf."""
+    return Run(trial, Shelf(site.folder / "nothing"), site)
+
+
+def ours(trial: Trial, site: Site) -> Chunk:
+    """One epoch of the trial."""
+    run, epochs = run_of(trial, site), itertools.count()
+    return lambda: run._epoch(next(epochs))
+
+
+def plain(trial: Trial, site: Site) -> Chunk:
+    """The same epoch as it is usually written."""
+    # On the CPU the training itself has the cores that a trial gets: workers would take others'.
+    workers = min(8, os.cpu_count() or 1) if site.device.type == "cuda" else 0
+    run = run_of(trial, site)
+    pictures = Pictures(run.data.train.images.cpu(), run.data.train.y.cpu(), Noise)
+    loader = DataLoader(
+        pictures,
+        batch_size=trial.recipe.batch_size,
+        shuffle=True,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=workers > 0,
+    )
+    model, optimizer = run.method.model, run.method.optimizer
+
+    def epoch() -> float:
+        total = 0.0
+        model.train()
+        for x, y in loader:
+            x, y = x.to(site.device, non_blocking=True), y.to(site.device, non_blocking=True)
+            loss = F.cross_entropy(model(x).scores, y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            total += loss.item()
+        return total / len(loader)
+
+    return epoch
+
+
+def limit(trial: Trial, site: Site, steps: int) -> Chunk:
+    """So many steps on one batch that lies ready."""
+    run = run_of(trial, site)
+    model, optimizer = run.method.model.train(), run.method.optimizer
+    last = trial.recipe.memory_format == "channels_last"
+    shape = (trial.recipe.batch_size, Noise.channels, Noise.side, Noise.side)
+    x = torch.randn(shape, device=site.device)
+    x = x.contiguous(memory_format=torch.channels_last if last else torch.contiguous_format)
+    y = torch.arange(len(x), device=site.device) % Noise.classes
+
+    def chunk() -> None:
+        for _ in range(steps):
+            loss = F.cross_entropy(model(x).scores, y)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+
+    return chunk
+
+
+def measure(chunks: Mapping[str, Chunk], repeats: int, device: torch.device) -> dict[str, Tensor]:
+    """Seconds (repeats,) of each chunk, taken in turn, every second time in reverse."""
+    for chunk in chunks.values():
+        chunk()
+    taken: dict[str, list[float]] = {name: [] for name in chunks}
+    for repeat in range(repeats):
+        for name in list(chunks)[:: 1 if repeat % 2 == 0 else -1]:
+            taken[name].append(seconds(chunks[name], device))
+    return {name: torch.tensor(times, dtype=torch.float64) for name, times in taken.items()}
+
+
+def seconds(chunk: Chunk, device: torch.device) -> float:
+    """What the chunk takes, the device's work included."""
+    wait = torch.cuda.synchronize if device.type == "cuda" else lambda: None
+    wait()
+    begun = time.perf_counter()
+    chunk()
+    wait()
+    return time.perf_counter() - begun
+
+
+def steps_in_chunk(trial: Trial, site: Site) -> int:
+    """As many as the limit makes in CHUNK_SECONDS."""
+    one = limit(trial, site, 1)
+    one()
+    return max(1, round(CHUNK_SECONDS / median(seconds(one, site.device) for _ in range(3))))
+
+
+def loops(
+    net: Use, formats: Mapping[str, str], batch_size: int, repeats: int, site: Site
+) -> list[Figure]:
+    """Prints images/s of the three loops. Returns ours over the others'."""
+    steps = steps_in_chunk(trial_of(net, formats, 1, batch_size), site)
+    trial = trial_of(net, formats, steps, batch_size)
+    chunks = {
+        "ours": ours(trial, site),
+        "plain": plain(trial_of(net, PLAIN, steps, batch_size), site),
+        "limit": limit(trial, site, steps),
+    }
+    taken = measure(chunks, repeats, site.device)
+    rates = (f"{n} {steps * batch_size / float(t.median()):,.0f}" for n, t in taken.items())
+    print(f"{', '.join(rates)} images/s; {repeats} x {steps} steps each", flush=True)
+    return [
+        Figure(
+            "ours / plain",
+            (taken["plain"] / taken["ours"]).tolist(),
+            OF_PLAIN[formats["precision"]],
+        ),
+        Figure("ours / limit", (taken["limit"] / taken["ours"]).tolist(), OF_LIMIT),
+    ]
+
+
+def extra(
+    net: Use, formats: Mapping[str, str], batch_size: int, repeats: int, site: Site
+) -> list[Figure]:
+    """Time of a step with other targets and losses over one with cross-entropy."""
+    steps = steps_in_chunk(trial_of(net, formats, 1, batch_size), site)
+    chunks = {
+        name: ours(trial_of(net, formats, steps, batch_size, **some), site)
+        for name, some in PARTS.items()
+    }
+    taken = measure(chunks, repeats, site.device)
+    base = taken.pop("cross-entropy")
+    return [
+        Figure(f"{n} / cross-entropy", (t / base).tolist(), EXTRA, "lower")
+        for n, t in taken.items()
+    ]
+
+
+def show(figures: list[Figure]) -> list[Figure]:
+    """The same, printed."""
+    print(*figures, sep="\n", flush=True)
+    return figures
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints all ratios. Returns 1 where one misses its goal."""
+    parser = argparse.ArgumentParser(description="Throughput of the training loop.")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU (default: a trial's, 1)")
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--batch-size", type=int, default=128)
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        site = Site.here(Path(folder), args.threads)
+        formats = formats_of(site.device.type)
+        here = describe(site)
+        print(
+            f"{here['device']}, threads: {args.threads}, torch {here['torch']}; ours in "
+            f"{formats['precision']}, {formats['memory_format']}; batch {args.batch_size}"
+        )
+        print("each ratio: median (least .. most), goal")
+        figures: list[Figure] = []
+        for name, net in NETS.items():
+            print(f"\n{name}: ", end="")
+            figures += show(loops(net, formats, args.batch_size, args.repeats, site))
+        print("\nResNet-32, time of a step")
+        figures += show(extra(NETS["ResNet-32"], formats, args.batch_size, args.repeats, site))
+    return exit_code(figures)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

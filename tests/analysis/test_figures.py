@@ -1,0 +1,179 @@
+import math
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from worlds import World, numbers, small_world
+
+from analysis import figures
+
+
+def drawn(world: World, rule: str = "last") -> dict[str, Figure]:
+    return figures.draw(world.plan, world.runs(), world.histories(), world.soft(), rule)
+
+
+def legend(figure: Figure) -> list[str]:
+    return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def points(ax: Axes, line: int) -> list[list[float]]:
+    return np.asarray(ax.get_lines()[line].get_xydata()).tolist()
+
+
+def test_all_figures_are_drawn_and_marked_as_demo(world: World) -> None:
+    found = drawn(world)
+    assert list(found) == ["learning_curves", "effects_test_accuracy", "soft_labels"]
+    assert all("DEMO SCALE" in figure.get_suptitle() for figure in found.values())
+    assert plt.get_fignums() == []
+
+
+def test_at_paper_scale_nothing_is_marked(world: World) -> None:
+    found = drawn(world.planned(scale="paper"))
+    assert {figure.get_suptitle() for figure in found.values()} == {"A small ablation"}
+
+
+def test_learning_curves_are_means_and_rows_of_the_same_trials_are_one_line(world: World) -> None:
+    figure = drawn(world)["learning_curves"]
+    assert legend(figure) == ["only CE", "T 2, beta 1", "T 5, beta 1", "T 2, beta 0.1"]
+    train, validation = figure.axes
+    assert [ax.get_title(loc="left") for ax in figure.axes] == ["training", "validation"]
+    assert points(train, 0) == pytest.approx(np.array([[1, 0.78], [2, 0.8], [3, 0.82], [4, 0.84]]))
+    assert points(validation, 0)[2] == pytest.approx([3, 0.82])
+    assert len(train.collections) == 4  # the bands
+
+
+def test_a_line_is_of_the_finished_seeds_and_says_how_many(world: World) -> None:
+    world = world.but("a0", status="failed", reason="bad").but("a1", status="running")
+    figure = drawn(world)["learning_curves"]
+    assert legend(figure)[0] == "only CE (1 of 3 seeds)"
+    assert points(figure.axes[1], 0)[2] == pytest.approx([3, 0.84])
+
+
+def test_running_seeds_are_drawn_as_far_as_all_have_come(world: World) -> None:
+    world = world.but("a0", status="running").but("a1", status="running").without("a2")
+    world = world.but("a1", history=world.past["a1"].history[:2])
+    figure = drawn(world)["learning_curves"]
+    assert legend(figure)[0] == "only CE (2 of 3 seeds, running)"
+    assert points(figure.axes[0], 0) == pytest.approx(np.array([[1, 0.77], [2, 0.79]]))
+
+
+def test_a_trial_that_has_begun_without_an_epoch_is_not_drawn(world: World) -> None:
+    world = world.but("a0", status="running", history=[]).without("a1", "a2")
+    assert legend(drawn(world)["learning_curves"])[0] == "T 2, beta 1"
+
+
+def test_without_validation_images_the_test_curve_is_drawn(world: World) -> None:
+    for trial_id, past in world.past.items():
+        epochs = [{k: v for k, v in e.items() if k != "validation.accuracy"} for e in past.history]
+        world = world.but(trial_id, history=epochs)
+    titles = [ax.get_title(loc="left") for ax in drawn(world)["learning_curves"].axes]
+    assert titles == ["training", "test"]
+
+
+def test_a_table_of_several_columns_has_curves_for_each(world: World) -> None:
+    first, second, *_ = world.plan.cells
+    metric = world.plan.columns["accuracy"]
+    cells = (replace(first, column="CE"), replace(second, column="KESL +"))
+    world = world.planned(cells=cells, columns={"CE": metric, "KESL +": metric}, baseline="CE")
+    found = drawn(world)
+    assert list(found) == ["learning_curves_1_ce", "learning_curves_2_kesl", "soft_labels"]
+    assert found["learning_curves_2_kesl"].get_suptitle() == "A small ablation: KESL + – DEMO SCALE"
+
+
+def test_sweeps_join_cells_that_differ_in_one_number_alone(world: World) -> None:
+    found = figures.alone(world.plan.cells)
+    assert list(found) == ["targets.temperature", "loss.beta"]
+    [temperature], [beta] = found.values()
+    assert temperature.values == (2.0, 5.0)
+    assert [cell.row for cell in temperature.cells] == ["T 2, beta 1", "T 5, beta 1"]
+    assert beta.values == (0.1, 1.0)
+
+
+def test_effects_show_seeds_mean_and_baseline(world: World) -> None:
+    temperature, beta = drawn(world)["effects_test_accuracy"].axes
+    assert (temperature.get_xlabel(), beta.get_xlabel()) == ("targets.temperature", "loss.beta")
+    assert temperature.get_ylabel() == "test accuracy (%)"
+    assert points(temperature, 0) == pytest.approx(np.array([[2, 85], [5, 82]]))
+    assert len(points(temperature, 1)) == 6
+    assert temperature.get_lines()[2].get_ydata() == pytest.approx(np.array([82, 82]))
+    words = [text.get_text() for text in temperature.get_legend().get_texts()]
+    assert words == ["beta 1", "only CE"]
+    assert beta.get_xscale() == "log"
+
+
+def test_several_sweeps_of_a_setting_are_told_apart(world: World) -> None:
+    cells = []
+    for cell in world.plan.cells[:3]:
+        for i, rate in enumerate((0.1, 0.01)):
+            ids = {seed: f"{trial_id}-{i}" for seed, trial_id in cell.trials.items()}
+            settings = {**cell.settings, "recipe.lr": rate}
+            cells.append(replace(cell, row=f"{cell.row}, {rate}", trials=ids, settings=settings))
+    past = {f"{t}-{i}": world.past[t] for c in world.plan.cells[:3] for t in c.trials.values() if t
+            for i in (0, 1)}  # fmt: skip
+    world = replace(world.planned(cells=tuple(cells)), past=past)
+    rate = next(
+        ax for ax in drawn(world)["effects_test_accuracy"].axes if ax.get_xlabel() == "recipe.lr"
+    )
+    words = [text.get_text() for text in rate.get_legend().get_texts()]
+    assert words[0] == "OneHot, CrossEntropy"
+    assert words[1] == "Knowledge, temperature 2, KnowledgeLoss"
+
+
+def test_each_distinct_matrix_is_shown_once_with_its_entropy_and_mass(world: World) -> None:
+    axes = drawn(world)["soft_labels"].axes
+    titles = [ax.get_title(loc="left") for ax in axes if ax.images]
+    assert titles == [
+        "Knowledge: decay 0.5, temperature 2, hierarchy strokes",
+        "Knowledge: decay 0.5, temperature 5, hierarchy strokes",
+    ]
+    entropy = -(0.6 * math.log(0.6) + 0.3 * math.log(0.3) + 0.1 * math.log(0.1))
+    assert [bar.get_width() for bar in axes[1].patches] == pytest.approx([entropy] * 3)
+    assert [bar.get_width() for bar in axes[2].patches] == pytest.approx([0.6] * 3)
+    sharp = -(0.9 * math.log(0.9) + 0.1 * math.log(0.1))  # a zero adds nothing
+    assert [bar.get_width() for bar in axes[4].patches] == pytest.approx([sharp] * 3)
+
+
+def test_without_anything_recorded_there_are_no_figures() -> None:
+    assert drawn(replace(small_world(), past={})) == {}
+
+
+def test_without_a_finished_trial_there_are_learning_curves_only(world: World) -> None:
+    for trial_id in world.past:
+        world = world.but(trial_id, status="running")
+    assert list(drawn(world)) == ["learning_curves"]
+
+
+def test_failed_trials_alone_give_no_figures(world: World) -> None:
+    for trial_id in world.past:
+        world = world.but(trial_id, status="failed", reason="bad")
+    assert drawn(world) == {}
+
+
+def test_files_are_whole_and_the_same_each_time(world: World, tmp_path: Path) -> None:
+    once, twice = tmp_path / "once", tmp_path / "twice"
+    for folder in (once, twice):
+        folder.mkdir()
+        figures.save(drawn(world), folder)
+    names = sorted(path.name for path in once.iterdir())
+    assert names == sorted(f"{n}.{k}" for n in drawn(world) for k in ("png", "svg"))
+    for name in names:
+        assert (once / name).read_bytes() == (twice / name).read_bytes()
+    for path in once.glob("*.svg"):
+        assert ElementTree.parse(path).getroot().tag == "{http://www.w3.org/2000/svg}svg"
+    for path in once.glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_name_with_dollars_is_drawn_as_it_is(world: World, tmp_path: Path) -> None:
+    first, *rest = world.plan.cells
+    world = world.planned(cells=(replace(first, row="$5 to $\\frac{"), *rest))
+    assert figures.save(drawn(world), tmp_path)
+
+
+def test_the_worlds_histories_have_no_time(world: World) -> None:
+    assert "time" not in numbers(world.past["a0"].history[0])

@@ -1,0 +1,68 @@
+"""What is found before the first trial starts."""
+
+import os
+import shutil
+from collections import namedtuple
+from pathlib import Path
+
+import pytest
+
+from study import prepare
+from trainables.data.digits import Digits
+from trainables.settings import Invalid, Use
+from trainables.targets.knowledge import Knowledge
+from trainables.trial import Trial
+
+FORMATS = {"precision": "float32", "memory_format": "contiguous"}
+
+
+def test_a_ready_trial_has_its_formats_and_its_id(trial: Trial) -> None:
+    auto = trial.but(recipe=trial.recipe.but(precision="auto"))
+    ready, trial_id = prepare.ready(auto, Path("/nowhere"), FORMATS)
+    assert ready.recipe.precision == "float32"
+    assert ready.id == trial_id == trial.id
+
+
+def test_files_enter_the_id_by_content(trial: Trial, tmp_path: Path) -> None:
+    lines = "".join(f"digit {name}\n" for name in Digits().names(tmp_path))
+    ids = {}
+    for name, text in (("a", lines), ("b", lines), ("c", lines.replace("digit", "number"))):
+        (tmp_path / name).write_text(text)
+        knowing = trial.but(targets=Use(Knowledge, hierarchy=name))
+        ids[name] = prepare.ready(knowing, tmp_path, FORMATS)[1]
+    assert ids["a"] == ids["b"] != ids["c"]
+
+
+def test_everything_that_is_missing_is_named_at_once(trial: Trial, tmp_path: Path) -> None:
+    lacking = trial.but(targets=Use(Knowledge, hierarchy="tree.txt"))
+    (line,) = prepare.missing(lacking, tmp_path)
+    assert "tree.txt" in line
+    assert prepare.missing(trial, tmp_path) == []
+
+
+def test_every_part_is_built_before_ray_starts(trial: Trial, tmp_path: Path) -> None:
+    (tmp_path / "tree.txt").write_text("digit zero\ndigit one\n")
+    wrong = trial.but(targets=Use(Knowledge, hierarchy="tree.txt"))
+    prepare.check_parts([trial], tmp_path)
+    with pytest.raises(Invalid, match=r"tree\.txt"):
+        prepare.check_parts([trial, wrong], tmp_path)
+
+
+def test_a_storage_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(Invalid, match=r"--storage = .*file: must be a folder to write in"):
+        prepare.check_storage(tmp_path / "file")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_storage_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o500)
+    with pytest.raises(Invalid, match="must be a folder to write in"):
+        prepare.check_storage(tmp_path)
+
+
+def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 2**20))
+    with pytest.raises(Invalid, match="must have 256 MiB free, has 1"):
+        prepare.check_storage(tmp_path)

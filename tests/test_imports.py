@@ -1,0 +1,121 @@
+"""Imports point one way: analysis -> study -> trainables; and each service has its files."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ORDER = ("trainables", "study", "analysis")  # each may import itself and those before it
+ROOF = "study.run"  # may import anything, and nothing imports it
+SERVICES = {
+    "ray": ("trainables.trainable", "study"),
+    "mlflow": ("study.tracking", "analysis.runs"),
+    "optuna": ("study.search", "analysis.figures"),
+}
+
+FILES = sorted(path.relative_to(ROOT) for name in ORDER for path in (ROOT / name).rglob("*.py"))
+
+
+def imports(module: str, source: str) -> Iterator[str]:
+    """Every module that the source imports, wherever in it: also in functions, and by name.
+
+    What stands behind `from package import` may be a module too: `package.name` is given as well.
+    """
+    package = module.split(".")[:-1]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            yield base
+            yield from (f"{base}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+            function = ast.unparse(node.func).rpartition(".")[2]
+            if function in ("__import__", "import_module"):
+                yield str(node.args[0].value)
+
+
+def within(module: str, *packages: str) -> bool:
+    return any(module == package or module.startswith(f"{package}.") for package in packages)
+
+
+def wrong(module: str, source: str) -> list[str]:
+    """The imports that this module must not have."""
+    found = []
+    for other in imports(module, source):
+        top = other.partition(".")[0]
+        upwards = top in ORDER and ORDER.index(top) > ORDER.index(module.partition(".")[0])
+        alien = top in SERVICES and not within(module, *SERVICES[top])
+        if (upwards and module != ROOF) or alien or (within(other, ROOF) and module != ROOF):
+            found.append(other)
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_a_file_imports_only_what_it_may(path: Path) -> None:
+    module = ".".join(path.with_suffix("").parts).removesuffix(".__init__")
+    assert wrong(module, (ROOT / path).read_text()) == []
+
+
+def test_the_three_packages_are_read() -> None:
+    assert {path.parts[0] for path in FILES} == set(ORDER)
+    assert Path(*ROOF.split(".")).with_suffix(".py") in FILES
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("trainables.train", "import study.grid"),
+        ("trainables.train", "from study import grid"),
+        ("trainables.nets.net", "from analysis.tables import compare"),
+        ("trainables.nets.net", "from ...study import grid"),
+        ("study.grid", "def f():\n    from analysis import runs"),
+        ("study.grid", "if TYPE_CHECKING:\n    import analysis.runs as r"),
+        ("study.grid", "from study import run"),
+        ("study.grid", "from . import run"),
+        ("study.grid", "from .run import main"),
+        ("analysis.report", "import study.run"),
+        ("trainables.train", "from ray import tune"),
+        ("trainables.trainables", "import ray"),
+        ("analysis.runs", "import ray.tune"),
+        ("study.run", "import mlflow"),
+        ("study.run", "def f():\n    from mlflow.entities import Run"),
+        ("analysis.report", "import mlflow"),
+        ("study.launch", "import optuna"),
+        ("study.grid", "import_module('analysis.runs')"),
+        ("study.grid", "importlib.import_module('study.run')"),
+        ("study.grid", "__import__('optuna')"),
+    ],
+)
+def test_a_wrong_import_is_found_wherever_it_stands(module: str, source: str) -> None:
+    assert wrong(module, source)
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("study.run", "def f():\n    from analysis import report"),
+        ("study.run", "from study import launch"),
+        ("study.launch", "import ray\nfrom trainables.train import fit"),
+        ("trainables.trainable", "from ray import tune"),
+        ("study.tracking", "from mlflow import MlflowClient"),
+        ("analysis.runs", "import mlflow\nfrom study.grid import Plan"),
+        ("analysis.figures", "import optuna"),
+        ("study.search", "import optuna"),
+        ("trainables.train", "import rayon, studying"),
+        ("study.runner", "from study.running import x"),
+    ],
+)
+def test_a_right_import_is_let_through(module: str, source: str) -> None:
+    assert wrong(module, source) == []
+
+
+def test_training_needs_neither_ray_nor_mlflow_nor_optuna() -> None:
+    blocked = "".join(f"sys.modules[{name!r}] = None; " for name in SERVICES)
+    program = f"import sys; {blocked}import trainables.train"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)

@@ -1,0 +1,54 @@
+"""A small trial on the embedded digits, and what its parts are told and shown."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from trainables.data.augment import Crop
+from trainables.data.data import Batch
+from trainables.data.digits import NAMES, Digits
+from trainables.model import Out, Task
+from trainables.nets.resnet import CifarResNet
+from trainables.settings import Use
+from trainables.train import Site
+from trainables.trial import DataSpec, Recipe, Trial
+
+torch.set_num_threads(1)  # all is too small for more, and trials here have one
+
+NOWHERE = Path("nowhere")
+CPU = torch.device("cpu")
+SITE = Site(NOWHERE, CPU)
+FORMATS = {"precision": "float32", "memory_format": "contiguous"}
+
+
+def small_trial(**changes: Any) -> Trial:
+    """3 epochs of 2 steps; 20 images to train on and 24 to validate on; no test images."""
+    recipe = Recipe(
+        epochs=3,
+        batch_size=10,
+        lr=0.05,
+        schedule="constant",
+        augment=(Use(Crop, padding=1),),
+        **FORMATS,
+    )
+    data = DataSpec(source=Use(Digits), train_per_class=2, validation=0.02, test=False)
+    trial = Trial(data=data, net=Use(CifarResNet, depth=8, width=4), recipe=recipe)
+    return trial.set(changes).resolved(NOWHERE, FORMATS)
+
+
+def small_task(classes: int = 3, folder: Path = NOWHERE, names: tuple[str, ...] = NAMES) -> Task:
+    """Images of one channel and 2 x 2 pixels; one step an epoch."""
+    y = torch.arange(classes)
+    return Task(small_trial(), names[:classes], y, 1, 2, 1, folder, CPU)
+
+
+def batch(y: list[int], x: Tensor | None = None) -> Batch:
+    x = torch.zeros(len(y), 1, 2, 2) if x is None else x
+    return Batch(x, torch.tensor(y), torch.arange(len(y)))
+
+
+def out(scores: list[list[float]] | Tensor) -> Out:
+    scores = torch.as_tensor(scores)
+    return Out(scores, scores, scores, ())

@@ -1,0 +1,484 @@
+"""What every part must keep to, alone and with others; a new part is found by itself."""
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from small import SITE, small_trial
+from torch import Tensor
+
+from trainables import train
+from trainables.data.augment import Augment
+from trainables.data.data import Batch
+from trainables.data.loader import training_batches
+from trainables.data.source import Source
+from trainables.heads.head import Head
+from trainables.losses.cross_entropy import CrossEntropy
+from trainables.losses.knowledge import KnowledgeLoss
+from trainables.losses.loss import Loss
+from trainables.methods.method import Method
+from trainables.model import Out, Task
+from trainables.nets.net import Net
+from trainables.nets.resnet import CifarResNet
+from trainables.settings import Use, classes_of, keywords_of
+from trainables.storage import Shelf, Storage
+from trainables.targets.knowledge import Knowledge
+from trainables.targets.smooth import Smooth
+from trainables.targets.targets import Targets
+from trainables.train import Run, fit
+from trainables.trial import Trial
+
+FIELDS = {"net": Net, "head": Head, "targets": Targets, "loss": Loss, "method": Method}
+
+# What a part is given here besides its defaults: settings that have none, and a small size.
+KEYWORDS: dict[str, dict[str, Any]] = {
+    "CifarResNet": {"depth": 8, "width": 4},
+    "Knowledge": {"hierarchy": "strokes"},
+}
+# What stands beside a part: by default the plain parts of small_trial.
+BESIDE: dict[str, dict[str, Use]] = {
+    "KnowledgeLoss": {"targets": Use(Knowledge, hierarchy="strokes")},  # the label has zeros
+}
+
+
+class Running(Targets):
+    """Targets with a memory: half the label, half the mean of all predictions so far."""
+
+    seen: Tensor
+    steps: Tensor
+    epochs: Tensor
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.register_buffer("seen", torch.ones(task.classes))
+        self.register_buffer("steps", torch.tensor(0))
+        self.register_buffer("epochs", torch.tensor(0))
+
+    def forward(self, batch: Batch, out: Out) -> Tensor:
+        label = torch.nn.functional.one_hot(batch.y, self.task.classes)
+        return (label + self.seen / self.seen.sum()) / 2
+
+    def observe(self, batch: Batch, out: Out) -> None:
+        assert not torch.is_grad_enabled()
+        assert not out.scores.requires_grad
+        self.seen += out.scores.softmax(1).sum(0)
+        self.steps += 1
+
+    def end_epoch(self) -> None:
+        self.epochs += 1
+
+
+class Drawn(Targets):
+    """Targets that are drawn anew in each step."""
+
+    def forward(self, batch: Batch, out: Out) -> Tensor:
+        return torch.rand(len(batch.y), self.task.classes).softmax(1)
+
+
+def alone() -> Iterator[tuple[str, Trial]]:
+    for field, kind in FIELDS.items():
+        for name, cls in classes_of(kind).items():
+            use = Use(cls, **KEYWORDS.get(name, {})).demo()
+            yield name, small_trial(**{field: use, **BESIDE.get(name, {})})
+
+
+STROKES = Use(Knowledge, hierarchy="strokes")
+TOGETHER = {
+    "Knowledge + CrossEntropy": small_trial(targets=STROKES, loss=Use(CrossEntropy)),
+    "Knowledge + forward": small_trial(targets=STROKES, loss=Use(KnowledgeLoss, kl="forward")),
+    "Smooth + KnowledgeLoss": small_trial(targets=Use(Smooth), loss=Use(KnowledgeLoss, alpha=0)),
+    "targets with a memory": small_trial(targets=Use(Running)),
+    "targets by chance": small_trial(targets=Use(Drawn)),
+}
+TRIALS = {**dict(alone()), **TOGETHER}
+
+every_trial = pytest.mark.parametrize("trial", TRIALS.values(), ids=TRIALS)
+parts = [cls for kind in (*FIELDS.values(), Source, Augment) for cls in classes_of(kind).values()]
+
+
+def started(trial: Trial, path: Path) -> Run:
+    return Run(trial, Shelf(path / "run"), SITE)
+
+
+def first_batch(run: Run) -> Batch:
+    return next(training_batches(run.data, 20, [], run.trial.seed, 0))
+
+
+def bits(state: Any, name: str = "") -> dict[str, Any]:
+    """What a nest of dicts and lists holds now, by dotted name; tensors as bytes."""
+    if isinstance(state, dict | list | tuple):
+        items = state.items() if isinstance(state, dict) else enumerate(state)
+        return {k: v for key, value in items for k, v in bits(value, f"{name}.{key}").items()}
+    if isinstance(state, Tensor):
+        content = state.detach().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+        return {name: (state.dtype, state.shape, content)}
+    return {name: repr(state)}
+
+
+def assert_equal(left: Any, right: Any) -> None:
+    """Bit for bit, and named where not."""
+    one, other = bits(left), bits(right)
+    assert one.keys() == other.keys()
+    assert [name for name in one if one[name] != other[name]] == []
+
+
+# Each part by itself
+
+
+def test_each_of_the_kinds_has_a_part() -> None:
+    assert all(classes_of(kind) for kind in FIELDS.values())
+
+
+@pytest.mark.parametrize("part", parts, ids=lambda part: part.__name__)
+def test_every_part_has_a_test_file(part: type) -> None:
+    package, module = part.__module__.split(".")[1:]
+    assert (Path(__file__).parent / package / f"test_{module}.py").is_file()
+
+
+@pytest.mark.parametrize("part", parts, ids=lambda part: part.__name__)
+def test_every_part_has_a_docstring_and_a_kind_for_each_keyword(part: type) -> None:
+    assert part.__doc__
+    unkind = [k for k, p in keywords_of(part).items() if p.annotation is inspect.Parameter.empty]
+    assert unkind == []
+
+
+@every_trial
+def test_shapes_are_as_the_kinds_say_and_all_numbers_are_finite(
+    trial: Trial, tmp_path: Path
+) -> None:
+    run = started(trial, tmp_path)
+    model, batch = run.method.model, first_batch(run)
+    out = model(batch.x)
+    assert out.features.shape == (20, model.net.features)
+    assert out.scores.shape == (20, 10)
+    assert out.scores.dtype == torch.float32
+    assert all(stage.dim() == 4 and len(stage) == 20 for stage in out.stages)
+    assert len(out.stages) >= 3
+    losses = model.objective(batch, out)
+    assert losses.shape == (20,)
+    assert len(model.targets(batch, out)) == 20
+    assert all(x.isfinite().all() for x in (out.features, out.output, out.scores, losses))
+
+
+@every_trial
+def test_the_objective_changes_no_state_and_is_the_same_again(trial: Trial, tmp_path: Path) -> None:
+    run = started(trial, tmp_path)
+    model, batch = run.method.model, first_batch(run)
+    out = model(batch.x)
+    before = bits(run.method.state_dict())
+    values = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        values.append(model.objective(batch, out))
+    assert bits(run.method.state_dict()) == before
+    assert_equal(*values)
+
+
+@every_trial
+def test_evaluation_changes_no_state(trial: Trial, tmp_path: Path) -> None:
+    run = started(trial, tmp_path)
+    run.method.eval()
+    before = bits(run.method.state_dict())
+    scores = run.method.predict(first_batch(run).x)
+    assert scores.shape == (20, 10)
+    assert bits(run.method.state_dict()) == before
+
+
+@every_trial
+def test_it_learns(trial: Trial, tmp_path: Path) -> None:
+    run = started(trial, tmp_path)
+    batch = first_batch(run)
+    run.method.train()
+    losses = [float(run.method.update(batch, lr=0.02)["loss"]) for _ in range(12)]
+    assert sum(losses[-3:]) < sum(losses[:3])
+
+
+@every_trial
+def test_what_a_step_tells_are_numbers_without_gradient(trial: Trial, tmp_path: Path) -> None:
+    run = started(trial, tmp_path)
+    metrics = run.method.update(first_batch(run), lr=0.02)
+    assert {"loss", "accuracy"} <= metrics.keys()
+    for value in metrics.values():
+        assert value.shape == ()
+        assert not value.requires_grad
+
+
+@every_trial
+def test_a_trial_starts_the_same_whatever_was_drawn_before(trial: Trial, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    one = started(trial, tmp_path).method.state_dict()
+    torch.manual_seed(2)
+    other = started(trial, tmp_path).method.state_dict()
+    assert_equal(one, other)
+
+
+@pytest.mark.parametrize("method", classes_of(Method).values(), ids=lambda cls: cls.__name__)
+def test_targets_observe_exactly_once_a_step(method: type[Method], tmp_path: Path) -> None:
+    use = Use(method, **KEYWORDS.get(method.__name__, {}))
+    run = started(small_trial(method=use, targets=Use(Running)), tmp_path)
+    batch = first_batch(run)
+    for step in range(3):
+        run.method.update(batch, lr=0.02)
+        assert int(run.method.model.targets.steps) == step + 1
+    run.method.end_epoch()
+    assert int(run.method.model.targets.epochs) == 1
+
+
+def test_targets_observe_every_step_of_a_training_and_hear_of_the_end_of_every_epoch(
+    tmp_path: Path,
+) -> None:
+    trial = TOGETHER["targets with a memory"]
+    fit(trial, Storage(tmp_path), SITE)
+    state = Storage(tmp_path).trial(trial.id).load("model.pt")
+    assert (int(state["targets.steps"]), int(state["targets.epochs"])) == (6, 3)
+
+
+def test_every_step_draws_numbers_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: list[Tensor] = []
+    forward = Drawn.forward
+
+    def record(self: Drawn, batch: Batch, out: Out) -> Tensor:
+        drawn.append(forward(self, batch, out))
+        return drawn[-1]
+
+    monkeypatch.setattr(Drawn, "forward", record)
+    fit(TOGETHER["targets by chance"], Storage(tmp_path), SITE)
+    assert len({tuple(targets.flatten().tolist()) for targets in drawn}) == 6
+
+
+# Paired: what trials of one seed share
+
+
+@contextmanager
+def recorded(method: type[Method]) -> Iterator[list[Batch]]:
+    """The batches that methods of this class are shown."""
+    batches: list[Batch] = []
+    update = method.update
+
+    def record(self: Method, batch: Batch, lr: float) -> dict[str, Tensor]:
+        batches.append(Batch(*(getattr(batch, field.name).clone() for field in fields(Batch))))
+        return update(self, batch, lr)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(method, "update", record)
+        yield batches
+
+
+def outcome(trial: Trial, storage: Storage) -> dict[str, Any]:
+    """The result and all files but for what tells of time and place."""
+    shelf = storage.trial(trial.id)
+    result = shelf.read_json("result.json")
+    timed = ("seconds", "ended", "site")
+    history = [{k: v for k, v in row.items() if k != "time"} for row in result["history"]]
+    assert shelf.read_json("history.json") == result["history"]
+    return {
+        "result": {k: v for k, v in result.items() if k not in timed} | {"history": history},
+        "files": shelf.names("*"),
+        "model": shelf.load("model.pt"),
+        "outputs": shelf.load("outputs.pt"),
+    }
+
+
+@dataclass(frozen=True)
+class Whole:
+    """A training that nothing disturbed."""
+
+    outcome: dict[str, Any]
+    batches: list[Batch]
+
+
+Undisturbed = Callable[[Trial], Whole]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """Each trial is trained once for all tests."""
+
+    @cache
+    def run(trial: Trial) -> Whole:
+        storage = Storage(tmp_path_factory.mktemp("undisturbed"))
+        with recorded(trial.method.part) as batches:
+            assert fit(trial, storage, SITE)["status"] == "finished"
+        return Whole(outcome(trial, storage), batches)
+
+    return run
+
+
+@every_trial
+def test_trials_of_one_seed_see_the_same_batches_whatever_their_parts(
+    trial: Trial, undisturbed: Undisturbed
+) -> None:
+    plain, other = undisturbed(small_trial()).batches, undisturbed(trial).batches
+    assert len(plain) == 6
+    for one, two in zip(plain, other, strict=True):
+        assert_equal(vars(one), vars(two))
+
+
+def test_trials_of_other_seeds_see_other_batches(undisturbed: Undisturbed) -> None:
+    one, other = (undisturbed(small_trial(seed=seed)).batches for seed in (0, 1))
+    assert not torch.equal(one[0].x, other[0].x)
+
+
+def test_every_epoch_has_an_order_and_an_augmentation_of_its_own(undisturbed: Undisturbed) -> None:
+    batches = undisturbed(small_trial()).batches
+    epochs = [batches[i : i + 2] for i in (0, 2, 4)]
+    orders = [torch.cat([batch.index for batch in epoch]) for epoch in epochs]
+    assert all(sorted(order.tolist()) == list(range(20)) for order in orders)
+    assert len({tuple(order.tolist()) for order in orders}) == 3
+    images = [
+        torch.cat([batch.x for batch in epoch])[order.argsort()]
+        for epoch, order in zip(epochs, orders, strict=True)
+    ]
+    assert not torch.equal(images[0], images[1])
+
+
+@pytest.mark.parametrize("name", [name for name in TRIALS if name not in classes_of(Net)])
+def test_trials_of_one_seed_and_net_start_from_the_same_net(name: str, tmp_path: Path) -> None:
+    plain, other = (started(trial, tmp_path) for trial in (small_trial(), TRIALS[name]))
+    assert_equal(other.method.model.net.state_dict(), plain.method.model.net.state_dict())
+
+
+def test_trials_of_one_seed_and_head_start_from_the_same_head_whatever_the_net(
+    tmp_path: Path,
+) -> None:
+    nets = [Use(CifarResNet, depth=depth, width=4) for depth in (8, 14)]
+    heads = [started(small_trial(net=net), tmp_path).method.model.head for net in nets]
+    assert_equal(*(head.state_dict() for head in heads))
+
+
+# Resumed: as if nothing had happened
+
+
+class Killed(KeyboardInterrupt):
+    """The process's end, at this moment."""
+
+
+def killed_after_epoch(epoch: int, trial: Trial, storage: Storage) -> None:
+    def report(row: train.Epoch) -> None:
+        if row["epoch"] == epoch:
+            raise Killed
+
+    with pytest.raises(Killed):
+        fit(trial, storage, SITE, report)
+    assert storage.trial(trial.id).read("result.json") is None
+
+
+def killed_in_step(step: int, trial: Trial, storage: Storage) -> None:
+    """Counted from 1, of the whole training; a checkpoint is made after every step."""
+    update, steps = trial.method.part.update, Counter[str]()
+
+    def dying(self: Method, batch: Batch, lr: float) -> dict[str, Tensor]:
+        steps["made"] += 1
+        metrics: dict[str, Tensor] = update(self, batch, lr)
+        if steps["made"] == step:
+            raise Killed
+        return metrics
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(train, "CHECKPOINT_SECONDS", -1)
+        patch.setattr(trial.method.part, "update", dying)
+        with pytest.raises(Killed):
+            fit(trial, storage, SITE)
+
+
+@every_trial
+def test_a_trial_killed_after_an_epoch_ends_bit_for_bit_as_if_it_had_not_been(
+    trial: Trial, tmp_path: Path, undisturbed: Undisturbed
+) -> None:
+    storage = Storage(tmp_path)
+    killed_after_epoch(2, trial, storage)
+    torch.manual_seed(99)  # another process has drawn other numbers
+    with recorded(trial.method.part) as batches:
+        fit(trial, storage, SITE)
+    assert len(batches) == 2  # of the third epoch, and of no other
+    assert_equal(outcome(trial, storage), undisturbed(trial).outcome)
+
+
+@every_trial
+def test_a_trial_killed_inside_an_epoch_ends_bit_for_bit_as_if_it_had_not_been(
+    trial: Trial, tmp_path: Path, undisturbed: Undisturbed
+) -> None:
+    storage = Storage(tmp_path)
+    killed_in_step(4, trial, storage)  # the second of the second epoch
+    names = storage.trial(trial.id).names("checkpoint-*.pt")
+    assert names == ["checkpoint-000000002.pt", "checkpoint-000000003.pt"]
+    torch.manual_seed(99)
+    with recorded(trial.method.part) as batches:
+        fit(trial, storage, SITE)
+    assert len(batches) == 3
+    assert_equal(outcome(trial, storage), undisturbed(trial).outcome)
+
+
+# The same at every other moment, with targets that remember
+
+MEMORY = TOGETHER["targets with a memory"].set({"recipe.keep": 2})
+
+
+@pytest.mark.parametrize("epoch", [1, 2, 3])
+def test_whichever_epoch_was_the_last(epoch: int, tmp_path: Path, undisturbed: Undisturbed) -> None:
+    storage = Storage(tmp_path)
+    killed_after_epoch(epoch, MEMORY, storage)
+    fit(MEMORY, storage, SITE)
+    assert_equal(outcome(MEMORY, storage), undisturbed(MEMORY).outcome)
+
+
+@pytest.mark.parametrize("step", range(1, 7))
+def test_whichever_step_was_the_last(step: int, tmp_path: Path, undisturbed: Undisturbed) -> None:
+    storage = Storage(tmp_path)
+    killed_in_step(step, MEMORY, storage)
+    fit(MEMORY, storage, SITE)
+    assert_equal(outcome(MEMORY, storage), undisturbed(MEMORY).outcome)
+
+
+def test_killed_again_and_again(tmp_path: Path, undisturbed: Undisturbed) -> None:
+    storage = Storage(tmp_path)
+    for _ in range(3):
+        killed_in_step(2, MEMORY, storage)
+    fit(MEMORY, storage, SITE)
+    assert_equal(outcome(MEMORY, storage), undisturbed(MEMORY).outcome)
+
+
+@pytest.mark.parametrize("size", [0, 1000])
+def test_a_truncated_checkpoint_is_passed_over_for_the_one_before(
+    size: int, tmp_path: Path, capsys: pytest.CaptureFixture[str], undisturbed: Undisturbed
+) -> None:
+    storage = Storage(tmp_path)
+    killed_after_epoch(2, MEMORY, storage)
+    shelf = storage.trial(MEMORY.id)
+    older, newest = shelf.names("checkpoint-*.pt")
+    (shelf.path / newest).write_bytes((shelf.path / newest).read_bytes()[:size])
+    with recorded(Method) as batches:
+        fit(MEMORY, storage, SITE)
+    assert len(batches) == 4
+    printed = capsys.readouterr().out
+    assert f"{newest} cannot be read, an older one is tried" in printed
+    assert f"resumed from {older}" in printed
+    assert_equal(outcome(MEMORY, storage), undisturbed(MEMORY).outcome)
+
+
+def test_where_no_checkpoint_can_be_read_training_starts_afresh(
+    tmp_path: Path, undisturbed: Undisturbed
+) -> None:
+    storage = Storage(tmp_path)
+    killed_after_epoch(2, MEMORY, storage)
+    for name in storage.trial(MEMORY.id).names("checkpoint-*.pt"):
+        (storage.trial(MEMORY.id).path / name).write_bytes(b"")
+    fit(MEMORY, storage, SITE)
+    assert_equal(outcome(MEMORY, storage), undisturbed(MEMORY).outcome)
+
+
+def test_in_bfloat16_too(tmp_path: Path, undisturbed: Undisturbed) -> None:
+    low = {"recipe.precision": "bfloat16", "recipe.memory_format": "channels_last"}
+    trial, storage = MEMORY.set(low), Storage(tmp_path)
+    killed_after_epoch(2, trial, storage)
+    fit(trial, storage, SITE)
+    assert_equal(outcome(trial, storage), undisturbed(trial).outcome)

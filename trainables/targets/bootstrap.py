@@ -1,0 +1,54 @@
+"""Bootstrapping: the label, mixed with what the net says (Reed et al. 2015, section 3.2)."""
+
+from typing import TYPE_CHECKING
+
+import torch.nn.functional as F
+from torch import Tensor
+
+from trainables.data.data import Batch
+from trainables.settings import Fraction, Suggest
+from trainables.targets.online import mixed
+from trainables.targets.targets import Targets
+
+if TYPE_CHECKING:
+    from trainables.model import Out, Task
+
+
+class Bootsoft(Targets):
+    """beta * t + (1 - beta) * q, with q the net's own probabilities.
+
+    Gradients flow through q, too: the paper reads the second term as an entropy that is made small.
+    `detach` makes q a constant; then it only weakens the label. Reed et al. and the public OLS
+    script have beta = 0.95.
+    """
+
+    def __init__(self, task: "Task", *, beta: Fraction = 0.95, detach: bool = False) -> None:
+        super().__init__(task)
+        self.beta, self.detach = beta, detach
+
+    def forward(self, batch: Batch, out: "Out") -> Tensor:
+        scores = out.scores.detach() if self.detach else out.scores
+        return mixed(batch.y, scores.softmax(1), self.beta)
+
+    @classmethod
+    def suggest(cls, trial: Suggest) -> dict[str, object]:
+        return {
+            "beta": trial.suggest_float("beta", 0.5, 1),
+            "detach": trial.suggest_categorical("detach", (False, True)),
+        }
+
+
+class Boothard(Targets):
+    """beta * t + (1 - beta) * z, with z the class that the net takes it for."""
+
+    def __init__(self, task: "Task", *, beta: Fraction = 0.8) -> None:
+        super().__init__(task)
+        self.beta = beta
+
+    def forward(self, batch: Batch, out: "Out") -> Tensor:
+        z = F.one_hot(out.scores.argmax(1), self.task.classes)
+        return mixed(batch.y, z, self.beta)
+
+    @classmethod
+    def suggest(cls, trial: Suggest) -> dict[str, object]:
+        return {"beta": trial.suggest_float("beta", 0.5, 1)}

@@ -1,0 +1,88 @@
+"""OLS-Single: the soft label is what the net made of one other image (Zhang et al., TIP 2021)."""
+
+from typing import TYPE_CHECKING, Literal
+
+import torch
+from torch import Tensor
+
+from trainables.data.data import Batch
+from trainables.settings import Fraction, Suggest
+from trainables.targets.online import mixed
+from trainables.targets.targets import Targets
+
+if TYPE_CHECKING:
+    from trainables.model import Out, Task
+
+
+class Classmates:
+    """The images by class: which other image of its class each may be given."""
+
+    def __init__(self, y: Tensor) -> None:
+        counts = torch.bincount(y)
+        self.order = y.argsort(stable=True)  # images of class 0, then of class 1, ...
+        self.start = (counts.cumsum(0) - counts)[y]  # (n,), where those of its class begin
+        self.others = counts[y] - 1  # (n,)
+        self.rank = torch.empty_like(y)
+        self.rank[self.order] = torch.arange(len(y), device=y.device)
+        self.rank -= self.start  # (n,), its place among them
+
+    def draw(self, index: Tensor) -> Tensor:
+        """For each image another one of its class, at random; itself where it is the only one."""
+        others = self.others[index]
+        chosen = torch.rand(len(index), device=index.device) * others
+        chosen = chosen.long().minimum((others - 1).clamp(min=0))
+        chosen += (chosen >= self.rank[index]) & (others > 0)
+        return self.order[self.start[index] + chosen]
+
+
+def draw_within(y: Tensor) -> tuple[Tensor, Tensor]:
+    """For each label of a batch the place of another equal one, at random, and if there is one."""
+    equal = (y[:, None] == y).fill_diagonal_(False)
+    place = torch.rand(equal.shape, device=y.device).where(equal, -1).argmax(1)
+    return place, equal.any(1)
+
+
+class OnlineSingle(Targets):
+    """The label, mixed with a prediction for another image of its class, drawn anew each step.
+
+    Predictions are made in training mode, right or wrong. `source`: "stored" are those of the
+    epoch before, uniform in the first; "current" is made in this very step, of another image of the
+    class in the batch, and stored only where the batch has none. It has no gradient in either case.
+    """
+
+    stored: Tensor
+    latest: Tensor
+
+    def __init__(
+        self,
+        task: "Task",
+        *,
+        alpha: Fraction = 0.5,
+        source: Literal["stored", "current"] = "stored",
+    ) -> None:
+        super().__init__(task)
+        self.alpha, self.source = alpha, source
+        self.classmates = Classmates(task.y)
+        uniform = torch.full((len(task.y), task.classes), 1 / task.classes)
+        self.register_buffer("stored", uniform)
+        self.register_buffer("latest", uniform.clone())  # an image that an epoch leaves out stays
+
+    def forward(self, batch: Batch, out: "Out") -> Tensor:
+        soft = self.stored[self.classmates.draw(batch.index)]
+        if self.source == "current":
+            place, found = draw_within(batch.y)
+            soft = torch.where(found[:, None], out.scores.detach().softmax(1)[place], soft)
+        return mixed(batch.y, soft, self.alpha)
+
+    def observe(self, batch: Batch, out: "Out") -> None:
+        self.latest[batch.index] = out.scores.softmax(1)
+
+    def end_epoch(self) -> None:
+        self.stored.copy_(self.latest)
+
+    @classmethod
+    def suggest(cls, trial: Suggest) -> dict[str, object]:
+        return {
+            "alpha": trial.suggest_float("alpha", 0, 1),
+            "source": trial.suggest_categorical("source", ("stored", "current")),
+        }
