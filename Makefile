@@ -28,6 +28,6 @@ demo: setup  ## the main job on embedded data
 
 bench: setup  ## throughput and overhead, as ratios
 	$(BIN)/python bench/throughput.py
-	$(BIN)/python bench/overhead.py
+	$(BIN)/python bench/overhead.py --repeats 1
 
 .PHONY: help setup lint test slow demo bench

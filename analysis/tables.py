@@ -190,7 +190,7 @@ def layout(plan: Plan, cells: DataFrame) -> Layout:
     inside = "demo; " * (plan.scale == "demo")
     lines = {f"ours ({inside}n)": "ours (n)", "published": "published"}
     lines |= {f"gain ({inside}pairs)": "gain (pairs)", "published gain": "published gain"}
-    lines |= {"difference": "difference", "verdict": "verdict", "budget": "search budget"}
+    lines |= {"difference": "difference", "verdict": "verdict", "search budget": "budget"}
     stacked = []
     for row, group in groupby(shown, key=lambda words: words["row"]):
         by_column = {words["column"]: words for words in group}

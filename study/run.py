@@ -156,11 +156,12 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         plan, trials = _lay_out(args, ready)
         _check_selected(plan, args.only)
         chosen = _selected(plan, args)
-        prepare.check_parts([t for t, i in trials.items() if i in chosen], folder)
+        before = progress(storage, chosen)
+        needed = chosen if args.rerun else (*before.started, *before.new)
+        prepare.check_parts([t for t, i in trials.items() if i in needed], folder)
         searches = _searches(args, wanted, storage, plan, ready) if wanted else []
         if args.rerun:
-            failed = progress(storage, chosen).failed
-            for trial_id in failed if args.rerun == "failed" else chosen:
+            for trial_id in before.failed if args.rerun == "failed" else chosen:
                 storage.trial(trial_id).clear()
         tracker = Tracker(uri, storage, plan, lambda: [i for s in searches for i in s.asked])
         tracker.start()

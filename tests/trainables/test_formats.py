@@ -5,7 +5,7 @@ from trainables.formats import formats_of
 from trainables.trial import Recipe
 
 FAST = {"precision": "bfloat16", "memory_format": "channels_last"}
-PLAIN = {"precision": "float32", "memory_format": "contiguous"}
+PLAIN = {"precision": "float32", "memory_format": "channels_last"}
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 import torch
-from sklearn.datasets import load_digits
 from torch import Tensor
 
 from trainables.chance import generator
@@ -36,6 +35,8 @@ class Digits(Source):
         return NAMES
 
     def load(self, folder: Path, part: str) -> tuple[Tensor, Tensor]:
+        from sklearn.datasets import load_digits  # two seconds that a study without training saves
+
         digits = load_digits()
         x = torch.from_numpy(digits.images).mul(255 / 16).round().to(torch.uint8)[:, None]
         x = x.flip(3) if self.turn >= 4 else x
