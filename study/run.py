@@ -17,6 +17,7 @@ from study import estimate, prepare
 from study.grid import Plan, Scale, find, grids, lay_out, study_name
 from study.lease import lease
 from study.progress import Ticker, clock, progress
+from study.space import Shared, searches_of
 from trainables.formats import formats_of
 from trainables.settings import Invalid, unknown
 from trainables.storage import Storage
@@ -25,7 +26,7 @@ from trainables.trial import Trial
 
 if TYPE_CHECKING:
     from study.launch import Resources
-    from study.search import Options, Search, Shared
+    from study.search import Options, Search
     from study.tracking import Tracker
 
 # Ray, MLflow and the report are imported where they are first needed: what does without them, like
@@ -202,7 +203,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
 
 def _searches(
     args: argparse.Namespace,
-    wanted: list["Shared"],
+    wanted: list[Shared],
     storage: Storage,
     plan: Plan,
     ready: Callable[[Trial], tuple[Trial, str]],
@@ -252,15 +253,13 @@ def _with_winners(
     return extended, trials | won
 
 
-def _wanted_searches(args: argparse.Namespace) -> list["Shared"]:
+def _wanted_searches(args: argparse.Namespace) -> list[Shared]:
     from study import search
 
     if _seeds(args) > search.FIRST_SEED:
         valid = f"at most {search.FIRST_SEED} with --search, whose own seeds begin there"
         raise Invalid(f"--seeds = {_seeds(args)}: must be {valid}")
-    return search.searches_of(
-        args.grid, args.scale, tuple(args.set), args.search_space, tuple(args.only)
-    )
+    return searches_of(args.grid, args.scale, tuple(args.set), args.search_space, tuple(args.only))
 
 
 def _search_options(args: argparse.Namespace) -> "Options":
@@ -269,7 +268,7 @@ def _search_options(args: argparse.Namespace) -> "Options":
     return search.Options(args.search, args.search_seeds, args.sampler, args.search_seed)
 
 
-def _told(what: "Shared") -> str:
+def _told(what: Shared) -> str:
     """A search in a line: what it tunes, over which space."""
     space = ", ".join(f"{name} ({words})" for name, words in what.space.parameters.items())
     rows = f"{len(what.rows)} rows" if len(what.rows) > 1 else what.rows[0]

@@ -13,21 +13,17 @@ from torch import Tensor
 from study.grid import Plan, changed, find, grids, lay_out
 from study.search import (
     FIRST_SEED,
-    KINDS,
     REPEATS,
     SAMPLERS,
     Options,
     Search,
-    Shared,
-    Space,
-    branches,
     literal,
     objective,
     open_storage,
-    searches_of,
     summary,
     tuned,
 )
+from study.space import KINDS, Shared, Space, branches, searches_of
 from trainables.losses.knowledge import KnowledgeLoss
 from trainables.settings import Interval, Invalid, Suggest, Use
 from trainables.storage import Storage

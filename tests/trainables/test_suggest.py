@@ -2,7 +2,7 @@
 
 import pytest
 
-from study.search import PARTS, branches
+from study.space import PARTS, branches
 from trainables.heads.head import Head
 from trainables.losses.loss import Loss
 from trainables.methods.method import Method

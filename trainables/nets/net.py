@@ -1,12 +1,22 @@
 """Net: what turns images into features."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from trainables.model import Task
+
+
+def through(stages: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """(n, features), the mean of the last stage's maps, and each stage's maps, in their order."""
+    maps = []
+    for stage in stages:
+        x = stage(x)
+        maps.append(x)
+    return x.mean((2, 3)), tuple(maps)
 
 
 class Net(nn.Module, ABC):

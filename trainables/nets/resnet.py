@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.nets.net import Net
+from trainables.nets.net import Net, through
 from trainables.settings import Count, Invalid, Use
 
 if TYPE_CHECKING:
@@ -52,12 +52,7 @@ class CifarResNet(Net):
                 nn.init.kaiming_normal_(module.weight)
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        x = self.stem(x)
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return x.mean((2, 3)), tuple(maps)
+        return through(self.stages, self.stem(x))
 
     @classmethod
     def check(cls, *, depth: int, block: str, **_: object) -> None:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.nets.net import Net
+from trainables.nets.net import Net, through
 from trainables.nets.resnet import Bottleneck, Projection
 from trainables.settings import Count, Use
 
@@ -51,12 +51,7 @@ class ResNeXt29(Net):
                 nn.init.kaiming_normal_(module.weight)
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        x = F.relu(self.norm1(self.conv1(x)))
-        maps = []
-        for stage in self.stages:
-            x = stage(x)
-            maps.append(x)
-        return x.mean((2, 3)), tuple(maps)
+        return through(self.stages, F.relu(self.norm1(self.conv1(x))))
 
     @classmethod
     def demo(cls, use: Use) -> Use:

@@ -28,7 +28,7 @@ from torchvision.models import (
 )
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
-from trainables.nets.net import Net
+from trainables.nets.net import Net, through
 from trainables.settings import Invalid, Positive, Use
 from trainables.storage import Shelf
 
@@ -140,11 +140,7 @@ class TorchvisionResNet(TorchvisionNet):
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
-        maps = []
-        for stage in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = stage(x)
-            maps.append(x)
-        return x.mean((2, 3)), tuple(maps)
+        return through((self.layer1, self.layer2, self.layer3, self.layer4), x)
 
     @classmethod
     def trunk(cls, entries: dict[str, Tensor]) -> dict[str, Tensor]:
