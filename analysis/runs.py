@@ -31,7 +31,7 @@ Content = TypeVar("Content")
 
 def default_tracking_uri() -> str:
     """MLFLOW_TRACKING_URI, or else the database in the study command's default storage."""
-    local = f"{SQLITE}{Path.home()}/.label-studies/storage/mlflow.db"
+    local = f"{SQLITE}{Path.home()}/.label-studies/mlflow.db"
     return os.environ.get("MLFLOW_TRACKING_URI", local)
 
 

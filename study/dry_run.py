@@ -1,0 +1,89 @@
+"""Dry run: the cells of a study, what it lacks, and what it costs; nothing is trained."""
+
+import argparse
+import os
+
+from study import estimate, prepare
+from study.arguments import (
+    check_selected,
+    formats_there,
+    laid_out,
+    search_options,
+    seeds_of,
+    selected_ids,
+    told,
+    wanted_searches,
+)
+from study.progress import clock, progress
+from trainables.storage import Storage
+from trainables.train import Site
+from trainables.trial import Trial
+
+
+def dry_run(args: argparse.Namespace) -> int:
+    folder, formats = args.data_dir.absolute(), formats_there(args)
+    missing: dict[str, None] = {}
+
+    def ready(trial: Trial) -> tuple[Trial, str | None]:
+        lacks = prepare.missing(trial.but(seed=0), folder)
+        missing.update(dict.fromkeys(lacks))
+        return (
+            (trial.with_formats(formats), None) if lacks else prepare.ready(trial, folder, formats)
+        )
+
+    plan, trials = laid_out(args, ready)
+    check_selected(plan, args.only)
+    now = progress(Storage(args.storage.absolute()), selected_ids(plan, args))
+    width = max(len(cell.row) for cell in plan.cells)
+    for cell in plan.cells:
+        ids = (f"{i} ({now.state(i)})" if i else "no id yet" for i in cell.trials.values())
+        print(f"{cell.row:{width}}  {cell.column}: {', '.join(ids) or 'published only'}")
+    for error in missing:
+        print(f"missing: {error}")
+    unknown_ids = sum(i is None for i in trials.values())
+    print(
+        f"{len(now.new)} trials are new, {len(now.started)} to be resumed, {len(now.finished)} "
+        f"finished, {len(now.failed)} failed, {unknown_ids} without an id yet"
+    )
+    selected = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
+    selected += _searched_trials(args, formats) if args.search else []
+    _print_cost(args, selected)
+    return 0
+
+
+def _searched_trials(args: argparse.Namespace, formats: dict[str, str]) -> list[Trial]:
+    """Says which searches there are. Returns trials like all of theirs, the winners' included."""
+    from study import search
+
+    trials, options = [], search_options(args)
+    wanted = wanted_searches(args)
+    for what in wanted:
+        neutral = what.space.neutral.with_formats(formats)
+        trials += [search.searched(neutral, search.FIRST_SEED)] * options.points * options.seeds
+        trials += [neutral] * seeds_of(args)
+        print(told(what))
+    print(
+        f"{len(wanted)} searches of {options.points} points x {options.seeds} seeds, and "
+        f"{seeds_of(args)} trials for each winner: at most {len(trials)} trials"
+    )
+    return trials
+
+
+def _print_cost(args: argparse.Namespace, trials: list[Trial]) -> None:
+    site = Site.here(args.data_dir.absolute(), threads=max(1, int(args.cpus_per_trial)))
+    kinds: dict[tuple[object, ...], list[Trial]] = {}
+    for trial in trials:
+        parts = (trial.data, trial.net, trial.head, trial.method)
+        kinds.setdefault((*parts, trial.recipe.but(lr=1.0)), []).append(trial)
+    total = 0.0
+    for alike in kinds.values():
+        one = estimate.cost(alike[0], site)
+        total += one.seconds * len(alike)
+        what = f"{alike[0].net!r} on {alike[0].data.source!r}"
+        print(f"{len(alike)} trials x {clock(one.seconds)}, {one.mebibytes:,.0f} MiB: {what}")
+    fit = 1 if site.device.type == "cuda" else int((os.cpu_count() or 1) / args.cpus_per_trial)
+    at_once = max(1, min(fit, args.max_concurrent or len(trials), len(trials)))
+    print(
+        f"at most {clock(total)} of training on this machine's {site.device.type}, "
+        f"about {clock(total / at_once)} with {at_once} at a time"
+    )
