@@ -77,7 +77,6 @@ class Grid:
     baseline: str
     selection: str  # the rule of selection.RULES that the paper reports by
     assumed: tuple[str, ...] = ()  # what the paper leaves open, in words
-    curve: str = ""  # a figure's: the setting along its axis, row by row
     # By row, the settings that make it that row: a search leaves them as they are.
     fixed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seeds: int = 3
@@ -139,7 +138,6 @@ class Plan:
     selection: str
     assumed: tuple[str, ...]
     cells: tuple[Cell, ...]
-    curve: str = ""
 
     def trials(self) -> list[str]:
         """The ids of all trials, each once, in the order of the table."""
@@ -214,7 +212,6 @@ def lay_out(
         selection=grid.selection,
         assumed=grid.assumed,
         cells=tuple(cells),
-        curve=grid.curve,
     )
     return plan, trials
 
