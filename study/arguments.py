@@ -60,6 +60,12 @@ def parser() -> Parser:
     )
     add_tuning("--search-seeds", type=_natural, default=1, help="averaged for a point; default: 1")
     add_tuning("--sampler", choices=("tpe", "random", "gp"), default="tpe", help="default: tpe")
+    add_tuning(
+        "--pruner",
+        choices=("none", "median", "asha", "hyperband"),
+        default="none",
+        help="ends poor configurations early; default: none",
+    )
     add_tuning("--search-seed", type=int, default=0, help="the sampler's; another starts anew")
     add_tuning("--search-storage", metavar="URL", help="default: sqlite:///<storage>/optuna.db")
     add("--cpus-per-trial", type=_positive, default=1.0, help="default: 1")
@@ -96,7 +102,9 @@ def wanted_searches(args: argparse.Namespace) -> list[Shared]:
 def search_options(args: argparse.Namespace) -> "Options":
     from study import search
 
-    return search.Options(args.search, args.search_seeds, args.sampler, args.search_seed)
+    return search.Options(
+        args.search, args.search_seeds, args.sampler, args.search_seed, args.pruner
+    )
 
 
 def told(what: Shared) -> str:

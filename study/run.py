@@ -105,7 +105,15 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         if args.rerun:
             for trial_id in before.failed if args.rerun == "failed" else chosen:
                 storage.trial(trial_id).clear()
-        tracker = Tracker(uri, storage, plan, lambda: [i for s in searches for i in s.asked])
+        tracker = Tracker(
+            uri,
+            storage,
+            plan,
+            searched=lambda: [i for s in searches for i in s.asked],
+            pruned=lambda: [
+                i for s in searches for i in s.pruned if not any(o.waits_for(i) for o in searches)
+            ],
+        )
         tracker.start()
         try:
             lost: dict[str, str] = {}
@@ -137,7 +145,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         print(f"error: trial {trial_id} has no result: {reason}", file=sys.stderr)
     hopeless = [search for search in searches if search.over and not search.best]
     for search in hopeless:
-        print(f"error: every point failed: {search.name}", file=sys.stderr)
+        print(f"error: every point failed or was pruned: {search.name}", file=sys.stderr)
     wrong = lost or unwritten or hopeless or progress(storage, chosen).failed
     return 1 if wrong else 0
 
@@ -188,6 +196,7 @@ def _with_winners(
     for one in searches:
         if one.over and one.best:
             end = f", exhausted after {one.spent} points" if one.exhausted else ""
+            end += f", {len(one.pruned)} points pruned: {one.budget}" if one.pruned else ""
             best = search.literal(one.winner(), one.what.space)
             print(f"{one.what.label}: validation accuracy {one.best.value:.2%}{end}\n  {best}")
     extended, won = search.tuned(plan, searches, seeds_of(args), ready)
