@@ -114,19 +114,21 @@ def pruned(search: Search) -> dict[int, int]:
 
 @pytest.mark.parametrize("name", list(PRUNERS))
 def test_cut_at_any_event_the_same_points_are_asked_and_pruned(
-    name: str, space: Space, tmp_path: Path
+    name: str, space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    median = (PRUNERS["median"][0], lambda epochs: {"n_startup_trials": 2})
+    monkeypatch.setitem(PRUNERS, "median", median)  # so that few points are enough
     whole = Laboratory(tmp_path / "whole", space)
-    undisturbed = whole.run(whole.search(pruner=name, sampler="random"))
+    undisturbed = whole.run(whole.search(6, name, sampler="random"))
     assert pruned(undisturbed)
     assert undisturbed.best
-    assert len(whole.made) < 9 * EPOCHS
+    assert len(whole.made) < 6 * EPOCHS
     for cut in range(1, whole.events + 1):
         broken = Laboratory(tmp_path / str(cut), space)
         broken.cut = cut
         with pytest.raises(Killed):
-            broken.run(broken.search(pruner=name, sampler="random"))
-        search = broken.run(broken.search(pruner=name, sampler="random"))
+            broken.run(broken.search(6, name, sampler="random"))
+        search = broken.run(broken.search(6, name, sampler="random"))
         assert search.points() == undisturbed.points()
         assert search.best
         assert search.best.number == undisturbed.best.number
@@ -216,7 +218,7 @@ def test_a_point_is_judged_by_its_first_seed_and_further_ones_wait_for_it(
         return value(trial, epoch) + 0.01 * (trial.seed - FIRST_SEED)
 
     lab = Laboratory(tmp_path, space, noisy)
-    search = lab.search(seeds=3)
+    search = lab.search(pruner="asha", seeds=3)
     running: list[tuple[str, Trial]] = []
     while (taken := search.take()) is not None:
         running.append(taken)
@@ -272,7 +274,7 @@ def test_a_repeated_point_is_told_that_it_was_pruned(trial: Trial, tmp_path: Pat
     fixed = ("targets.period", "targets.share")
     longer = trial.but(targets=Use(Periodic), recipe=trial.recipe.but(epochs=EPOCHS))
     space = Space(longer, KINDS["parts"], fixed)
-    worth = {"off": 0.9, "steps": 0.5, "mix": 0.1}
+    worth = {"off": 0.1, "steps": 0.5, "mix": 0.9}
     lab = Laboratory(tmp_path, space, lambda t, epoch: worth[t.targets["mode"]])
     search = lab.run(lab.search(10, "asha", sampler="random"))
     assert search.exhausted
