@@ -112,6 +112,7 @@ def pruned(search: Search) -> dict[int, int]:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", list(PRUNERS))
 def test_cut_at_any_event_the_same_points_are_asked_and_pruned(
     name: str, space: Space, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -137,6 +138,7 @@ def test_cut_at_any_event_the_same_points_are_asked_and_pruned(
         assert broken.made == whole.made  # each epoch once
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "gp"])
 def test_stored_in_a_file_and_killed_after_every_epoch(
     sampler: str, space: Space, tmp_path: Path
