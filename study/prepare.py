@@ -46,18 +46,23 @@ def missing(trial: Trial, folder: Path) -> list[str]:
 
 
 def check_parts(trials: Iterable[Trial], folder: Path) -> None:
-    """Verifies every data set and builds every part once. Raises Invalid for the first bad one."""
+    """Verifies every data set, builds every part once, and asks every method of its trial.
+
+    Raises Invalid for the first bad one.
+    """
     site = Site(folder, torch.device("cpu"))
     trials = list(trials)
     for source in {trial.data.source for trial in trials}:
         source.build().verify(folder)
     seen = set()
     for trial in trials:
+        trial.method.part.check_trial(trial)
         source = trial.data.source
-        for part in (trial.net, trial.targets, trial.loss):
+        for part in (trial.net, trial.targets, trial.loss, trial.method):
             if (source, part) not in seen:
                 seen.add((source, part))
-                part.build(task_without_data(trial, site))
+                task = task_without_data(trial, site)
+                part.build(*([task.model()] if part is trial.method else []), task)
 
 
 def check_storage(folder: Path) -> None:

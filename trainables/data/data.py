@@ -47,6 +47,13 @@ class Split:
         """The places in the split of the wrong labels, ascending."""
         return (self.y != self.clean).nonzero()[:, 0]
 
+    @property
+    def wrong(self) -> "Split | None":
+        """The images with wrong labels, and these labels; None where there are none."""
+        places = self.flipped
+        rows = self.rows[places.to(self.rows.device)]
+        return Split(self.images, rows, self.y[places]) if len(places) else None
+
 
 @dataclass(frozen=True)
 class Data:
