@@ -57,10 +57,10 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
     seen = set()
     for trial in trials:
         trial.method.part.check_trial(trial)
-        source = trial.data.source
         for part in (trial.net, trial.targets, trial.loss, trial.method):
-            if (source, part) not in seen:
-                seen.add((source, part))
+            case = (trial.data.source, trial.recipe.epochs, part)  # a length is held against epochs
+            if case not in seen:
+                seen.add(case)
                 task = task_without_data(trial, site)
                 part.build(*([task.model()] if part is trial.method else []), task)
 

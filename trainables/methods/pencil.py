@@ -38,8 +38,9 @@ class PENCIL(Method):
     """First as usual; then net and labels towards each other; then the net to the labels found.
 
     Up to epoch `stage1` cross-entropy to the given labels. Up to `stage2` the loss is
-    L_c + alpha * L_o + beta * L_e, and each image's y~, which begins as `initial` (K) on its
-    label, goes down its gradient, that of the batch's mean, at the rate `labels_lr` (lambda). Then L_c alone.
+    L_c + alpha * L_o + beta * L_e, and each image's y~, which begins as `initial` (K) on its label,
+    goes down its gradient, that of the batch's mean, at the rate `labels_lr` (lambda). Then L_c
+    alone.
 
     The rate is the recipe's, so its schedule must be constant, and from `stage2` on `rise` times
     that, a tenth of it in the middle third, a hundredth in the last. Defaults are those of the
