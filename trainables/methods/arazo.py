@@ -152,8 +152,8 @@ class Arazo(Method):
         return (1 - wrong) * F.one_hot(batch.y, self.classes) + wrong * guess
 
     def _losses(self, batch: Batch) -> Tensor:
-        scores: Tensor = self.model(batch.x).scores
-        return F.cross_entropy(scores, batch.y, reduction="none")
+        losses: Tensor = F.cross_entropy(self.model(batch.x).scores, batch.y, reduction="none")
+        return losses
 
     def _scaled(self, losses: Tensor) -> Tensor:
         low, high = self.range
