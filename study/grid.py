@@ -21,17 +21,23 @@ DEMO_IMAGES = 15  # a class
 
 @dataclass(frozen=True)
 class Metric:
-    """What a column shows: a metric of the history, times `factor`, in `unit`."""
+    """What a column shows: a metric of the history, times `factor`, plus `offset`, in `unit`."""
 
     name: str
     unit: str
     factor: float = 1.0
     better: Literal["higher", "lower"] = "higher"
+    offset: float = 0.0
 
 
 def percent(name: str, better: Literal["higher", "lower"] = "higher") -> Metric:
     """A share, shown in percent; differences of it are percentage points."""
     return Metric(name, "%", 100.0, better)
+
+
+def error(name: str) -> Metric:
+    """What an accuracy leaves of 100 %: the top-1 error of `test.accuracy`."""
+    return Metric(name, "%", -100.0, "lower", offset=100.0)
 
 
 def demo(trial: Trial, rate: float = 1.0) -> Trial:

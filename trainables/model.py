@@ -1,6 +1,7 @@
 """Model: net, head, targets and loss, put together for one task."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from trainables.losses.loss import Loss
 from trainables.nets.net import Net
 from trainables.targets.targets import Targets
 from trainables.trial import Recipe, Trial
+
+Trained = Callable[[Trial], dict[str, Any]]  # the final state of a finished trial's model
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class Task:
     steps: int  # in an epoch
     folder: Path  # where the files of settings lie
     device: torch.device
+    trained: Trained | None = None  # None: a teacher keeps its initial weights
 
     @property
     def classes(self) -> int:
@@ -67,6 +71,13 @@ class Task:
         model = Model(net, head, self.trial.targets.build(self), self.trial.loss.build(self), self)
         formats = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
         return model.to(self.device).to(memory_format=formats[self.recipe.memory_format])
+
+    def teacher(self, trial: Trial) -> "Model":
+        """The trained model of another trial with the same data, in evaluation mode."""
+        model = replace(self, trial=trial).model("teacher")
+        if self.trained:
+            model.load_state_dict(self.trained(trial))
+        return model.eval().requires_grad_(False)
 
 
 class Model(nn.Module):

@@ -18,7 +18,7 @@ from trainables.chance import seed_of
 from trainables.data.data import Batch, Data, Split, load
 from trainables.data.loader import evaluation_batches, steps_of, training_batches
 from trainables.methods.method import Method
-from trainables.model import Task
+from trainables.model import Task, Trained
 from trainables.schedule import learning_rate
 from trainables.selection import RULES, Epoch
 from trainables.settings import Invalid
@@ -56,23 +56,31 @@ def fit(trial: Trial, storage: Storage, site: Site, report: Report = lambda epoc
 
     A failure of the trial itself (a loss that is not finite, bad data, too little memory) is a
     result with status "failed" and a reason. Only a storage that cannot be written raises OSError.
+    A teacher that has no result yet is trained first.
     """
     shelf = storage.trial(trial.id)
     result: Result | None = shelf.read_json("result.json")
     if result is None:
         shelf.write_json("trial.json", trial.flat())
         torch.set_num_threads(site.threads)
-        result = _outcome(trial, shelf, site, report)
+        result = _outcome(trial, storage, site, report)
         shelf.write_json("result.json", result)
     for name in shelf.names("checkpoint-*.pt"):
         shelf.remove(name)
     return result
 
 
-def _outcome(trial: Trial, shelf: Shelf, site: Site, report: Report) -> Result:
+def _outcome(trial: Trial, storage: Storage, site: Site, report: Report) -> Result:
+    def trained(teacher: Trial) -> dict[str, Any]:
+        state: dict[str, Any] = storage.trial(teacher.id).load("model.pt", site.device)
+        return state
+
     run = None
     try:
-        run = Run(trial, shelf, site)
+        for teacher in trial.teachers():
+            if (result := fit(teacher, storage, site))["status"] == "failed":
+                raise Invalid(f"its teacher {teacher.id} failed: {result['reason']}")
+        run = Run(trial, storage.trial(trial.id), site, trained)
         run.train(report)
         reason = None
     except OSError:
@@ -110,11 +118,13 @@ def select(history: list[Epoch]) -> dict[str, dict[str, float]]:
 class Run:
     """A trial being trained. Made anew at each start; all that lasts is in its checkpoint."""
 
-    def __init__(self, trial: Trial, shelf: Shelf, site: Site) -> None:
+    def __init__(
+        self, trial: Trial, shelf: Shelf, site: Site, trained: Trained | None = None
+    ) -> None:
         self.trial, self.shelf, self.site = trial, shelf, site
         self.data = load(trial.data, trial.seed, site.folder, site.device)
         self.wrong = self.data.train.wrong
-        self.task = task_of(trial, self.data, site)
+        self.task = task_of(trial, self.data, site, trained)
         self.method: Method = trial.method.build(self.task.model(), self.task)
         self.augment = [use.build() for use in trial.recipe.augment]
         self.history: list[Epoch] = []
@@ -259,11 +269,19 @@ def reseed(seed: int, device: torch.device) -> None:
         torch.cuda.manual_seed(seed)
 
 
-def task_of(trial: Trial, data: Data, site: Site) -> Task:
+def task_of(trial: Trial, data: Data, site: Site, trained: Trained | None = None) -> Task:
     """What the parts of the trial are told of their training."""
-    steps = steps_of(len(data.train), trial.recipe.batch_size)
-    shape = {"channels": data.mean.shape[1], "side": data.side, "steps": steps}
-    return Task(trial, data.names, data.train.y, **shape, folder=site.folder, device=site.device)
+    return Task(
+        trial,
+        data.names,
+        data.train.y,
+        channels=data.mean.shape[1],
+        side=data.side,
+        steps=steps_of(len(data.train), trial.recipe.batch_size),
+        folder=site.folder,
+        device=site.device,
+        trained=trained,
+    )
 
 
 @torch.no_grad()

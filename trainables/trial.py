@@ -158,6 +158,15 @@ class Trial(Record):
         changed: Trial = _set(self, {tuple(name.split(".")): v for name, v in values.items()})
         return changed
 
+    def teachers(self) -> tuple["Trial", ...]:
+        """The trials whose trained nets this one's parts need: what their `teacher(trial)` say.
+
+        They follow from the trial's own settings and seed, and so add nothing to its id.
+        """
+        parts = (self.net, self.head, self.targets, self.loss, self.method)
+        asked = [use.part.teacher(self) for use in parts if hasattr(use.part, "teacher")]
+        return tuple(dict.fromkeys(asked))
+
     def uses(self) -> Iterator[Use]:
         """Every Use in the trial."""
         found: list[Use] = []

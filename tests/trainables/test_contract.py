@@ -314,6 +314,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     @cache
     def run(trial: Trial) -> Whole:
         storage = Storage(tmp_path_factory.mktemp("undisturbed"))
+        teach(trial, storage)
         with recorded(trial.method.part) as batches:
             assert fit(trial, storage, SITE)["status"] == "finished"
         return Whole(outcome(trial, storage), batches)
@@ -370,6 +371,12 @@ class Killed(KeyboardInterrupt):
     """The process's end, at this moment."""
 
 
+def teach(trial: Trial, storage: Storage) -> None:
+    """Trains the trial's teachers, so that what is counted is its own."""
+    for teacher in trial.teachers():
+        fit(teacher, storage, SITE)
+
+
 def killed_after_epoch(epoch: int, trial: Trial, storage: Storage) -> None:
     def report(row: train.Epoch) -> None:
         if row["epoch"] == epoch:
@@ -382,6 +389,7 @@ def killed_after_epoch(epoch: int, trial: Trial, storage: Storage) -> None:
 
 def killed_in_step(step: int, trial: Trial, storage: Storage) -> None:
     """Counted from 1, of the whole training; a checkpoint is made after every step."""
+    teach(trial, storage)
     update, steps = trial.method.part.update, Counter[str]()
 
     def dying(self: Method, batch: Batch, lr: float) -> dict[str, Tensor]:
