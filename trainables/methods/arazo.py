@@ -123,7 +123,7 @@ class Arazo(Method):
             return
         losses = torch.cat([self._losses(batch) for batch in sweep()])
         self.range.copy_(losses.quantile(losses.new_tensor([0.05, 0.95])))
-        low, high = self.range
+        low, high = self.range.unbind()
         kept = losses[(losses >= low) & (losses <= high)]
         self.table.copy_(wrong_by_loss(fit_beta_mixture(self._scaled(kept))))
 
@@ -152,11 +152,10 @@ class Arazo(Method):
         return (1 - wrong) * F.one_hot(batch.y, self.classes) + wrong * guess
 
     def _losses(self, batch: Batch) -> Tensor:
-        losses: Tensor = F.cross_entropy(self.model(batch.x).scores, batch.y, reduction="none")
-        return losses
+        return F.cross_entropy(self.model(batch.x).scores, batch.y, reduction="none")
 
     def _scaled(self, losses: Tensor) -> Tensor:
-        low, high = self.range
+        low, high = self.range.unbind()
         return (losses - low) / (high - low).clamp(min=LEAST_RANGE)
 
     @classmethod
