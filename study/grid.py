@@ -29,6 +29,12 @@ class Metric:
     better: Literal["higher", "lower"] = "higher"
     offset: float = 0.0
 
+    @property
+    def words(self) -> str:
+        """What it is called: "test accuracy", or "test error" for what that leaves of 100 %."""
+        words = self.name.replace(".", " ")
+        return words.replace("accuracy", "error") if self.factor < 0 else words
+
 
 def percent(name: str, better: Literal["higher", "lower"] = "higher") -> Metric:
     """A share, shown in percent; differences of it are percentage points."""
