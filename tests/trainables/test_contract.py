@@ -112,7 +112,8 @@ def started(trial: Trial, path: Path) -> Run:
 
 
 def first_batch(run: Run) -> Batch:
-    return next(training_batches(run.data, 20, [], run.trial.seed, 0))
+    views = run.method.views
+    return next(training_batches(run.data, 20, [], run.trial.seed, 0, views=views))
 
 
 def bits(state: Any, name: str = "") -> dict[str, Any]:
@@ -273,7 +274,8 @@ def recorded(method: type[Method]) -> Iterator[list[Batch]]:
     update = method.update
 
     def record(self: Method, batch: Batch, lr: float) -> dict[str, Tensor]:
-        batches.append(Batch(*(getattr(batch, field.name).clone() for field in fields(Batch))))
+        held = (getattr(batch, field.name) for field in fields(Batch))
+        batches.append(Batch(*(None if x is None else x.clone() for x in held)))
         return update(self, batch, lr)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -329,7 +331,8 @@ def test_trials_of_one_seed_see_the_same_batches_whatever_their_parts(
     plain, other = undisturbed(small_trial()).batches, undisturbed(trial).batches
     assert len(plain) == 6
     for one, two in zip(plain, other, strict=True):
-        assert_equal(vars(one), vars(two))
+        assert_equal(vars(one), {**vars(two), "other": None})
+        assert (two.other is None) == (trial.method.part.views == 1)
 
 
 def test_trials_of_other_seeds_see_other_batches(undisturbed: Undisturbed) -> None:

@@ -26,6 +26,7 @@ class Method(nn.Module):
     nothing_to_search = "has no settings: what it trains by is the recipe"
     # Fields of a trial that the method has its own for: another than the default would be ignored.
     replaces: tuple[str, ...] = ()
+    views = 1  # of each image in a batch, independently augmented: 1, or 2 for Batch.other
 
     def __init__(self, model: "Model", task: "Task") -> None:
         super().__init__()
