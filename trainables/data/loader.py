@@ -53,9 +53,7 @@ def evaluation_batches(data: Data, split: Split, batch_size: int) -> Iterator[Ba
         yield Batch(normalise(centre(x, data.side), data), split.y[index], index)
 
 
-def augmented(
-    x: Tensor, data: Data, augment: Sequence[Augment], chance: torch.Generator
-) -> Tensor:
+def augmented(x: Tensor, data: Data, augment: Sequence[Augment], chance: torch.Generator) -> Tensor:
     """uint8 images (n, channels, height, width) as a net is shown them in training."""
     for change in (change for change in augment if not change.normalised):
         x = change(x, data.side, chance)

@@ -35,11 +35,11 @@ class DistortionDistillation(Method):
     """Data-distortion guided self-distillation: each image is shown twice, augmented anew.
 
     The loss is the objective of both views, summed, + `weight` (the paper's lambda) * their
-    divergence both ways at `temperature` + `mmd` (mu) * the discrepancy between their features. Both
-    views go through the net as one batch; targets observe the first. There is no code of the
-    authors': the weights are assumed, the squared temperature is Hinton's. In OLS's tables features
-    are not supervised, so that mmd = 0; a public re-implementation (Self-KD-Lib) has 5e-4, and
-    `detach`.
+    divergence both ways at `temperature` + `mmd` (mu) * the discrepancy between their features.
+    Both views go through the net as one batch; targets observe the first. No code of the authors
+    is known: weight and temperature are assumed, and its square is Hinton's. In OLS's tables
+    features are not supervised: mmd = 0. A public re-implementation (Self-KD-Lib) has `detach`,
+    half the objectives, and 5e-4 times the squared difference of the features' overall means.
     """
 
     views = 2
