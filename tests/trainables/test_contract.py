@@ -172,6 +172,17 @@ def test_shapes_are_as_the_kinds_say_and_all_numbers_are_finite(
     assert all(x.isfinite().all() for x in (out.features, out.output, out.scores, losses))
 
 
+@pytest.mark.parametrize("part", classes_of(Targets).values(), ids=lambda part: part.__name__)
+def test_targets_are_what_they_say_of_their_mass(part: type[Targets], tmp_path: Path) -> None:
+    use = Use(part, **KEYWORDS.get(part.__name__, {}))
+    run = started(small_trial(targets=use), tmp_path)
+    batch = first_batch(run)
+    target = run.method.model.targets(batch, run.method.model(batch.x))
+    assert part.mass(**dict(use.items)) in ("distribution", "positive")
+    torch.testing.assert_close(target.sum(1), torch.ones(20))
+    assert (target.min() > 0) == (part.mass(**dict(use.items)) == "positive")
+
+
 @every_trial
 def test_the_objective_changes_no_state_and_is_the_same_again(trial: Trial, tmp_path: Path) -> None:
     run = started(trial, tmp_path)

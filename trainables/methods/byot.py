@@ -44,9 +44,8 @@ class Side(nn.Module):
     def __init__(self, shapes: list[tuple[int, int]], head: "Head") -> None:
         """`shapes`: (channels, side) of the stage's maps and of those of each later one."""
         super().__init__()
-        self.adapter = nn.Sequential(
-            *(separable(a, b, round(before / after)) for (a, before), (b, after) in pairwise(shapes))
-        )
+        steps = [separable(a, b, round(m / n)) for (a, m), (b, n) in pairwise(shapes)]
+        self.adapter = nn.Sequential(*steps)
         self.head = head
 
     def forward(self, maps: Tensor) -> Out:

@@ -30,7 +30,6 @@ class Method(nn.Module):
 
     def __init__(self, model: "Model", task: "Task") -> None:
         super().__init__()
-        self.check_trial(task.trial)
         self.model = model
         self.epoch = 0  # the running one, counted from 0
         recipe = task.recipe
@@ -43,7 +42,7 @@ class Method(nn.Module):
         )
 
     @classmethod
-    def check_trial(cls, trial: "Trial") -> None:
+    def check_trial(cls, trial: "Trial", **settings: object) -> None:
         """Raises Invalid where the method cannot train the trial as it is written."""
         plain = {name: default for name, _, default in trial.settings()}
         for name in cls.replaces:
