@@ -176,7 +176,7 @@ class Run:
         if first == 0:
             self._start(epoch)
         batches = training_batches(
-            self.data, recipe.batch_size, self.augment, trial.seed, epoch, first
+            self.data, recipe.batch_size, self.augment, trial.seed, epoch, first, self.method.views
         )
         self.method.train()
         for step, batch in enumerate(batches, start=first):

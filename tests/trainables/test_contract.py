@@ -112,7 +112,8 @@ def started(trial: Trial, path: Path) -> Run:
 
 
 def first_batch(run: Run) -> Batch:
-    return next(training_batches(run.data, 20, [], run.trial.seed, 0))
+    views = run.method.views
+    return next(training_batches(run.data, 20, [], run.trial.seed, 0, views=views))
 
 
 def bits(state: Any, name: str = "") -> dict[str, Any]:
@@ -169,6 +170,17 @@ def test_shapes_are_as_the_kinds_say_and_all_numbers_are_finite(
     assert losses.shape == (20,)
     assert len(model.targets(batch, out)) == 20
     assert all(x.isfinite().all() for x in (out.features, out.output, out.scores, losses))
+
+
+@pytest.mark.parametrize("part", classes_of(Targets).values(), ids=lambda part: part.__name__)
+def test_targets_are_what_they_say_of_their_mass(part: type[Targets], tmp_path: Path) -> None:
+    use = Use(part, **KEYWORDS.get(part.__name__, {}))
+    run = started(small_trial(targets=use), tmp_path)
+    batch = first_batch(run)
+    target = run.method.model.targets(batch, run.method.model(batch.x))
+    assert part.mass(**dict(use.items)) in ("distribution", "positive")
+    torch.testing.assert_close(target.sum(1), torch.ones(20))
+    assert (target.min() > 0) == (part.mass(**dict(use.items)) == "positive")
 
 
 @every_trial
@@ -273,7 +285,8 @@ def recorded(method: type[Method]) -> Iterator[list[Batch]]:
     update = method.update
 
     def record(self: Method, batch: Batch, lr: float) -> dict[str, Tensor]:
-        batches.append(Batch(*(getattr(batch, field.name).clone() for field in fields(Batch))))
+        held = (getattr(batch, field.name) for field in fields(Batch))
+        batches.append(Batch(*(None if x is None else x.clone() for x in held)))
         return update(self, batch, lr)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -329,7 +342,8 @@ def test_trials_of_one_seed_see_the_same_batches_whatever_their_parts(
     plain, other = undisturbed(small_trial()).batches, undisturbed(trial).batches
     assert len(plain) == 6
     for one, two in zip(plain, other, strict=True):
-        assert_equal(vars(one), vars(two))
+        assert_equal(vars(one), {**vars(two), "other": None})
+        assert (two.other is None) == (trial.method.part.views == 1)
 
 
 def test_trials_of_other_seeds_see_other_batches(undisturbed: Undisturbed) -> None:

@@ -23,6 +23,7 @@ class Batch:
     x: Tensor  # (n, channels, side, side), normalised
     y: Tensor  # (n,)
     index: Tensor  # (n,)
+    other: Tensor | None = None  # the images augmented once more, where the method asks for it
 
 
 @dataclass(frozen=True)

@@ -26,10 +26,10 @@ class Method(nn.Module):
     nothing_to_search = "has no settings: what it trains by is the recipe"
     # Fields of a trial that the method has its own for: another than the default would be ignored.
     replaces: tuple[str, ...] = ()
+    views = 1  # of each image in a batch, independently augmented: 1, or 2 for Batch.other
 
     def __init__(self, model: "Model", task: "Task") -> None:
         super().__init__()
-        self.check_trial(task.trial)
         self.model = model
         self.epoch = 0  # the running one, counted from 0
         recipe = task.recipe
@@ -42,7 +42,7 @@ class Method(nn.Module):
         )
 
     @classmethod
-    def check_trial(cls, trial: "Trial") -> None:
+    def check_trial(cls, trial: "Trial", **settings: object) -> None:
         """Raises Invalid where the method cannot train the trial as it is written."""
         plain = {name: default for name, _, default in trial.settings()}
         for name in cls.replaces:

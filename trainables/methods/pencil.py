@@ -111,8 +111,8 @@ class PENCIL(Method):
             raise Invalid(f"PENCIL.stage1 = {stage1}: must be at most stage2 = {stage2}")
 
     @classmethod
-    def check_trial(cls, trial: "Trial") -> None:
-        super().check_trial(trial)
+    def check_trial(cls, trial: "Trial", **settings: object) -> None:
+        super().check_trial(trial, **settings)
         if trial.recipe.schedule != "constant":
             valid = "constant: PENCIL changes the rate by its stages"
             raise Invalid(f"recipe.schedule = {trial.recipe.schedule}: must be {valid}")

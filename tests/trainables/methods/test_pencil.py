@@ -141,7 +141,6 @@ def test_stages_are_in_order_and_within_the_training() -> None:
 
 
 def test_another_schedule_is_refused() -> None:
-    trial = small_trial(**{"recipe.schedule": "cosine"})
     line = "recipe.schedule = cosine: must be constant: PENCIL changes the rate by its stages"
     with pytest.raises(Invalid, match=re.escape(line)):
-        PENCIL.check_trial(trial)
+        small_trial(**{"recipe.schedule": "cosine"}, method=Use(PENCIL))
