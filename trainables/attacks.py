@@ -40,7 +40,8 @@ def in_ball(x: Tensor, eps: float, chance: torch.Generator) -> Tensor:
 def gradient(scores: Scores, x: Tensor, y: Tensor) -> Tensor:
     """Of each image's J with respect to the image; the images must not be each other's input."""
     x = x.detach().requires_grad_()
-    loss = F.cross_entropy(scores(x), y, reduction="sum")
+    # In double precision, where 1 - p of a confident model is not yet rounded to zero.
+    loss = F.cross_entropy(scores(x).double(), y, reduction="sum")
     return torch.autograd.grad(loss, x)[0]
 
 
