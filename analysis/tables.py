@@ -72,7 +72,7 @@ def seed_values(metric: Metric, cell: Cell, runs: DataFrame, rule: str) -> dict[
         return {}
     finished = runs.loc[runs["status"] == "finished", name].dropna()
     return {
-        seed: metric.factor * float(finished[trial_id])
+        seed: metric.factor * float(finished[trial_id]) + metric.offset
         for seed, trial_id in cell.trials.items()
         if trial_id is not None and trial_id in finished
     }

@@ -21,17 +21,23 @@ DEMO_IMAGES = 15  # a class
 
 @dataclass(frozen=True)
 class Metric:
-    """What a column shows: a metric of the history, times `factor`, in `unit`."""
+    """What a column shows: a metric of the history, times `factor`, plus `offset`, in `unit`."""
 
     name: str
     unit: str
     factor: float = 1.0
     better: Literal["higher", "lower"] = "higher"
+    offset: float = 0.0
 
 
 def percent(name: str, better: Literal["higher", "lower"] = "higher") -> Metric:
     """A share, shown in percent; differences of it are percentage points."""
     return Metric(name, "%", 100.0, better)
+
+
+def error(name: str) -> Metric:
+    """What an accuracy leaves of 100 %: the top-1 error of `test.accuracy`."""
+    return Metric(name, "%", -100.0, "lower", offset=100.0)
 
 
 def demo(trial: Trial, rate: float = 1.0) -> Trial:
@@ -71,6 +77,7 @@ class Grid:
     baseline: str
     selection: str  # the rule of selection.RULES that the paper reports by
     assumed: tuple[str, ...] = ()  # what the paper leaves open, in words
+    curve: str = ""  # a figure's: the setting along its axis, row by row
     # By row, the settings that make it that row: a search leaves them as they are.
     fixed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seeds: int = 3
@@ -132,6 +139,7 @@ class Plan:
     selection: str
     assumed: tuple[str, ...]
     cells: tuple[Cell, ...]
+    curve: str = ""
 
     def trials(self) -> list[str]:
         """The ids of all trials, each once, in the order of the table."""
@@ -206,6 +214,7 @@ def lay_out(
         selection=grid.selection,
         assumed=grid.assumed,
         cells=tuple(cells),
+        curve=grid.curve,
     )
     return plan, trials
 

@@ -20,13 +20,16 @@ def test_a_grid_is_what_its_golden_file_says(name: str) -> None:
     assert golden(name) == (FOLDER / f"{name}.txt").read_text()
 
 
+UNPRINTED = ("fig", "single")  # tables of which no number is printed, or is lost
+
+
 @pytest.mark.parametrize("name", grids())
 def test_every_published_number_of_the_table_has_a_cell(name: str) -> None:
     grid = find(name)
     printed = [r for r in PUBLISHED if (r["paper"], r["table"]) == (grid.paper, grid.table)]
     numbers = Counter(float(row["value"]) for row in printed)
     typed = Counter(p if isinstance(p, float) else p[0] for *_, p in grid.cells() if p is not None)
-    assert printed
+    assert printed or grid.table.startswith(UNPRINTED)
     assert not numbers - typed
 
 

@@ -41,7 +41,7 @@ def refused(make: Callable[[], object]) -> str:
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "seed": st.integers(0, 3),
-    "data.source.turn": st.integers(0, 7),
+    "data.source.turn": st.integers(0, 15),
     "data.train_per_class": st.none() | st.integers(1, 3),
     "data.validation": st.sampled_from([-0.0, 0.0, 0.1, 0.2]),
     "data.test": st.booleans(),
