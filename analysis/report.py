@@ -74,7 +74,7 @@ def write(plan: Plan, tracking_uri: str, folder: Path) -> Report:
     files = [folder / f"table.{name}" for name in written]
     for path, content in zip(files, written.values(), strict=True):
         path.write_text(content, encoding="utf-8")
-    drawn = figures.draw(plan, recorded, histories, soft, str(cells["selection"].iloc[0]))
+    drawn = figures.draw(plan, recorded, histories, soft, tables.rule_of(plan, cells))
     drawn |= figures.searches(_searches(plan, folder))
     files += figures.save(drawn, folder)
     page = folder / "report.html"
