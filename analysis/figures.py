@@ -26,7 +26,7 @@ from optuna.distributions import json_to_distribution
 from optuna.importance import FanovaImportanceEvaluator
 from pandas import DataFrame
 
-from analysis.tables import RULE_WORDS, seed_values
+from analysis.tables import MEASURED, RULE_WORDS, seed_values
 from study.grid import Cell, Metric, Plan
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -74,13 +74,20 @@ def draw(
     `runs` and `histories` as analysis.runs gives them; `soft`: soft labels by trial id.
     """
     figures: dict[str, Figure] = {}
+    drawn: list[set[tuple[str, ...]]] = []  # trials of columns: measures share those of others
     for i, column in enumerate(plan.columns, start=1):
+        trials = {tuple(map(str, c.trials.values())) for c in plan.cells if c.column == column}
+        if trials in drawn:
+            continue
+        drawn.append(trials)
         curves = learning_curves(plan, column, runs, histories)
         part = f"_{i}_{_slug(column)}" if len(plan.columns) > 1 else ""
         figures |= {f"learning_curves{part}": curves} if curves else {}
-    for metric in dict.fromkeys(plan.columns.values()):
-        effect = effects(plan, metric, runs, rule)
-        figures |= {f"effects_{_slug(metric.name)}": effect} if effect else {}
+    shown = [(plan.columns[cell.column], cell.measure) for cell in plan.cells]
+    for metric, measure in dict.fromkeys(shown):
+        effect = effects(plan, metric, runs, rule, measure)
+        name = _slug(f"{measure} {metric.name}".strip())
+        figures |= {f"effects_{name}": effect} if effect else {}
     heat = soft_labels(plan, soft)
     return figures | ({"soft_labels": heat} if heat else {})
 
@@ -206,12 +213,19 @@ def learning_curves(
         return figure
 
 
-def effects(plan: Plan, metric: Metric, runs: DataFrame, rule: str) -> Figure | None:
+def effects(
+    plan: Plan, metric: Metric, runs: DataFrame, rule: str, measure: str = ""
+) -> Figure | None:
     """The metric against each numeric setting in which some cells differ, and in nothing else.
 
-    None where there are no such cells, or none of them has a value.
+    `measure` is the label of what gives it, "" for the history. None where there are no such cells,
+    or none of them has a value.
     """
-    of_metric = [cell for cell in plan.cells if plan.columns[cell.column] == metric]
+    of_metric = [
+        cell
+        for cell in plan.cells
+        if (plan.columns[cell.column], cell.measure) == (metric, measure)
+    ]
     by_setting = {
         name: [s for s in sweeps if any(seed_values(metric, cell, runs, rule) for cell in s.cells)]
         for name, sweeps in alone(of_metric).items()
@@ -229,10 +243,10 @@ def effects(plan: Plan, metric: Metric, runs: DataFrame, rule: str) -> Figure | 
         for ax, (name, sweeps) in zip(axes.flat, by_setting.items(), strict=False):
             _effect(ax, name, sweeps, plan, metric, runs, rule)
         for ax in axes[:, 0]:
-            ax.set_ylabel(f"{metric.name.replace('.', ' ')} ({metric.unit})")
+            ax.set_ylabel(f"{measure} {metric.name.replace('.', ' ')} ({metric.unit})".strip())
         said = (
             "Dots: seeds; circles: their mean. A line joins cells that differ in this setting "
-            f"alone; each panel has its own scale. Values are {RULE_WORDS[rule]}."
+            f"alone; each panel has its own scale. Values are {_taken(rule, measure)}."
         )
         figure.supxlabel(textwrap.fill(said, 40 * max(columns, 2)), fontsize=8, color=GREY)
         return figure
@@ -260,6 +274,10 @@ def soft_labels(plan: Plan, soft: Mapping[str, DataFrame]) -> Figure | None:
         bar.set_label("probability (square-root scale)")
         bar.outline.set_visible(False)
         return figure
+
+
+def _taken(rule: str, measure: str) -> str:
+    return f"of the {MEASURED}" if measure else RULE_WORDS[rule]
 
 
 @dataclass(frozen=True)

@@ -157,13 +157,14 @@ def _cell(plan: Plan, cell: Cell, runs: DataFrame, rule: str) -> dict[str, Any]:
 def _others(cell: Cell, runs: DataFrame, ours: dict[str, float]) -> dict[str, str]:
     """The seeds without a value, in words."""
     failed, running, missing = [], [], []
+    reasons = _reasons(cell, runs)
     for seed, trial_id in cell.trials.items():
         status = runs.at[trial_id, "status"] if trial_id in runs.index else "missing"
         if status == "failed":
             reason = " ".join(str(runs.at[trial_id, "reason"]).split())
             failed.append(f"{seed}: {reason}")
-        elif status == "finished" and (why := _reasons(cell, runs)[trial_id]):
-            failed.append(f"{seed}: {' '.join(str(why).split())}")
+        elif status == "finished" and (why := reasons[str(trial_id)]):
+            failed.append(f"{seed}: {' '.join(why.split())}")
         elif status == "running":
             running.append(seed)
         elif seed not in ours:
@@ -227,15 +228,17 @@ def layout(plan: Plan, cells: DataFrame) -> Layout:
 def caption(plan: Plan, cells: DataFrame) -> list[str]:
     """What the numbers are and what they do not say, a paragraph each."""
     rule = rule_of(plan, cells)
-    measured = cells["selection"] == MEASURED
+    measured = cells.loc[cells["seeds"] > 0, "selection"] == MEASURED
+    all_measured = len(measured) > 0 and bool(measured.all())
     said = []
     if plan.scale == "demo":
         said.append(
             "DEMO SCALE: small nets on a few of the embedded digits. The published numbers stand "
             "beside ours for their order only; --scale paper is the setting as printed."
         )
-    by_rule = f", {RULE_WORDS[rule]} (selection rule: {rule}{', as in the paper' * comparable(plan, rule)})"
-    said.append(f"ours: mean ± standard deviation over n seeds{by_rule * (not measured.all())}.")
+    as_printed = ", as in the paper" * comparable(plan, rule)
+    by_rule = "" if all_measured else f", {RULE_WORDS[rule]} (selection rule: {rule}{as_printed})"
+    said.append(f"ours: mean ± standard deviation over n seeds{by_rule}.")
     if measured.any():
         said.append(_measures(plan))
     if _has_gains(cells):
@@ -251,7 +254,7 @@ def caption(plan: Plan, cells: DataFrame) -> list[str]:
             f"{POINTS} percentage points or two standard errors, over at least {SEEDS} seeds; "
             "seen: so close, but over fewer seeds; differs: further away."
         )
-    if plan.scale == "paper" and not comparable(plan, rule) and not measured.all():
+    if plan.scale == "paper" and not comparable(plan, rule) and not all_measured:
         which = " selected" * bool(measured.any())
         said.append(f"No difference to the published{which} numbers: {_why_not(plan, rule)}.")
     if "budget" in cells:
@@ -272,7 +275,7 @@ def caption(plan: Plan, cells: DataFrame) -> list[str]:
 
 def rule_of(plan: Plan, cells: DataFrame) -> str:
     """The selection rule of the cells that have one; the paper's where all are measures."""
-    rules = cells.loc[cells["selection"] != MEASURED, "selection"]
+    rules = cells.loc[(cells["selection"] != MEASURED) & (cells["seeds"] > 0), "selection"]
     return str(rules.iloc[0]) if len(rules) else plan.selection
 
 
@@ -284,10 +287,11 @@ def _measures(plan: Plan) -> str:
         columns = list(dict.fromkeys(cell.column for cell in cells))
         whole = all(c.measure == label for c in plan.cells if c.column in columns and c.trials)
         where = columns if whole else [f"{cell.row}, {cell.column}" for cell in cells]
-        values = (
-            f"{n} {v:.4g}" if isinstance(v, float) else f"{n} {v}" for n, v in settings.items()
+        about = ", ".join(
+            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in settings.items()
+            if name != "measure"
         )
-        about = ", ".join(text for text in values if not text.startswith("measure "))
         said.append(f"{'; '.join(where)}: {settings['measure']} ({about})")
     return (
         "measures: computed once from the final model, or from the kept epochs, so that no "
