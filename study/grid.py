@@ -41,6 +41,12 @@ class Metric:
         if self.measure:
             check_given(self.measure, self.name)
 
+    @property
+    def words(self) -> str:
+        """What it is called: "test accuracy", or "test error" for what that leaves of 100 %."""
+        words = self.name.replace(".", " ")
+        return words.replace("accuracy", "error") if self.factor < 0 else words
+
 
 def check_given(measure: Use, name: str) -> None:
     """Raises Invalid for what is no measure, or one that gives no value of that name."""
@@ -98,7 +104,6 @@ class Grid:
     baseline: str
     selection: str  # the rule of selection.RULES that the paper reports by
     assumed: tuple[str, ...] = ()  # what the paper leaves open, in words
-    curve: str = ""  # a figure's: the setting along its axis, row by row
     # By row, the settings that make it that row: a search leaves them as they are.
     fixed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seeds: int = 3
@@ -178,7 +183,6 @@ class Plan:
     selection: str
     assumed: tuple[str, ...]
     cells: tuple[Cell, ...]
-    curve: str = ""
     # By label, the settings of each measure; the columns' own are not repeated there.
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
 
@@ -265,7 +269,6 @@ def lay_out(
         selection=grid.selection,
         assumed=grid.assumed,
         cells=tuple(cells),
-        curve=grid.curve,
         measures=measures,
     )
     return plan, trials

@@ -213,9 +213,8 @@ class Tracker:
 
     def _finish(self, client: MlflowClient, run: str, shelf: Shelf, result: dict[str, Any]) -> None:
         failed = result["status"] == "failed"
-        for name in ("soft_labels.csv", *(["log.txt"] if failed else [])):
-            if (shelf.path / name).exists():
-                client.log_artifact(run, str(shelf.path / name))
+        for name in (*shelf.names("soft_labels*.csv"), *(shelf.names("log.txt") if failed else [])):
+            client.log_artifact(run, str(shelf.path / name))
         tags = {"status": result["status"], "reason": result["reason"] or "", **result["site"]}
         client.log_batch(run, tags=[RunTag(name, str(value)) for name, value in tags.items()])
         client.set_terminated(

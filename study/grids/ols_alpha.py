@@ -1,4 +1,4 @@
-"""OLS, Fig. 7a: the weight of the hard label; ResNet-29, CIFAR-100."""
+"""OLS, Fig. 7a: the weight of the hard label; the report's figure of effects is the curve."""
 
 from study.grid import Grid, error
 from study.grids._ols import ASSUMED, base, ols_demo, resnet
@@ -20,7 +20,6 @@ grid = Grid(
         "the curve has no numbers",
     ),
     demo=ols_demo,
-    curve="targets.alpha",
     fixed={f"alpha {tenths / 10:g}": ("targets.alpha",) for tenths in range(11)},
     rows={
         f"alpha {tenths / 10:g}": (small.but(targets=Use(Online, alpha=tenths / 10)), None)

@@ -1,29 +1,32 @@
-"""OLS, Fig. 7b: how often the soft labels are renewed; ResNet-29, CIFAR-100."""
+"""OLS, Fig. 7b: how often soft labels are renewed; the report's figure of effects is the curve."""
 
 from study.grid import Grid, error
 from study.grids._ols import ASSUMED, base, ols_demo, resnet
 from trainables.settings import Use
 from trainables.targets.online import Online
 
-small = base.but(net=resnet(29))
-PERIODS = (
-    *((steps, "iterations") for steps in (1, 50, 100, 200)),
-    *((epochs, "epochs") for epochs in (1, 2, 5, 10)),
-)
+EPOCH = 391  # iterations: 390 batches of 128 images and one of 80
+PERIODS = {
+    **{f"{n} iterations": n for n in (1, 50, 100, 200)},
+    "one epoch": EPOCH,
+    **{f"{n} epochs": n * EPOCH for n in (2, 5, 10)},
+}
 
 grid = Grid(
     title="OLS, period after which the soft labels are renewed (CIFAR-100, ResNet-29)",
     paper="ols",
     table="fig7b",
     columns={"top-1 error": error("test.accuracy")},
-    baseline="1 epochs",
+    baseline="one epoch",
     selection="oracle",
     assumed=(*ASSUMED, "CIFAR-100, and which periods: the curve has no numbers"),
     demo=ols_demo,
-    curve="targets.period",
-    fixed={f"{n} {unit}": ("targets.period", "targets.unit") for n, unit in PERIODS},
+    fixed=dict.fromkeys(PERIODS, ("targets.period", "targets.unit")),
     rows={
-        f"{n} {unit}": (small.but(targets=Use(Online, period=n, unit=unit)), None)
-        for n, unit in PERIODS
+        row: (
+            base.but(net=resnet(29), targets=Use(Online, period=period, unit="iterations")),
+            None,
+        )
+        for row, period in PERIODS.items()
     },
 )

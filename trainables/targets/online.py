@@ -106,5 +106,6 @@ class Online(Targets):
 
     @classmethod
     def demo(cls, use: Use) -> Use:
-        """One iteration for every 39: an epoch has 10 there, and 391 of CIFAR's at batch 128."""
-        return use.but(period=-(-use["period"] // 39)) if use["unit"] == "iterations" else use
+        """The same share of an epoch, which has 10 iterations there, and 391 on CIFAR."""
+        short = -(-use["period"] * 10 // 391)
+        return use.but(period=short) if use["unit"] == "iterations" else use
