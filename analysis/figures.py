@@ -14,7 +14,7 @@ from pandas import DataFrame
 
 from analysis.drawing import COLOURS, DASHES, GREY, distinct, empty_figure, is_number, style
 from analysis.soft_labels import soft_labels, soft_labels_over_training
-from analysis.tables import RULE_WORDS, seed_values
+from analysis.tables import MEASURED, RULE_WORDS, seed_values
 from study.grid import Cell, Metric, Plan
 
 # The test curve is drawn where nothing was held out for validation.
@@ -40,7 +40,12 @@ def draw(
     `over_training` those of earlier epochs.
     """
     figures: dict[str, Figure] = {}
+    seen: list[set[tuple[str, ...]]] = []  # trials of columns: measures share those of others
     for i, column in enumerate(plan.columns, start=1):
+        trials = {tuple(map(str, c.trials.values())) for c in plan.cells if c.column == column}
+        if trials in seen:
+            continue
+        seen.append(trials)
         part = f"_{i}_{_slug(column)}" if len(plan.columns) > 1 else ""
         for name, draw_one in (
             ("learning_curves", learning_curves),
@@ -48,9 +53,11 @@ def draw(
         ):
             drawn = draw_one(plan, column, runs, histories)
             figures |= {f"{name}{part}": drawn} if drawn else {}
-    for metric in dict.fromkeys(plan.columns.values()):
-        effect = effects(plan, metric, runs, rule)
-        figures |= {f"effects_{_slug(metric.words)}": effect} if effect else {}
+    shown = [(plan.columns[cell.column], cell.measure) for cell in plan.cells]
+    for metric, measure in dict.fromkeys(shown):
+        effect = effects(plan, metric, runs, rule, measure)
+        name = _slug(f"{measure} {metric.words}".strip())
+        figures |= {f"effects_{name}": effect} if effect else {}
     learned = soft_labels_over_training(plan, over_training)
     figures |= {"soft_labels_over_training": learned} if learned else {}
     heat = soft_labels(plan, soft)
@@ -120,12 +127,19 @@ def _curves(
         return figure
 
 
-def effects(plan: Plan, metric: Metric, runs: DataFrame, rule: str) -> Figure | None:
+def effects(
+    plan: Plan, metric: Metric, runs: DataFrame, rule: str, measure: str = ""
+) -> Figure | None:
     """The metric against each numeric setting in which some cells differ, and in nothing else.
 
-    None where there are no such cells, or none of them has a value.
+    `measure` is the label of what gives it, "" for the history. None where there are no such cells,
+    or none of them has a value.
     """
-    of_metric = [cell for cell in plan.cells if plan.columns[cell.column] == metric]
+    of_metric = [
+        cell
+        for cell in plan.cells
+        if (plan.columns[cell.column], cell.measure) == (metric, measure)
+    ]
     by_setting = {
         name: [s for s in sweeps if any(seed_values(metric, cell, runs, rule) for cell in s.cells)]
         for name, sweeps in alone(of_metric).items()
@@ -143,13 +157,17 @@ def effects(plan: Plan, metric: Metric, runs: DataFrame, rule: str) -> Figure | 
         for ax, (name, sweeps) in zip(axes.flat, by_setting.items(), strict=False):
             _effect(ax, name, sweeps, plan, metric, runs, rule)
         for ax in axes[:, 0]:
-            ax.set_ylabel(f"{metric.words} ({metric.unit})")
+            ax.set_ylabel(f"{measure} {metric.words} ({metric.unit})".strip())
         said = (
             "Dots: seeds; circles: their mean. A line joins cells that differ in this setting "
-            f"alone; each panel has its own scale. Values are {RULE_WORDS[rule]}."
+            f"alone; each panel has its own scale. Values are {_taken(rule, measure)}."
         )
         figure.supxlabel(textwrap.fill(said, 40 * max(columns, 2)), fontsize=8, color=GREY)
         return figure
+
+
+def _taken(rule: str, measure: str) -> str:
+    return f"of the {MEASURED}" if measure else RULE_WORDS[rule]
 
 
 @dataclass(frozen=True)

@@ -86,9 +86,8 @@ def write(plan: Plan, tracking_uri: str, folder: Path) -> Report:
     files = [folder / f"table.{name}" for name in written]
     for path, content in zip(files, written.values(), strict=True):
         path.write_text(content, encoding="utf-8")
-    drawn = figures.draw(
-        plan, recorded, histories, soft, over_training, str(cells["selection"].iloc[0])
-    )
+    rule = tables.rule_of(plan, cells)
+    drawn = figures.draw(plan, recorded, histories, soft, over_training, rule)
     drawn |= search_figures.searches(_searches(plan, folder))
     files += drawing.save(drawn, folder)
     page = folder / "report.html"

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from worlds import World, numbers, small_world
 
 from analysis import drawing, figures
+from study.grid import percent
 
 
 def drawn(world: World, rule: str = "last") -> dict[str, Figure]:
@@ -162,3 +163,25 @@ def test_a_name_with_dollars_is_drawn_as_it_is(world: World, tmp_path: Path) -> 
 
 def test_the_worlds_histories_have_no_time(world: World) -> None:
     assert "time" not in numbers(world.past["a0"].history[0])
+
+
+def test_columns_of_the_same_trials_have_their_curves_once_and_effects_of_their_own(
+    world: World,
+) -> None:
+    metric = percent("accuracy")
+    cells = [
+        replace(cell, column=column, measure=label)
+        for column, label in (("accuracy", ""), ("PGD", "Pgd-abc"))
+        for cell in world.plan.cells
+    ]
+    columns = {**world.plan.columns, "PGD": metric}
+    world = world.planned(columns=columns, cells=tuple(cells))
+    runs = world.runs()
+    runs["Pgd-abc/accuracy"] = runs["last/test.accuracy"] / 2
+    found = figures.draw(world.plan, runs, world.histories(), world.soft(), {}, "last")
+    names = ["learning_curves_1_accuracy", "effects_test_accuracy", "effects_pgd_abc_accuracy"]
+    assert list(found) == [*names, "soft_labels"]
+    first = found["effects_pgd_abc_accuracy"].axes[0]
+    assert first.get_ylabel() == "Pgd-abc accuracy (%)"
+    assert points(first, 0) == pytest.approx(np.array([[2, 42.5], [5, 41]]))
+    assert "of the final model" in found["effects_pgd_abc_accuracy"].get_supxlabel()
