@@ -31,7 +31,7 @@ PRUNERS: dict[str, tuple[type[BasePruner], Callable[[int], dict[str, int]]]] = {
 }
 
 
-def settings_of(name: str, epochs: int) -> dict[str, int]:
+def pruner_settings(name: str, epochs: int) -> dict[str, int]:
     """The pruner's settings for trials of so many epochs."""
     return PRUNERS[name][1](epochs)
 

@@ -28,8 +28,7 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from study.grid import Cell, Plan, cell_of
 from study.progress import Lines
-from study.pruners import Course
-from study.pruners import settings_of as pruner_settings
+from study.pruners import Course, pruner_settings
 from study.space import PARTS, Shared, Space, settings_of
 from trainables.chance import seed_of
 from trainables.selection import RULES, Epoch
@@ -61,7 +60,9 @@ def tuned(
         if search.over and search.best:
             what = search.what
             cell, made = cell_of(what.label, what.column, search.winner(), None, seeds, ready)
-            cells.append(replace(cell, tunes=what.rows, budget=search.budget))
+            first = next(c for c in plan.cells if (c.row, c.column) == (what.rows[0], what.column))
+            like = replace(cell, measure=first.measure)
+            cells.append(replace(like, tunes=what.rows, budget=search.budget))
             trials |= made
     labels = list(dict.fromkeys(cell.row for cell in cells))
     cells.sort(key=lambda cell: labels.index(cell.row))  # a row's cells side by side

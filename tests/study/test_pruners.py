@@ -7,7 +7,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from study.pruners import PRUNERS, Course, settings_of
+from study.pruners import PRUNERS, Course, pruner_settings
 
 EPOCHS, POINTS, NAME = 18, 40, "study"
 
@@ -24,7 +24,7 @@ def curves() -> list[list[float]]:
 def optunas(name: str) -> list[int]:
     """The epochs that each point makes under Optuna's ask, report and tell."""
     kind = PRUNERS[name][0]
-    pruner = kind(**settings_of(name, EPOCHS))
+    pruner = kind(**pruner_settings(name, EPOCHS))
     study = optuna.create_study(study_name=NAME, direction="maximize", pruner=pruner)
     made = []
     for curve in curves():
@@ -105,6 +105,6 @@ def test_a_repeated_point_counts_once() -> None:
 @pytest.mark.parametrize("epochs", [1, 2, 3, 8, 9, 30, 200])
 @pytest.mark.parametrize("name", list(PRUNERS))
 def test_every_pruner_takes_every_length(name: str, epochs: int) -> None:
-    PRUNERS[name][0](**settings_of(name, epochs))
+    PRUNERS[name][0](**pruner_settings(name, epochs))
     course = Course(NAME, name, epochs, 0)
     assert not course.poor(0.5, [point(0, {}, {}, TrialState.RUNNING)])
