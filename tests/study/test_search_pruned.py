@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,7 @@ def test_a_pruned_point_has_its_last_value_and_counts(space: Space, tmp_path: Pa
         assert (results == [None]) == (point["number"] in given_up)
     assert search.budget == f"9 points, {len(lab.made)} of {9 * EPOCHS} epochs"
     assert summary(search)["pruner"] == "median"
+    search.what = replace(search.what, rows=("only CE",))
     plan, _ = tuned(plan_of("kesl_ablation"), [search], 1, ready)
     assert plan.cells[-1].budget == search.budget
     assert lab.search().pruned == search.pruned
