@@ -10,7 +10,7 @@ import torch
 
 from study.estimate import task_without_data
 from trainables.data.source import Source
-from trainables.settings import Invalid
+from trainables.settings import Invalid, Use
 from trainables.train import Site
 from trainables.trial import Trial
 
@@ -27,6 +27,16 @@ def ready(trial: Trial, folder: Path, formats: dict[str, str]) -> tuple[Trial, s
             use.part.fetch(folder, **dict(use.items))
     resolved = trial.resolved(folder, formats)
     return resolved, resolved.id
+
+
+def measured(measure: Use, folder: Path) -> Use:
+    """The measure with its files under `folder` checked and checksummed.
+
+    Raises Invalid where a file is missing or not what it should be.
+    """
+    resolved = measure.resolved(folder)
+    measure.part.verify(folder, **dict(measure.items))
+    return resolved
 
 
 @functools.cache

@@ -23,10 +23,12 @@ from trainables.schedule import learning_rate
 from trainables.selection import RULES, Epoch
 from trainables.settings import Invalid
 from trainables.storage import Shelf, Storage
+from trainables.targets.targets import Targets
 from trainables.trial import Trial
 
 CHECKPOINT_SECONDS = 600  # an epoch longer than this is saved inside, too
 KEPT_CHECKPOINTS = 2
+SNAPSHOTS = 5  # evenly spaced epochs after which learned soft labels are written
 EVALUATED_AT_ONCE = 64  # images, at least: small batches cost small nets a third of the time more
 
 Report = Callable[[Epoch], None]
@@ -144,6 +146,7 @@ class Run:
     def train(self, report: Report) -> None:
         """Every epoch that is left. Raises Diverged at the end of an epoch with a bad loss."""
         recipe, steps = self.trial.recipe, self.task.steps
+        learned = type(self.method.model.targets).observe is not Targets.observe
         for epoch in range(self.step // steps, recipe.epochs):
             self._epoch(epoch)
             self.history.append(self._measure(epoch))
@@ -152,14 +155,20 @@ class Run:
             self.totals = {}
             if epoch + 1 in kept_epochs(recipe.epochs, recipe.keep):
                 self.shelf.save(f"epoch-{epoch + 1:05d}.pt", self.method.model.state_dict())
+            if learned and epoch + 1 in kept_epochs(recipe.epochs, min(SNAPSHOTS, recipe.epochs)):
+                self._write_soft_labels(f"soft_labels-{epoch + 1:05d}.csv")
             self._checkpoint()
             self.shelf.write_json("history.json", self.history)
             report(self.history[-1])
         self.shelf.save("model.pt", self.method.model.state_dict())
         self.shelf.save("outputs.pt", self._outputs())
+        self._write_soft_labels("soft_labels.csv")
+
+    def _write_soft_labels(self, name: str) -> None:
+        """The targets' matrix, if they have one."""
         soft = getattr(self.method.model.targets, "soft", None)
         if soft is not None:
-            self.shelf.write("soft_labels.csv", table_of(soft, self.data.names).encode())
+            self.shelf.write(name, table_of(soft, self.data.names).encode())
 
     def _epoch(self, epoch: int) -> None:
         trial, recipe, steps = self.trial, self.trial.recipe, self.task.steps

@@ -23,6 +23,7 @@ from trainables.selection import RULES, Epoch
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.targets.knowledge import Knowledge, knowledge_soft_labels
+from trainables.targets.online import Online
 from trainables.train import Run, Site, evaluate, fit, kept_epochs, select, table_of, task_of
 from trainables.trial import Trial
 
@@ -185,6 +186,17 @@ def test_two_checkpoints_are_kept_meanwhile(storage: Storage) -> None:
     fit(TRIAL, storage, SITE, lambda row: names.append(shelf.names("checkpoint-*.pt")))
     steps = [[int(name[11:20]) for name in found] for found in names]
     assert steps == [[2], [2, 4], [4, 6]]
+
+
+def test_soft_labels_that_are_learned_are_stored_after_evenly_spaced_epochs(
+    storage: Storage,
+) -> None:
+    learned = small_trial(targets=Use(Online))
+    fit(learned, storage, SITE)
+    names = storage.trial(learned.id).names("soft_labels-*.csv")
+    assert names == [f"soft_labels-{epoch:05d}.csv" for epoch in (1, 2, 3)]
+    last, final = (storage.trial(learned.id).read(n) for n in (names[-1], "soft_labels.csv"))
+    assert last == final
 
 
 def test_the_soft_labels_are_stored_as_a_table(storage: Storage) -> None:

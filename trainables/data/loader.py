@@ -48,9 +48,15 @@ def training_batches(
 
 def evaluation_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:
     """All images of a split in their own order, not augmented."""
+    for batch in pixel_batches(data, split, batch_size):
+        yield Batch(normalise(batch.x, data), batch.y, batch.index)
+
+
+def pixel_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:
+    """The same with pixels, 0 to 255, uint8, in place of what a net sees."""
     places = torch.split(torch.arange(len(split), device=split.rows.device), batch_size)
     for index, x in _gather(split, places):
-        yield Batch(normalise(centre(x, data.side), data), split.y[index], index)
+        yield Batch(centre(x, data.side), split.y[index], index)
 
 
 def augmented(x: Tensor, data: Data, augment: Sequence[Augment], chance: torch.Generator) -> Tensor:

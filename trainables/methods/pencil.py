@@ -43,10 +43,11 @@ class PENCIL(Method):
     alone.
 
     The rate is the recipe's, so its schedule must be constant, and from `stage2` on `rise` times
-    that, a tenth of it in the middle third, a hundredth in the last. Defaults are those of the
-    public code for CIFAR-10, whose rates are 0.06 and 0.2. What else it does differently from the
-    paper must be asked for: `last_thirds` = "zero", its rounded rates in Python 3, and `twice`, a
-    softmax of y^d in L_o. Targets and loss are its own.
+    that, a tenth of it in the middle third, a hundredth in the last; `last_thirds` = "zero" is what
+    the public code's rounding makes of them in Python 3. All defaults are of that code, for
+    CIFAR-10 with the rates 0.06 and 0.2. It takes the softmax of y^d once more in L_o (`twice`),
+    which the paper does not; but as printed y^d tends to f / C + alpha * label (normalised), so
+    that no label changes where alpha > 1 / C. Targets and loss are PENCIL's own.
     """
 
     replaces = ("targets", "loss")
@@ -66,7 +67,7 @@ class PENCIL(Method):
         initial: Positive = 10.0,
         rise: Positive = 0.2 / 0.06,
         last_thirds: Literal["tenths", "zero"] = "tenths",
-        twice: bool = False,
+        twice: bool = True,
     ) -> None:
         super().__init__(model, task)
         self.stage1, self.stage2, self.epochs = stage1, stage2, task.recipe.epochs

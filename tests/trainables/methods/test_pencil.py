@@ -36,6 +36,28 @@ def test_the_compatibility_loss_is_that_of_the_label_distribution_to_the_given_l
     assert_close(compatibility(LABELS, tensor([1]), twice=True), tensor(expected))
 
 
+def test_as_printed_the_best_label_distribution_keeps_the_given_label() -> None:
+    f, given, alpha = tensor([[0.1, 0.2, 0.7]]), torch.eye(3)[:1], 0.4
+    labels = (f / 3 + alpha * given).log().requires_grad_()
+    loss = classification(f.log(), labels) + alpha * compatibility(labels, tensor([0]))
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert_close(labels.grad, torch.zeros(1, 3))
+    assert labels.argmax() == 0
+
+
+def test_with_the_second_softmax_it_follows_a_net_that_is_sure() -> None:
+    f = tensor([[0.01, 0.01, 0.98]])
+    labels = tensor([[2.0, 0, 0]])
+    for _ in range(300):
+        labels = labels.detach().requires_grad_()
+        loss = classification(f.log(), labels) + 0.4 * compatibility(
+            labels, tensor([0]), twice=True
+        )
+        (gradient,) = torch.autograd.grad(loss, labels)
+        labels = labels - 2 * gradient
+    assert labels.argmax() == 2
+
+
 def test_the_entropy_is_divided_by_the_classes() -> None:
     assert_close(entropy(F), tensor(log(2) / 2))
 
@@ -51,19 +73,26 @@ def test_the_first_stage_is_cross_entropy_and_leaves_labels() -> None:
 
 def test_in_the_second_stage_the_loss_has_three_terms() -> None:
     # y^d is (4, 1, 1) / 6 and f uniform: KL = (log(1/2) + 2 log 2) / 3.
-    built = pencil(epoch=1, initial=log(4), alpha=0.4, beta=0.1)
+    built = pencil(epoch=1, initial=log(4), alpha=0.4, beta=0.1, twice=False)
     loss = built.update(batch([0], X), lr=0.3)["loss"]
     assert_close(loss, tensor(log(2) / 9 + 0.4 * log(3 / 2) + 0.1 * log(3) / 3))
 
 
 def test_in_the_second_stage_the_labels_of_the_batch_go_down_their_gradient() -> None:
-    built = pencil(epoch=1, initial=log(4), alpha=0.4, labels_lr=2)
+    built = pencil(epoch=1, initial=log(4), alpha=0.4, labels_lr=2, twice=False)
     before = built.labels.clone()
     built.update(batch([0], X), lr=0.3)
     label, f, given = tensor([4.0, 1, 1]) / 6, tensor([1.0, 1, 1]) / 3, tensor([1.0, 0, 0])
     gradient = (label - f) / 3 + 0.4 * (label - given)
     assert_close(built.labels[0], before[0] - 2 * gradient)
     assert_close(built.labels[1:], before[1:])
+
+
+def test_in_the_second_stage_the_compatibility_is_of_two_softmaxes_unless_told_otherwise() -> None:
+    built = pencil(epoch=1, initial=log(4), alpha=0.4, beta=0)
+    loss = built.update(batch([0], X), lr=0.3)["loss"]
+    twice = log(exp(4 / 6) + 2 * exp(1 / 6)) - 4 / 6
+    assert_close(loss, tensor(log(2) / 9 + 0.4 * twice))
 
 
 def test_in_the_second_stage_the_net_goes_towards_the_labels_and_not_to_the_given_one() -> None:
@@ -98,6 +127,7 @@ def test_defaults_are_those_of_the_public_code() -> None:
     assert (settings["stage1"], settings["stage2"]) == (70, 200)
     assert (settings["alpha"], settings["beta"], settings["labels_lr"]) == (0.4, 0.1, 600)
     assert settings["initial"] == 10
+    assert settings["twice"]
     assert 0.06 * settings["rise"] == pytest.approx(0.2)
     demo = Use(PENCIL).demo()
     assert (demo["stage1"], demo["stage2"]) == (8.75, 25)
