@@ -63,11 +63,12 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
         source.build().verify(folder)
     seen = set()
     for trial in trials:
-        source = trial.data.source
-        for part in (trial.net, trial.targets, trial.loss):
-            if (source, part) not in seen:
-                seen.add((source, part))
-                part.build(task_without_data(trial, site))
+        for part in (trial.net, trial.targets, trial.loss, trial.method):
+            case = (trial.data.source, trial.recipe.epochs, part)  # a length is held against epochs
+            if case not in seen:
+                seen.add(case)
+                task = task_without_data(trial, site)
+                part.build(*([task.model()] if part is trial.method else []), task)
 
 
 def check_storage(folder: Path) -> None:

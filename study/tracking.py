@@ -288,6 +288,8 @@ def _final_points(result: dict[str, Any]) -> list[Metric]:
         f"{rule}/{m}": v for rule, chosen in result["selected"].items() for m, v in chosen.items()
     }
     values |= {"seconds": result["seconds"], "peak_memory_mib": result["site"]["peak_memory_mib"]}
+    if (noise := result.get("realised_noise")) is not None:
+        values["realised_noise"] = noise
     when = _milliseconds(result["ended"])
     return [Metric(name, value, when, 0) for name, value in values.items()]
 

@@ -71,6 +71,21 @@ def test_each_trial_has_one_run_with_settings_history_and_result(
         assert sorted((p.step, p.value, p.timestamp) for p in points) == told
 
 
+def test_the_share_of_wrong_labels_is_told_where_there_is_one(
+    recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
+) -> None:
+    assert not any("realised_noise" in run.data.metrics for run in runs(recorded[0], "trial"))
+    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    noisy = (*OVERRIDES, "data.corrupt=Symmetric(rate=0.4)")
+    plan, trials = lay_out("kesl_label_smoothing", "demo", 1, noisy, resolved)
+    fit(next(iter(trials)), storage, Site.here(Path("/nowhere")))
+    track(uri, storage, plan)
+    (run,) = runs(uri, "trial")
+    assert run.data.metrics["realised_noise"] == pytest.approx(0.4)
+    points = MlflowClient(uri).get_metric_history(run.info.run_id, "train.wrong_label_error")
+    assert [point.step for point in points] == [1, 2]
+
+
 def test_writing_twice_changes_nothing(
     recorded: tuple[str, Storage, Plan, list[Trial]],
 ) -> None:
