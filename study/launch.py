@@ -21,6 +21,7 @@ import ray
 from ray import tune
 from ray.tune.search import Searcher
 
+from study.address import VALID, check_token
 from trainables.settings import Invalid
 from trainables.storage import Storage
 from trainables.trainable import trainable
@@ -41,23 +42,30 @@ class Resources:
 def connect(address: str | None) -> None:
     """To the cluster at the address, or a new one on this machine, unless connected already.
 
-    Raises Invalid, within 10 seconds, where no cluster answers.
+    Raises Invalid where no cluster answers (within 10 seconds) or it refuses the token (30).
     """
     if ray.is_initialized():
         return
-    if address is not None:
+    check_token(address)
+    if address not in (None, "auto"):
         host, _, port = address.removeprefix("ray://").partition(":")
         try:
             socket.create_connection((host, int(port or 6379)), timeout=5).close()
         except (OSError, ValueError) as error:
-            valid = "host:port of a running Ray cluster"
-            raise Invalid(f"--address = {address}: must be {valid} ({error})") from None
-    ray.init(
-        address=address or "local",
-        include_dashboard=False if address is None else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+            raise Invalid(f"--address = {address}: must be {VALID} ({error})") from None
+    try:
+        ray.init(
+            address=address or "local",
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except ConnectionError as error:
+        if address is None:
+            raise
+        refused = "InvalidAuthToken" in str(error.__cause__)
+        why = "it asks for its token, with RAY_AUTH_MODE=token" if refused else error
+        raise Invalid(f"--address = {address}: must be {VALID} ({why})") from None
 
 
 def fitted(resources: Resources) -> Resources:
