@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Starts Ray on a node: `start.sh head`, with the MLflow server, or `start.sh worker ADDRESS`.
+# Starts Ray on a node: `start.sh head`, with the MLflow server, or `start.sh worker ADDRESS
+# [OPTION]...` with options of `ray start`, like --num-gpus=2.
 # Nothing listens beyond the node but Ray's own ports, which want the token.
 set -euo pipefail
 cd "$(dirname "$0")/.." # where submitted jobs start
@@ -17,5 +18,5 @@ if [ "$1" = head ]; then
     ray start --head --port=6379 --num-cpus=0 --num-gpus=0 --dashboard-host=127.0.0.1 \
         --autoscaling-config="$HOME/ray_bootstrap_config.yaml"
 else
-    ray start --address="$2:6379"
+    ray start --address="$2:6379" "${@:3}"
 fi

@@ -70,12 +70,15 @@ class Host:
         (first,) = psutil.Process(self.boot.pid).children()
         return first.pid
 
-    def command(self, arguments: Sequence[str | Path], **environment: str) -> list[str]:
+    def command(
+        self, arguments: Sequence[str | Path], cwd: Path | None = None, **environment: str
+    ) -> list[str]:
         """What runs the arguments there, with the host's home and nothing else of this process."""
-        plain = {"HOME": str(self.home), "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
+        home = str(self.home)
+        plain = {"HOME": home, "TMPDIR": home, "PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
         enter = ["nsenter", f"--target={self.pid}", "--net", "--pid", "--mount", "--uts"]
         values = [f"{name}={value}" for name, value in (plain | environment).items()]
-        return [*enter, "env", "-i", *values, *map(str, arguments)]
+        return [*enter, "env", "-i", f"-C{cwd or self.home}", *values, *map(str, arguments)]
 
     def run(
         self,
@@ -85,12 +88,11 @@ class Host:
         **environment: str,
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            self.command(arguments, **environment),
+            self.command(arguments, cwd, **environment),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            cwd=cwd,
             timeout=timeout,
         )
 

@@ -25,13 +25,14 @@ from hosts import Host, hosts, lacking
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 ROOT = Path(__file__).parents[2]
-EPOCHS = 40
+EPOCHS = 8
 TRIALS = 6
 CHANGES = (f"recipe.epochs={EPOCHS}", "recipe.milestones=()", "recipe.schedule=constant")
 STUDY = [
-    *("--grid", "kesl_backbones", "--seeds", "1", "--cpus-per-trial", str(os.cpu_count())),
+    *("--grid", "kesl_backbones", "--seeds", "1"),
     *(argument for change in CHANGES for argument in ("--set", f"'{change}'")),
 ]
+RAY = f"{sys.prefix}/bin/ray"
 GET = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
 
 
@@ -47,7 +48,7 @@ class Cluster:
 
     def ray(self, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
         return self.laptop.run(
-            [f"{sys.prefix}/bin/ray", *arguments],
+            [RAY, *arguments],
             cwd=self.checkout,
             timeout=timeout,
             RAY_UP_enable_autoscaler_v2="0",
@@ -74,11 +75,9 @@ class Cluster:
     @contextmanager
     def attached(self) -> Iterator[None]:
         """While `ray attach` holds the two forwarded ports."""
-        attach = self.laptop.command([f"{sys.prefix}/bin/ray", "attach", "cluster.yaml"])
         ports = ["--port-forward", "8265", "--port-forward", "5000"]
         with subprocess.Popen(
-            [*attach, *ports],
-            cwd=self.checkout,
+            self.laptop.command([RAY, "attach", "cluster.yaml", *ports], self.checkout),
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -129,13 +128,14 @@ def copy_checkout(checkout: Path, storage: Path) -> None:
 
 
 def write_form(path: Path, key: Path, head: Host, workers: list[Host]) -> None:
-    """cluster.local.yaml for these hosts, without the installation."""
+    """cluster.local.yaml for these hosts: one trial at a time on each, and nothing to install."""
     form = yaml.safe_load((ROOT / "cluster.local.yaml").read_text())
     form["cluster_name"] = f"test-{os.getpid()}"
     form["provider"]["head_ip"] = head.address
     form["provider"]["worker_ips"] = [worker.address for worker in workers]
     form["auth"] = {"ssh_user": "root", "ssh_private_key": str(key)}
     form["setup_commands"] = [c for c in form["setup_commands"] if "setup.sh" not in c]
+    form["worker_start_ray_commands"] = [f"{form['worker_start_ray_commands'][0]} --num-cpus=1"]
     path.write_text(yaml.safe_dump(form))
 
 
@@ -145,8 +145,7 @@ def study(cluster: Cluster) -> str:
     submit = ["submit", "cluster.yaml", "study/run.py", "--", *STUDY]
     with (cluster.laptop.home / "study.log").open("w+") as log:
         driver = subprocess.Popen(
-            cluster.laptop.command([f"{sys.prefix}/bin/ray", *submit], RAY_AUTH_MODE="token"),
-            cwd=cluster.checkout,
+            cluster.laptop.command([RAY, *submit], cluster.checkout),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
