@@ -180,8 +180,7 @@ def test_a_study_that_loses_a_host_has_every_cell_once(cluster: Cluster, study: 
     assert "DEMO SCALE" in study
 
 
-@pytest.mark.usefixtures("study")
-def test_uis_table_and_jobs_reach_the_laptop_by_ssh_only(cluster: Cluster) -> None:
+def test_uis_table_and_jobs_reach_the_laptop_by_ssh_only(cluster: Cluster, study: str) -> None:
     for port in (5000, 8265):
         refused = cluster.fetch(f"http://{cluster.head.address}:{port}/")
         assert "Connection refused" in refused.stdout
@@ -198,7 +197,9 @@ def test_uis_table_and_jobs_reach_the_laptop_by_ssh_only(cluster: Cluster) -> No
             MLFLOW_TRACKING_URI="http://127.0.0.1:5000",
         )
         assert table.returncode == 0, table.stdout
-        assert "ResNet-101" in table.stdout
+        ours = [line for line in table.stdout.splitlines() if "ours (demo; n)" in line]
+        assert len(ours) == 3
+        assert [line for line in study.splitlines() if "ours (demo; n)" in line] == ours
 
         again = ["job", "submit", "--address", "http://127.0.0.1:8265", "--"]
         job = cluster.ray(*again, "python", "study/run.py", *STUDY)

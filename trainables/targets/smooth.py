@@ -7,7 +7,7 @@ from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.settings import Fraction, Suggest
-from trainables.targets.targets import Targets
+from trainables.targets.targets import Mass, Targets
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
@@ -27,6 +27,10 @@ class Smooth(Targets):
 
     def forward(self, batch: Batch, out: "Out") -> Tensor:
         return smooth(batch.y, self.task.classes, self.epsilon)
+
+    @classmethod
+    def mass(cls, *, epsilon: float) -> Mass:
+        return "positive" if epsilon > 0 else "distribution"
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:
