@@ -106,7 +106,7 @@ def largest_node() -> dict[str, float]:
     """The most CPUs and GPUs that one node has, of those alive and those that may be started."""
     alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
     nodes: list[dict[str, float]] = [node["Resources"] for node in alive]
-    here = ray.util.get_node_ip_address()
+    here = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
     if any(n["NodeManagerAddress"] == here and HEAD in n["Resources"] for n in alive):
         nodes += startable(Path.home() / "ray_bootstrap_config.yaml")
     return {kind: max(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU")}

@@ -114,7 +114,10 @@ def copy_checkout(checkout: Path, storage: Path) -> None:
         source = ROOT / local
         if source.is_dir():
             shutil.copytree(
-                source, checkout / local, ignore=shutil.ignore_patterns("__pycache__"), symlinks=True
+                source,
+                checkout / local,
+                ignore=shutil.ignore_patterns("__pycache__"),
+                symlinks=True,
             )
         elif not local.startswith("~"):
             checkout.mkdir(exist_ok=True)
