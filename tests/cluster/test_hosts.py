@@ -7,6 +7,7 @@ environment of these tests in place of one that would be installed.
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -30,7 +31,7 @@ TRIALS = 6
 CHANGES = (f"recipe.epochs={EPOCHS}", "recipe.milestones=()", "recipe.schedule=constant")
 STUDY = [
     *("--grid", "kesl_backbones", "--seeds", "1"),
-    *(argument for change in CHANGES for argument in ("--set", f"'{change}'")),
+    *(argument for change in CHANGES for argument in ("--set", change)),
 ]
 RAY = f"{sys.prefix}/bin/ray"
 GET = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
@@ -145,7 +146,8 @@ def write_form(path: Path, key: Path, head: Host, workers: list[Host]) -> None:
 @pytest.fixture(scope="module")
 def study(cluster: Cluster) -> str:
     """What a study printed that lost the host worker-2 while it ran."""
-    submit = ["submit", "cluster.yaml", "study/run.py", "--", *STUDY]
+    arguments = map(shlex.quote, STUDY)  # which a shell on the head will read
+    submit = ["submit", "cluster.yaml", "study/run.py", "--", *arguments]
     with (cluster.laptop.home / "study.log").open("w+") as log:
         driver = subprocess.Popen(
             cluster.laptop.command([RAY, *submit], cluster.checkout),
@@ -194,7 +196,7 @@ def test_uis_table_and_jobs_reach_the_laptop_by_ssh_only(cluster: Cluster, study
         assert "401" in unknown.stdout
 
         table = cluster.laptop.run(
-            [sys.executable, "study/run.py", "--report", *(a.strip("'") for a in STUDY)],
+            [sys.executable, "study/run.py", "--report", *STUDY],
             cwd=cluster.checkout,
             PYTHONPATH=".",
             MLFLOW_TRACKING_URI="http://127.0.0.1:5000",
