@@ -4,6 +4,7 @@ import logging
 import os
 import socket
 import tempfile
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,9 +19,11 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 import ray
+import yaml
 from ray import tune
 from ray.tune.search import Searcher
 
+from study.address import VALID, check_token
 from study.pruning import Pruning, Waiting
 from trainables.settings import Invalid
 from trainables.storage import Storage
@@ -28,6 +31,8 @@ from trainables.trainable import trainable
 from trainables.trial import Trial
 
 WORKER_LOSSES = 10  # so many lost workers a trial survives
+FIRST_WORKER_SECONDS = 600.0  # that a cluster without any may take, as after `ray up`
+HEAD = "node:__internal_head__"  # what Ray calls a resource that the head alone has
 
 
 @dataclass(frozen=True)
@@ -42,23 +47,46 @@ class Resources:
 def connect(address: str | None) -> None:
     """To the cluster at the address, or a new one on this machine, unless connected already.
 
-    Raises Invalid, within 10 seconds, where no cluster answers.
+    Raises Invalid where no cluster answers (within 10 seconds), it refuses the token (30), or it
+    has no worker (FIRST_WORKER_SECONDS).
     """
     if ray.is_initialized():
         return
-    if address is not None:
+    check_token(address)
+    if address not in (None, "auto"):
         host, _, port = address.removeprefix("ray://").partition(":")
         try:
             socket.create_connection((host, int(port or 6379)), timeout=5).close()
         except (OSError, ValueError) as error:
-            valid = "host:port of a running Ray cluster"
-            raise Invalid(f"--address = {address}: must be {valid} ({error})") from None
-    ray.init(
-        address=address or "local",
-        include_dashboard=False if address is None else None,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-    )
+            raise Invalid(f"--address = {address}: must be {VALID} ({error})") from None
+    try:
+        ray.init(
+            address=address or "local",
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except ConnectionError as error:
+        if address is None:
+            raise
+        refused = "InvalidAuthToken" in str(error.__cause__)
+        why = "it asks for its token, with RAY_AUTH_MODE=token" if refused else error
+        raise Invalid(f"--address = {address}: must be {VALID} ({why})") from None
+    _wait_for_a_worker(address)
+
+
+def _wait_for_a_worker(address: str | None) -> None:
+    """Returns when the cluster has CPUs, or the autoscaler knows a kind of node that has some."""
+    end = time.monotonic() + FIRST_WORKER_SECONDS
+    said = False
+    while not largest_node()["CPU"]:
+        if time.monotonic() > end:
+            valid = "a cluster with CPUs, or an autoscaler that starts some"
+            raise Invalid(f"--address = {address}: must be {valid}; this one has had none so far")
+        if not said:
+            print("waiting for the cluster's first worker", flush=True)
+            said = True
+        time.sleep(1)
 
 
 def fitted(resources: Resources) -> Resources:
@@ -76,9 +104,24 @@ def fitted(resources: Resources) -> Resources:
 
 
 def largest_node() -> dict[str, float]:
-    """The most CPUs and GPUs that one node of the cluster has."""
-    nodes: list[dict[str, float]] = [n["Resources"] for n in ray.nodes() if n["Alive"]]  # type: ignore[no-untyped-call]
+    """The most CPUs and GPUs that one node has, of those alive and those that may be started."""
+    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+    nodes: list[dict[str, float]] = [node["Resources"] for node in alive]
+    here = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    if any(n["NodeManagerAddress"] == here and HEAD in n["Resources"] for n in alive):
+        nodes += startable(Path.home() / "ray_bootstrap_config.yaml")
     return {kind: max(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU")}
+
+
+def startable(autoscaling: Path) -> list[dict[str, float]]:
+    """What each kind of worker has that the autoscaler of this head may start, as `ray up` wrote.
+
+    Empty where this machine was not made a head by `ray up`.
+    """
+    if not autoscaling.exists():
+        return []
+    kinds = yaml.safe_load(autoscaling.read_text())["available_node_types"].values()
+    return [kind["resources"] for kind in kinds if kind["max_workers"] > 0]
 
 
 def run(
