@@ -15,7 +15,6 @@ from study.arguments import (
     wanted_searches,
 )
 from study.progress import clock, progress
-from trainables.storage import Storage
 from trainables.train import Site
 from trainables.trial import Trial
 
@@ -33,7 +32,7 @@ def dry_run(args: argparse.Namespace) -> int:
 
     plan, trials = laid_out(args, ready)
     check_selected(plan, args.only)
-    now = progress(Storage(args.storage.absolute()), selected_ids(plan, args))
+    now = progress(args.storage, selected_ids(plan, args))
     width = max(len(cell.row) for cell in plan.cells)
     for cell in plan.cells:
         ids = (f"{i} ({now.state(i)})" if i else "no id yet" for i in cell.trials.values())

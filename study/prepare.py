@@ -1,7 +1,6 @@
 """Prepare: everything that can be wrong is found before the first trial starts."""
 
 import functools
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from study.estimate import task_without_data
 from trainables.data.source import Source
 from trainables.settings import Invalid
+from trainables.storage import Storage
 from trainables.train import Site
 from trainables.trial import Trial
 
@@ -60,17 +60,13 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
                 part.build(task_without_data(trial, site))
 
 
-def check_storage(folder: Path) -> None:
-    """Makes the folder. Raises Invalid where it cannot be written or has no space."""
+def check_storage(storage: Storage) -> None:
+    """Raises Invalid, within seconds, where it cannot be written or has no space."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{os.getpid()}"
-        probe.write_bytes(b"probe")
-        probe.unlink()
+        storage.top.probe()
     except OSError as error:
-        raise Invalid(
-            f"--storage = {folder}: must be a folder to write in ({error.strerror})"
-        ) from None
-    free = shutil.disk_usage(folder).free >> 20
-    if free < FREE_MIB:
-        raise Invalid(f"--storage = {folder}: must have {FREE_MIB} MiB free, has {free}")
+        valid = "a folder to write in" if storage.root else "a bucket to write in"
+        why = error.strerror or error
+        raise Invalid(f"--storage = {storage}: must be {valid} ({why})") from None
+    if storage.root and (free := shutil.disk_usage(storage.root).free >> 20) < FREE_MIB:
+        raise Invalid(f"--storage = {storage}: must have {FREE_MIB} MiB free, has {free}")
