@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from study.estimate import task_without_data
-from trainables.data.source import Source
+from trainables.node import fetch
 from trainables.settings import Invalid
 from trainables.storage import Storage
 from trainables.train import Site
@@ -24,7 +24,7 @@ def ready(trial: Trial, folder: Path, formats: dict[str, str]) -> tuple[Trial, s
     """
     for use in trial.uses():
         if hasattr(use.part, "fetch"):
-            use.part.fetch(folder, **dict(use.items))
+            fetch(use, folder)
     resolved = trial.resolved(folder, formats)
     return resolved, resolved.id
 
@@ -35,10 +35,7 @@ def missing(trial: Trial, folder: Path) -> list[str]:
     lines = []
     for use in trial.uses():
         try:
-            if issubclass(use.part, Source):
-                use.build().verify(folder)
-            if hasattr(use.part, "fetch"):
-                use.part.fetch(folder, **dict(use.items))
+            fetch(use, folder)
             use.resolved(folder)
         except Invalid as error:
             lines.append(str(error))
@@ -50,7 +47,7 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
     site = Site(folder, torch.device("cpu"))
     trials = list(trials)
     for source in {trial.data.source for trial in trials}:
-        source.build().verify(folder)
+        fetch(source, folder)
     seen = set()
     for trial in trials:
         source = trial.data.source

@@ -84,7 +84,7 @@ def _again(arguments: list[str]) -> str:
         at = kept.index("--rerun")
         del kept[at : at + 2]
     kept = [argument for argument in kept if not argument.startswith("--rerun=")]
-    return masked(shlex.join(["python", "study/run.py", *kept]))
+    return shlex.join(["python", "study/run.py", *map(masked, kept)])
 
 
 def _run(args: argparse.Namespace, uri: str, again: str) -> int:
@@ -98,6 +98,10 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
     check_reachable(uri)
     database = search_storage(args) if wanted else ""
     ready = partial(prepare.ready, folder=folder, formats=formats_there(args))
+    if args.address:
+        from study import nodes
+
+        nodes.check(storage)
     with lease(storage):
         plan, trials = laid_out(args, ready)
         check_selected(plan, args.only)
@@ -272,7 +276,7 @@ def _show(
         tracker.log_report(folder, written.markdown)
     print(f"\n{written.text}\n")
     print(f"report:    {written.html}")
-    print(f"MLflow UI: mlflow ui --backend-store-uri {masked(shlex.quote(uri))}")
+    print(f"MLflow UI: mlflow ui --backend-store-uri {shlex.quote(masked(uri))}")
 
 
 if __name__ == "__main__":
