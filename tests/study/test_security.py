@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import shutil
 import signal
 import socket
@@ -63,7 +64,6 @@ def test_the_command_to_go_on_shows_no_password() -> None:
         ["--search", "2", "--search-storage", "postgresql://me:hush@127.0.0.1:9/db"],
         ["--search", "2", "--search-storage", "mysql://127.0.0.1:9/db?user=me&password=hush"],
         ["--storage", "s3://me:hush@bucket/x"],
-        ["--address", "ray://me:hush@127.0.0.1:9"],
     ],
 )
 def test_an_error_line_shows_no_password(
@@ -128,9 +128,9 @@ def test_a_study_on_s3_leaves_no_secret_anywhere(
     command += ["--storage", bucket, "--tracking-uri", uri]
     done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "2 trials in" in done.stdout
+    (trials,) = re.findall(r"^(\d+) trials in .* 0 with a result", done.stdout, re.MULTILINE)
     again = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT)
-    assert "2 with a result, 0 to be resumed, 0 new" in again.stdout
+    assert f"{trials} with a result, 0 to be resumed, 0 new" in again.stdout
 
     name, prefix = bucket.removeprefix("s3://").split("/", 1)
     listed = _client().list_objects_v2(Bucket=name, Prefix=prefix)["Contents"]
@@ -143,7 +143,7 @@ def test_a_study_on_s3_leaves_no_secret_anywhere(
     client = MlflowClient(uri)
     (experiment,) = [e for e in client.search_experiments() if e.name == "label-studies"]
     runs = client.search_runs([experiment.experiment_id])
-    assert len(runs) == 3
+    assert len(runs) == int(trials) + 1
     texts["runs"] = str([run.to_dictionary() for run in runs])
     artifacts = [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()]
     assert {"plan.json", "report.html"} <= {path.name for path in artifacts}
