@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study import prepare
+from study import measured, prepare
 from study.arguments import (
     HOME,
     check_selected,
@@ -19,6 +19,7 @@ from study.arguments import (
     search_options,
     search_storage,
     seeds_of,
+    selected_cells,
     selected_ids,
     told,
     tracking_uri,
@@ -103,7 +104,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
 
         nodes.check(storage)
     with lease(storage):
-        plan, trials = laid_out(args, ready)
+        plan, trials = laid_out(args, ready, partial(prepare.measured, folder=folder))
         check_selected(plan, args.only)
         chosen = selected_ids(plan, args)
         before = progress(storage, chosen)
@@ -113,6 +114,8 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         if args.rerun:
             for trial_id in before.failed if args.rerun == "failed" else chosen:
                 storage.trial(trial_id).clear()
+            shown = measured.wanted(selected_cells(plan, args))
+            measured.forget(measured.failed(shown, storage), storage)
         tracker = Tracker(uri, storage, plan, lambda: [i for s in searches for i in s.asked])
         tracker.start()
         try:
@@ -130,6 +133,8 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
             )
             todo = {i: t for t, i in trials.items() if i in (*before.started, *before.new)}
             lost |= _train(args, storage, folder, todo, chosen) if todo else {}
+            shown = measured.wanted(selected_cells(plan, args))
+            unmeasured = _measure(args, storage, folder, plan, trials, shown)
         except KeyboardInterrupt:
             print(f"\nstopped; to go on: {again}", flush=True)
             return 130
@@ -144,11 +149,13 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
             _show(plan, uri, storage, tracker, searches)
     for trial_id, reason in lost.items():
         print(f"error: trial {trial_id} has no result: {reason}", file=sys.stderr)
+    for trial_id, reason in unmeasured.items():
+        print(f"error: measures of trial {trial_id} were lost: {reason}", file=sys.stderr)
     hopeless = [search for search in searches if search.over and not search.best]
     for search in hopeless:
         print(f"error: every point failed: {search.name}", file=sys.stderr)
-    wrong = lost or unwritten or hopeless or progress(storage, chosen).failed
-    return 1 if wrong else 0
+    failed = progress(storage, chosen).failed or measured.failed(shown, storage)
+    return 1 if lost or unmeasured or unwritten or hopeless or failed else 0
 
 
 def _searches(
@@ -212,6 +219,26 @@ def _train(
     resources = _resources(args)
     with Ticker(storage, todo, ids, sys.stdout):
         return launch.run(todo, storage, folder, resources)
+
+
+def _measure(
+    args: argparse.Namespace,
+    storage: Storage,
+    folder: Path,
+    plan: Plan,
+    trials: dict[Trial, str | None],
+    shown: list[measured.Wanted],
+) -> dict[str, str]:
+    """Computes on Ray what is shown and lacking. Returns why, by trial id, for what was lost."""
+    todo = measured.lacking(shown, storage)
+    if not todo:
+        return {}
+    from study import measuring
+
+    jobs = measured.jobs(todo, plan, trials, partial(prepare.measured, folder=folder))
+    resources = _resources(args)
+    with measuring.MeasureLines(shown, storage, sys.stdout):
+        return measuring.run(jobs, storage, folder, resources)
 
 
 def _resources(args: argparse.Namespace) -> "Resources":

@@ -10,13 +10,15 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from study.grid import Plan
+from study.measured import Wanted, wanted
+from trainables.measures.measure import file_of
 from trainables.selection import Epoch
 from trainables.settings import Invalid, masked
 from trainables.storage import Shelf, Storage
@@ -70,6 +72,7 @@ class Tracker:
         self._runs: dict[str, str] = {}  # run id by trial id
         self._epochs: dict[str, int] = {}  # written, by trial id
         self._ended: dict[str, str] = {}  # when the written result came about, by trial id
+        self._measures = Measures(storage)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="tracker", daemon=True)
 
@@ -86,7 +89,8 @@ class Tracker:
         self._stop.set()
         self._thread.join()
         results = {i: self.storage.trial(i).read_json("result.json") for i in self._ids()}
-        return [i for i, result in results.items() if result and self._ended.get(i) != _end(result)]
+        lacks = [i for i, r in results.items() if r and self._ended.get(i) != _end(r)]
+        return list(dict.fromkeys([*lacks, *(i for i, *_ in self._measures.news(self.plan))]))
 
     def log_report(self, folder: Path, table: str) -> None:
         """The report's files, and the table in Markdown, to the study's run."""
@@ -114,6 +118,7 @@ class Tracker:
         client = self._client or self._connect()
         for trial_id in self._ids():
             self._write(client, trial_id, self.storage.trial(trial_id))
+        self._measures.write(client, self.plan, self._runs)
 
     def _connect(self) -> MlflowClient:
         """Finds or makes the experiment and the study's run, and finds the trials' runs."""
@@ -134,6 +139,7 @@ class Tracker:
             tags = run.data.tags
             trial_id = tags["trial_id"]
             self._runs[trial_id] = run.info.run_id  # of all: a search may ask for any
+            self._measures.note(trial_id, tags)
             if "ended" in tags:
                 self._ended[trial_id] = tags["ended"]
             if trial_id in wanted and f"grid.{self.plan.grid}" not in tags:
@@ -207,10 +213,9 @@ class Tracker:
 
     def _finish(self, client: MlflowClient, run: str, shelf: Shelf, result: dict[str, Any]) -> None:
         failed = result["status"] == "failed"
-        for name in ("soft_labels.csv", *(["log.txt"] if failed else [])):
-            content = shelf.read(name)
-            if content is not None:
-                client.log_text(run, content.decode(errors="replace"), name)
+        for name in (*shelf.names("soft_labels*.csv"), *(shelf.names("log.txt") if failed else [])):
+            content = (shelf.read(name) or b"").decode(errors="replace")
+            client.log_text(run, content, name)
         tags = {"status": result["status"], "reason": result["reason"] or "", **result["site"]}
         client.log_batch(run, tags=[RunTag(name, str(value)) for name, value in tags.items()])
         client.set_terminated(
@@ -218,6 +223,51 @@ class Tracker:
         )
         # The last of all: a run with this tag has everything of the result.
         client.set_tag(run, "ended", _end(result))
+
+
+class Measures:
+    """Projects measures to the runs of their trials: `<label>/<name>`, with their settings.
+
+    Of a failed one the run has the tag `<label>/reason`.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._recorded: dict[str, dict[str, str]] = {}  # a run's tags, by trial id
+        self._told: set[Wanted] = set()
+
+    def note(self, trial_id: str, tags: dict[str, str]) -> None:
+        """What MLflow has of the trial's run."""
+        self._recorded[trial_id] = tags
+
+    def news(self, plan: Plan) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """(trial id, label, content) of each file that MLflow lacks."""
+        for trial_id, label in wanted(plan.cells):
+            if (trial_id, label) in self._told:
+                continue
+            stored = self._storage.trial(trial_id).read_json(file_of(label))
+            if stored is None:
+                continue
+            if self._recorded.get(trial_id, {}).get(f"{label}/ended") == _end(stored):
+                self._told.add((trial_id, label))
+            else:
+                yield trial_id, label, stored
+
+    def write(self, client: MlflowClient, plan: Plan, runs: Mapping[str, str]) -> None:
+        """The news of trials that have a run."""
+        for trial_id, label, stored in self.news(plan):
+            if trial_id not in runs:
+                continue
+            when = _milliseconds(stored["ended"])
+            values = {**stored["values"], "seconds": stored["seconds"]}
+            tags = {"reason": stored["reason"] or "", "ended": _end(stored)}
+            client.log_batch(
+                runs[trial_id],
+                metrics=[Metric(f"{label}/{name}", v, when, 0) for name, v in values.items()],
+                params=[Param(f"{label}/{n}", str(v)) for n, v in stored["settings"].items()],
+                tags=[RunTag(f"{label}/{name}", text) for name, text in tags.items()],
+            )
+            self._told.add((trial_id, label))
 
 
 def commit() -> str:
@@ -239,6 +289,8 @@ def _final_points(result: dict[str, Any]) -> list[Metric]:
         f"{rule}/{m}": v for rule, chosen in result["selected"].items() for m, v in chosen.items()
     }
     values |= {"seconds": result["seconds"], "peak_memory_mib": result["site"]["peak_memory_mib"]}
+    if (noise := result.get("realised_noise")) is not None:
+        values["realised_noise"] = noise
     when = _milliseconds(result["ended"])
     return [Metric(name, value, when, 0) for name, value in values.items()]
 

@@ -1,13 +1,44 @@
-"""What tests of several packages share: a server of S3's API on this machine."""
+"""What tests of several packages share: the real data, and a server of S3's API."""
 
 import logging
+import os
+import subprocess
+import sys
+import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from threading import Thread
 from uuid import uuid4
 
 import pytest
 
 from trainables import storage
+
+
+@pytest.fixture(scope="session")
+def archives() -> Path:
+    """The folder with the packed data sets and their restore.py."""
+    folder = os.environ.get("STUDY_TEST_DATA")
+    if not folder:
+        pytest.skip("STUDY_TEST_DATA is not set: it must name the folder of the real data")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def cifar(archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with CIFAR-10 and CIFAR-100."""
+    folder = tmp_path_factory.mktemp("cifar")
+    subprocess.run([sys.executable, archives / "restore.py", folder], check=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_imagenet(archives: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with tiny-imagenet-25/: train/ and val/, JPEG files."""
+    folder = tmp_path_factory.mktemp("tiny")
+    with zipfile.ZipFile(archives / "tiny-imagenet-25.zip") as archive:
+        archive.extractall(folder)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ from trainables.data.data import Batch
 from trainables.losses.knowledge import divergence
 from trainables.losses.loss import Loss
 from trainables.settings import Fraction, Positive, Suggest
+from trainables.targets.targets import Mass
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
@@ -41,6 +42,10 @@ class Distillation(Loss):
         apart = divergence(log_t, F.log_softmax(scores, dim=1))
         label = F.cross_entropy(out.scores, batch.y, reduction="none")
         return (1 - self.alpha) * label + self.alpha * self.factor * apart
+
+    @classmethod
+    def needs(cls, **_: object) -> Mass:
+        return "distribution"
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -10,7 +10,7 @@ from trainables.losses.cross_entropy import CrossEntropy
 from trainables.methods.method import Method
 from trainables.settings import Use
 from trainables.targets.one_hot import OneHot
-from trainables.targets.targets import Targets
+from trainables.targets.targets import Mass, Targets
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
@@ -40,3 +40,7 @@ class SelfDistilled(Targets):
     def forward(self, batch: Batch, out: "Out") -> Tensor:
         scores: Tensor = self._teacher[0](batch.x).scores
         return scores.softmax(1)
+
+    @classmethod
+    def mass(cls, **_: object) -> Mass:
+        return "positive"

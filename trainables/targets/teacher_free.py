@@ -7,7 +7,7 @@ from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.settings import Interval, Suggest
-from trainables.targets.targets import Targets
+from trainables.targets.targets import Mass, Targets
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
@@ -40,6 +40,10 @@ class TeacherFree(Targets):
     def forward(self, batch: Batch, out: "Out") -> Tensor:
         teacher = virtual_teacher(batch.y, self.task.classes, self.correct)
         return teacher if self.logits == "log" else teacher.softmax(1)
+
+    @classmethod
+    def mass(cls, **_: object) -> Mass:
+        return "positive"
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:
