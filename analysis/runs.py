@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from pandas import DataFrame
 
 from study.grid import Plan
-from trainables.settings import Invalid, unknown
+from trainables.settings import Invalid, masked, unknown
 
 EXPERIMENT = "label-studies"
 PAGE = 1000  # runs a request
@@ -46,7 +46,7 @@ def plan(tracking_uri: str, study: str) -> Plan:
         raise unknown("study", study, sorted(parents))
     text = _artifact(client, parents[study], "plan.json", Path.read_text)
     if text is None:
-        raise Invalid(f"study {study!r} has no plan.json in {tracking_uri}")
+        raise Invalid(f"study {study!r} has no plan.json in {masked(tracking_uri)}")
     return Plan.from_json(json.loads(text))
 
 
@@ -132,7 +132,8 @@ def _search(client: MlflowClient, which: str) -> Iterator[Run]:
             token = page.token
     except MlflowException as error:
         first = str(error).splitlines()[0]
-        raise Invalid(f"--tracking-uri {client.tracking_uri!r} cannot be read: {first}") from error
+        line = f"--tracking-uri {client.tracking_uri!r} cannot be read: {first}"
+        raise Invalid(masked(line)) from error
 
 
 def _artifact(

@@ -11,15 +11,18 @@ from typing import TYPE_CHECKING
 
 from study import measured, prepare
 from study.arguments import (
+    HOME,
     check_selected,
     formats_there,
     laid_out,
     parser,
     search_options,
+    search_storage,
     seeds_of,
     selected_cells,
     selected_ids,
     told,
+    tracking_uri,
     wanted_searches,
 )
 from study.dry_run import dry_run
@@ -27,8 +30,8 @@ from study.grid import Plan, Scale, find, grids, study_name
 from study.lease import lease
 from study.progress import Ticker, progress
 from study.space import Shared
-from trainables.settings import Invalid
-from trainables.storage import Storage
+from trainables.settings import Invalid, masked
+from trainables.storage import Folder, Storage
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
@@ -53,7 +56,7 @@ def main(arguments: list[str] | None = None) -> int:
             raise Invalid(f"--grid is missing: valid are {', '.join(grids())}")
         find(args.grid)
         print(_headline(args.grid, args.scale), flush=True)
-        uri = args.tracking_uri or f"sqlite:///{args.storage.absolute() / 'mlflow.db'}"
+        uri = tracking_uri(args)
         if args.status:
             return _status(args, uri)
         if args.report:
@@ -82,7 +85,7 @@ def _again(arguments: list[str]) -> str:
         at = kept.index("--rerun")
         del kept[at : at + 2]
     kept = [argument for argument in kept if not argument.startswith("--rerun=")]
-    return shlex.join(["python", "study/run.py", *kept])
+    return shlex.join(["python", "study/run.py", *map(masked, kept)])
 
 
 def _run(args: argparse.Namespace, uri: str, again: str) -> int:
@@ -91,18 +94,23 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
     if args.search and args.rerun:
         raise Invalid("--rerun: not together with --search; what is trained stays as it is")
     wanted = wanted_searches(args) if args.search else []
-    prepare.check_storage(args.storage)
+    storage, folder = args.storage, args.data_dir.absolute()
+    prepare.check_storage(storage)
     check_reachable(uri)
-    storage, folder = Storage(args.storage.absolute()), args.data_dir.absolute()
+    database = search_storage(args) if wanted else ""
     ready = partial(prepare.ready, folder=folder, formats=formats_there(args))
-    with lease(storage.root):
+    if args.address:
+        from study import nodes
+
+        nodes.check(storage)
+    with lease(storage):
         plan, trials = laid_out(args, ready, partial(prepare.measured, folder=folder))
         check_selected(plan, args.only)
         chosen = selected_ids(plan, args)
         before = progress(storage, chosen)
         needed = chosen if args.rerun else (*before.started, *before.new)
         prepare.check_parts([t for t, i in trials.items() if i in needed], folder)
-        searches = _searches(args, wanted, storage, plan, ready) if wanted else []
+        searches = _searches(args, wanted, database, plan, ready) if wanted else []
         if args.rerun:
             for trial_id in before.failed if args.rerun == "failed" else chosen:
                 storage.trial(trial_id).clear()
@@ -142,7 +150,8 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
             unwritten = tracker.stop()
         if unwritten:
             print(
-                f"MLflow lacks {len(unwritten)} results ({tracker.behind}); to write them: {again}"
+                f"MLflow lacks {len(unwritten)} results ({masked(str(tracker.behind))}); "
+                f"to write them: {again}"
             )
         else:
             _show(plan, uri, storage, tracker, searches)
@@ -160,18 +169,18 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
 def _searches(
     args: argparse.Namespace,
     wanted: list[Shared],
-    storage: Storage,
+    url: str,
     plan: Plan,
     ready: Callable[[Trial], tuple[Trial, str]],
 ) -> list["Search"]:
     """The searches, opened. Raises Invalid for whatever is wrong with one of them."""
     from study import search
 
-    url = args.search_storage or f"sqlite:///{storage.root / 'optuna.db'}"
     database = search.open_storage(url)
     options, rule = search_options(args), search.objective(plan)
     searches = [
-        search.Search(what, options, rule, plan.study, database, storage, ready) for what in wanted
+        search.Search(what, options, rule, plan.study, database, args.storage, ready)
+        for what in wanted
     ]
     for one in searches:
         print(f"{told(one.what)}: {one.told} of {args.search} points done", flush=True)
@@ -274,7 +283,7 @@ def _report(args: argparse.Namespace, uri: str) -> int:
 
     check_reachable(uri)
     plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
-    _show(plan, uri, Storage(args.storage.absolute()), None, [])
+    _show(plan, uri, args.storage, None, [])
     return 0
 
 
@@ -284,21 +293,26 @@ def _show(
     """Prints the table and writes the report, to the study's folder and to its MLflow run."""
     from analysis import report
 
-    folder = storage.study(plan.study).path / "report"
+    shelf = storage.study(plan.study) / "report"
+    folder = shelf.path or HOME / "reports" / plan.study  # of S3, a copy to look at
     for old in folder.glob("*"):  # no figure of an older layout stays; the searches are read again
         if old.name != "searches.json":
             old.unlink()
     if searches:
         from study.search import summary
 
-        summaries = [summary(one) for one in searches]
-        storage.study(f"{plan.study}/report").write_json("searches.json", summaries)
+        shelf.write_json("searches.json", [summary(one) for one in searches])
+    if shelf.path is None and (summaries := shelf.read("searches.json")):
+        Folder(folder).write("searches.json", summaries)
     written = report.write(plan, uri, folder)
+    if shelf.path is None:
+        for file in written.files:
+            shelf.write(file.name, file.read_bytes())
     if tracker:
         tracker.log_report(folder, written.markdown)
     print(f"\n{written.text}\n")
     print(f"report:    {written.html}")
-    print(f"MLflow UI: mlflow ui --backend-store-uri {shlex.quote(uri)}")
+    print(f"MLflow UI: mlflow ui --backend-store-uri {shlex.quote(masked(uri))}")
 
 
 if __name__ == "__main__":

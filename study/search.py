@@ -32,7 +32,7 @@ from study.pruners import Course, pruner_settings
 from study.space import PARTS, Shared, Space, settings_of
 from trainables.chance import seed_of
 from trainables.selection import RULES, Epoch
-from trainables.settings import Invalid, Use
+from trainables.settings import Invalid, Use, masked
 from trainables.storage import Storage
 from trainables.trial import PROTOCOL, Scalar, Trial
 
@@ -88,8 +88,8 @@ def open_storage(url: str) -> optuna.storages.BaseStorage:
             raise Invalid(f"--search-storage: must be {valid} (not a URL)") from None
         if parsed.password:
             why = why.replace(str(parsed.password), "***")
-        shown = parsed.render_as_string(hide_password=True)
-        raise Invalid(f"--search-storage = {shown}: must be {valid} ({why})") from None
+        line = f"--search-storage = {url}: must be {valid} ({why})"
+        raise Invalid(masked(line)) from None
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from study.grid import Plan
 from study.measured import Wanted, wanted
 from trainables.measures.measure import file_of
 from trainables.selection import Epoch
-from trainables.settings import Invalid
+from trainables.settings import Invalid, masked
 from trainables.storage import Shelf, Storage
 
 # A server that does not answer fails a call at once, instead of after four minutes.
@@ -51,7 +51,7 @@ def check_reachable(uri: str) -> None:
             socket.create_connection((parts.hostname or "", port), timeout=5).close()
         except OSError as error:
             valid = "the address of a running MLflow server, or left out for a file in the storage"
-            raise Invalid(f"--tracking-uri = {uri}: must be {valid} ({error})") from None
+            raise Invalid(f"--tracking-uri = {masked(uri)}: must be {valid} ({error})") from None
 
 
 class Tracker:
@@ -128,8 +128,8 @@ class Tracker:
         client = MlflowClient(self.uri)
         found = client.get_experiment_by_name(EXPERIMENT)
         if found is None:
-            local = None if urlsplit(self.uri).scheme.startswith("http") else self.storage.root
-            place = (local / "artifacts").absolute().as_uri() if local else None
+            server = urlsplit(self.uri).scheme.startswith("http")
+            place = None if server else f"{self.storage.uri}/artifacts"
             self._experiment = client.create_experiment(EXPERIMENT, artifact_location=place)
         else:
             self._experiment = found.experiment_id
@@ -231,7 +231,8 @@ class Tracker:
     def _finish(self, client: MlflowClient, run: str, shelf: Shelf, result: dict[str, Any]) -> None:
         failed = result["status"] == "failed"
         for name in (*shelf.names("soft_labels*.csv"), *(shelf.names("log.txt") if failed else [])):
-            client.log_artifact(run, str(shelf.path / name))
+            content = (shelf.read(name) or b"").decode(errors="replace")
+            client.log_text(run, content, name)
         tags = {"status": result["status"], "reason": result["reason"] or "", **result["site"]}
         client.log_batch(run, tags=[RunTag(name, str(value)) for name, value in tags.items()])
         client.set_terminated(

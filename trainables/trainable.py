@@ -7,6 +7,7 @@ from typing import Any
 
 from ray import tune
 
+from trainables import node
 from trainables.selection import Epoch
 from trainables.storage import Storage
 from trainables.train import Site, fit
@@ -19,18 +20,20 @@ def trainable(
     """What Tune runs for {"id": ...}: `fit`. Tune is told each epoch's metrics and nothing else.
 
     A trial that is not in `trials`, since a search asked for it, comes along as "trial". What a
-    trial prints is appended to log.txt in its folder. A storage that fails is told to Tune as the
-    metric "lost", not as an exception, so that Tune retries lost workers only.
+    trial prints is appended to its log.txt. A storage that fails and a node
+    that differs are told to Tune as the metric "lost", not as an exception, so that Tune retries
+    lost workers only.
     """
+    driver = node.software()
 
     def train(config: dict[str, Any], trials: Mapping[str, Trial]) -> None:
         site = Site.here(folder, threads=max(1, int(cpus)))
-        path = storage.trial(config["id"]).path
+        trial = config.get("trial") or trials[config["id"]]
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            with (path / "log.txt").open("a", buffering=1) as log:
+            node.check(trial, folder, driver)
+            with storage.trial(config["id"]).log("log.txt") as log:
                 with redirect_stdout(log), redirect_stderr(log):
-                    fit(config.get("trial") or trials[config["id"]], storage, site, report)
+                    fit(trial, storage, site, report)
         except OSError as error:
             tune.report({"lost": f"{type(error).__name__}: {error}"})
 
