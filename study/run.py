@@ -51,6 +51,9 @@ def main(arguments: list[str] | None = None) -> int:
         except Invalid as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
+        except OSError as error:
+            print(f"error: {error}; to go on: {_again(arguments)}", file=sys.stderr)
+            return 1
         except Stopped as stopped:
             print(f"\n{stopped}; to go on: {_again(arguments)}", flush=True)
             if "ray" in sys.modules:
@@ -170,15 +173,20 @@ def _searches(
     """The searches, opened. Raises Invalid for whatever is wrong with one of them."""
     from study import search
 
-    url = args.search_storage or f"sqlite:///{storage.root / 'optuna.db'}"
-    database = search.open_storage(url)
+    database = search.open_storage(_search_url(args, storage))
     options, rule = search_options(args), search.objective(plan)
-    searches = [
-        search.Search(what, options, rule, plan.study, database, storage, ready) for what in wanted
-    ]
-    for one in searches:
-        print(f"{told(one.what)}: {one.told} of {args.search} points done", flush=True)
+    with search.database_at(_search_url(args, storage)):
+        searches = [
+            search.Search(what, options, rule, plan.study, database, storage, ready)
+            for what in wanted
+        ]
+        for one in searches:
+            print(f"{told(one.what)}: {one.told} of {args.search} points done", flush=True)
     return searches
+
+
+def _search_url(args: argparse.Namespace, storage: Storage) -> str:
+    return args.search_storage or f"sqlite:///{storage.root / 'optuna.db'}"
 
 
 def _search(
@@ -191,11 +199,12 @@ def _search(
     """Searches on Ray, if anything is left to train. Returns the same as `_train`."""
     from study import launch, search
 
-    if any(one.pending() for one in searches):
+    with search.database_at(_search_url(args, storage)):
+        if not any(one.pending() for one in searches):
+            return {}
         resources = _resources(args)
         with search.SearchLines(searches, sys.stdout):
             return launch.run(searches, storage, folder, resources, tracker.begun)
-    return {}
 
 
 def _with_winners(
