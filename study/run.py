@@ -26,7 +26,7 @@ from study.grid import Plan, Scale, find, grids, study_name
 from study.lease import lease
 from study.progress import Ticker, progress
 from study.space import Shared
-from study.stopping import Stopped, stoppable
+from study.stopping import leave, stoppable
 from trainables.settings import Invalid
 from trainables.storage import Storage
 from trainables.trial import Trial
@@ -45,7 +45,7 @@ STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command. Returns its exit code: 1 where a trial failed, 2 for bad input."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    with stoppable():
+    with stoppable() as stop:
         try:
             return _main(arguments)
         except Invalid as error:
@@ -54,11 +54,11 @@ def main(arguments: list[str] | None = None) -> int:
         except OSError as error:
             print(f"error: {error}; to go on: {_again(arguments)}", file=sys.stderr)
             return 1
-        except Stopped as stopped:
-            print(f"\n{stopped}; to go on: {_again(arguments)}", flush=True)
+        except KeyboardInterrupt:
+            print(f"\n{stop}; to go on: {_again(arguments)}", flush=True)
             if "ray" in sys.modules:
                 sys.modules["ray"].shutdown()
-            return stopped.exit_code
+            return stop.exit_code
 
 
 def _main(arguments: list[str]) -> int:
@@ -139,7 +139,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
             )
             todo = {i: t for t, i in trials.items() if i in (*before.started, *before.new)}
             lost |= _train(args, storage, folder, todo, chosen, tracker) if todo else {}
-        except Stopped:
+        except KeyboardInterrupt:
             within = STOP_SECONDS
             raise
         finally:
@@ -305,4 +305,7 @@ def _show(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code > 128:
+        leave(code)
+    sys.exit(code)
