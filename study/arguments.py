@@ -65,6 +65,8 @@ def parser() -> Parser:
     add("--cpus-per-trial", type=_positive, default=1.0, help="default: 1")
     add("--gpus-per-trial", type=_positive, help="may be a fraction (default: 1 if there are any)")
     add("--max-concurrent", type=_natural, metavar="N", help="trials at once (default: what fits)")
+    stall = "end a trial without a finished epoch for so long; default: 720"
+    add("--stall-limit", type=_positive, default=720.0, metavar="MINUTES", help=stall)
     return p
 
 

@@ -26,6 +26,7 @@ from study.grid import Plan, Scale, find, grids, study_name
 from study.lease import lease
 from study.progress import Ticker, progress
 from study.space import Shared
+from study.stopping import Stopped, stoppable
 from trainables.settings import Invalid
 from trainables.storage import Storage
 from trainables.trial import Trial
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from study.search import Search
     from study.tracking import Tracker
 
+STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
+
 # Ray, MLflow and the report are imported where they are first needed: what does without them, like
 # an error in the arguments, is then there at once.
 
@@ -42,27 +45,37 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command. Returns its exit code: 1 where a trial failed, 2 for bad input."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        args = parser().parse_args(arguments)
-        if args.list:
-            for name in grids():
-                print(f"{name:22} {find(name).title}")
-            return 0
-        if args.grid is None:
-            raise Invalid(f"--grid is missing: valid are {', '.join(grids())}")
-        find(args.grid)
-        print(_headline(args.grid, args.scale), flush=True)
-        uri = args.tracking_uri or f"sqlite:///{args.storage.absolute() / 'mlflow.db'}"
-        if args.status:
-            return _status(args, uri)
-        if args.report:
-            return _report(args, uri)
-        if args.dry_run:
-            return dry_run(args)
-        return _run(args, uri, _again(arguments))
-    except Invalid as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    with stoppable():
+        try:
+            return _main(arguments)
+        except Invalid as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except Stopped as stopped:
+            print(f"\n{stopped}; to go on: {_again(arguments)}", flush=True)
+            if "ray" in sys.modules:
+                sys.modules["ray"].shutdown()
+            return stopped.exit_code
+
+
+def _main(arguments: list[str]) -> int:
+    args = parser().parse_args(arguments)
+    if args.list:
+        for name in grids():
+            print(f"{name:22} {find(name).title}")
+        return 0
+    if args.grid is None:
+        raise Invalid(f"--grid is missing: valid are {', '.join(grids())}")
+    find(args.grid)
+    print(_headline(args.grid, args.scale), flush=True)
+    uri = args.tracking_uri or f"sqlite:///{args.storage.absolute() / 'mlflow.db'}"
+    if args.status:
+        return _status(args, uri)
+    if args.report:
+        return _report(args, uri)
+    if args.dry_run:
+        return dry_run(args)
+    return _run(args, uri, _again(arguments))
 
 
 def _headline(grid: str, scale: Scale) -> str:
@@ -85,7 +98,7 @@ def _again(arguments: list[str]) -> str:
 
 
 def _run(args: argparse.Namespace, uri: str, again: str) -> int:
-    from study.tracking import Tracker, check_reachable
+    from study.tracking import FAILURES, Tracker, check_reachable
 
     if args.search and args.rerun:
         raise Invalid("--rerun: not together with --search; what is trained stays as it is")
@@ -107,10 +120,11 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
                 storage.trial(trial_id).clear()
         tracker = Tracker(uri, storage, plan, lambda: [i for s in searches for i in s.asked])
         tracker.start()
+        within = None
         try:
             lost: dict[str, str] = {}
             if searches:
-                lost |= _search(args, storage, folder, searches)
+                lost |= _search(args, storage, folder, searches, tracker)
                 plan, trials = _with_winners(args, plan, trials, searches, ready)
                 tracker.replan(plan)
             chosen = selected_ids(plan, args)
@@ -121,24 +135,28 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
                 flush=True,
             )
             todo = {i: t for t, i in trials.items() if i in (*before.started, *before.new)}
-            lost |= _train(args, storage, folder, todo, chosen) if todo else {}
-        except KeyboardInterrupt:
-            print(f"\nstopped; to go on: {again}", flush=True)
-            return 130
+            lost |= _train(args, storage, folder, todo, chosen, tracker) if todo else {}
+        except Stopped:
+            within = STOP_SECONDS
+            raise
         finally:
-            unwritten = tracker.stop()
-        if unwritten:
-            print(
-                f"MLflow lacks {len(unwritten)} results ({tracker.behind}); to write them: {again}"
-            )
-        else:
-            _show(plan, uri, storage, tracker, searches)
+            unwritten = tracker.stop(within)
+        away = tracker.behind
+        if away is None:
+            try:
+                _show(plan, uri, storage, tracker, searches)
+            except FAILURES as error:
+                away = error
     for trial_id, reason in lost.items():
         print(f"error: trial {trial_id} has no result: {reason}", file=sys.stderr)
     hopeless = [search for search in searches if search.over and not search.best]
     for search in hopeless:
         print(f"error: every point failed: {search.name}", file=sys.stderr)
-    wrong = lost or unwritten or hopeless or progress(storage, chosen).failed
+    sys.stderr.flush()
+    if away:
+        why = str(away).splitlines()[0]
+        print(f"no report ({why}): MLflow lacks {len(unwritten)} runs; to write them: {again}")
+    wrong = lost or away or hopeless or progress(storage, chosen).failed
     return 1 if wrong else 0
 
 
@@ -164,7 +182,11 @@ def _searches(
 
 
 def _search(
-    args: argparse.Namespace, storage: Storage, folder: Path, searches: list["Search"]
+    args: argparse.Namespace,
+    storage: Storage,
+    folder: Path,
+    searches: list["Search"],
+    tracker: "Tracker",
 ) -> dict[str, str]:
     """Searches on Ray, if anything is left to train. Returns the same as `_train`."""
     from study import launch, search
@@ -172,7 +194,7 @@ def _search(
     if any(one.pending() for one in searches):
         resources = _resources(args)
         with search.SearchLines(searches, sys.stdout):
-            return launch.search(searches, storage, folder, resources)
+            return launch.run(searches, storage, folder, resources, tracker.begun)
     return {}
 
 
@@ -195,14 +217,20 @@ def _with_winners(
 
 
 def _train(
-    args: argparse.Namespace, storage: Storage, folder: Path, todo: dict[str, Trial], ids: list[str]
+    args: argparse.Namespace,
+    storage: Storage,
+    folder: Path,
+    todo: dict[str, Trial],
+    ids: list[str],
+    tracker: "Tracker",
 ) -> dict[str, str]:
     """Trains the trials on Ray. Returns why, by id, for those that ended without a result."""
     from study import launch
 
     resources = _resources(args)
     with Ticker(storage, todo, ids, sys.stdout):
-        return launch.run(todo, storage, folder, resources)
+        queue = launch.Queue(todo, storage)
+        return launch.run([queue], storage, folder, resources, tracker.begun)
 
 
 def _resources(args: argparse.Namespace) -> "Resources":
@@ -210,7 +238,9 @@ def _resources(args: argparse.Namespace) -> "Resources":
     from study import launch
 
     launch.connect(args.address)
-    wanted = launch.Resources(args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent)
+    wanted = launch.Resources(
+        args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent, args.stall_limit
+    )
     return launch.fitted(wanted)
 
 

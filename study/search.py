@@ -28,6 +28,7 @@ from study.space import PARTS, Shared, Space, settings_of
 from trainables.chance import seed_of
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
+from trainables.train import final
 from trainables.trial import PROTOCOL, Scalar, Trial
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -104,6 +105,8 @@ class Search:
     `take` gives the next trial to train, `ended` is told of each one that has ended. Both read what
     the storage has, so that no trial with a result is trained, whoever trained it.
     """
+
+    ahead = 1  # a point is drawn with as many results as there can be: one waits for a place
 
     def __init__(
         self,
@@ -201,7 +204,7 @@ class Search:
     def ended(self, trial_id: str) -> None:
         """To be called for every trial that ended, whichever search it was of."""
         waiting = [n for n, ids in self._waiting.items() if trial_id in ids]
-        if waiting and self._storage.trial(trial_id).read_json("result.json") is None:
+        if waiting and self._result(trial_id) is None:
             self.lost.append(trial_id)
             return
         for number in waiting:
@@ -304,8 +307,9 @@ class Search:
             self.study.tell(number, state=TrialState.FAIL)
 
     def _result(self, trial_id: str) -> dict[str, Any] | None:
+        """None as long as it is to be trained, or tried once more."""
         result: dict[str, Any] | None = self._storage.trial(trial_id).read_json("result.json")
-        return result
+        return result if final(result) else None
 
     def _value(self, result: dict[str, Any] | None) -> float:
         """The objective; NaN for a trial that failed."""

@@ -27,6 +27,7 @@ from trainables.trial import Trial
 
 CHECKPOINT_SECONDS = 600  # an epoch longer than this is saved inside, too
 KEPT_CHECKPOINTS = 2
+OUT_OF_MEMORY = "out of GPU memory"  # the reason of a failure that is tried once more
 EVALUATED_AT_ONCE = 64  # images, at least: small batches cost small nets a third of the time more
 
 Report = Callable[[Epoch], None]
@@ -51,22 +52,45 @@ class Site:
         return cls(folder, torch.device("cuda" if torch.cuda.is_available() else "cpu"), threads)
 
 
-def fit(trial: Trial, storage: Storage, site: Site, report: Report = lambda epoch: None) -> Result:
+def fit(
+    trial: Trial,
+    storage: Storage,
+    site: Site,
+    report: Report = lambda epoch: None,
+    retry: bool = False,
+) -> Result:
     """The trial's result: read, if it has one; else trained, from its newest checkpoint on.
 
     A failure of the trial itself (a loss that is not finite, bad data, too little memory) is a
     result with status "failed" and a reason. Only a storage that cannot be written raises OSError.
+    With `retry`, a trial that ran out of GPU memory is trained once more.
     """
     shelf = storage.trial(trial.id)
     result: Result | None = shelf.read_json("result.json")
-    if result is None:
+    if result is None or (retry and not final(result)):
         shelf.write_json("trial.json", trial.flat())
         torch.set_num_threads(site.threads)
-        result = _outcome(trial, shelf, site, report)
+        result = {**_outcome(trial, shelf, site, report), "retried": retry}
         shelf.write_json("result.json", result)
-    for name in shelf.names("checkpoint-*.pt"):
-        shelf.remove(name)
+    if final(result):
+        for name in shelf.names("checkpoint-*.pt"):
+            shelf.remove(name)
     return result
+
+
+def final(result: Result | None) -> bool:
+    """Whether a trial is done with: all but the first time that it ran out of GPU memory."""
+    if result is None:
+        return False
+    return result.get("reason") != OUT_OF_MEMORY or bool(result.get("retried"))
+
+
+def fail(trial: Trial, storage: Storage, reason: str) -> None:
+    """A result for a trial that cannot go on, written by the study in the worker's stead."""
+    shelf = storage.trial(trial.id)
+    shelf.write_json("trial.json", trial.flat())
+    history = shelf.read_json("history.json") or []
+    shelf.write_json("result.json", _result(reason, history, 0.0, {}))
 
 
 def _outcome(trial: Trial, shelf: Shelf, site: Site, report: Report) -> Result:
@@ -80,19 +104,26 @@ def _outcome(trial: Trial, shelf: Shelf, site: Site, report: Report) -> Result:
     except (Diverged, Invalid) as error:
         reason = str(error)
     except torch.OutOfMemoryError:
-        reason = "out of GPU memory"
+        reason = OUT_OF_MEMORY
     except Exception as error:
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    history = run.history if run else []
+    history, seconds = (run.history, run.seconds) if run else ([], 0.0)
+    return _result(reason, history, seconds, describe(site))
+
+
+def _result(
+    reason: str | None, history: list[Epoch], seconds: float, site: dict[str, Any]
+) -> Result:
     return {
         "status": "finished" if reason is None else "failed",
         "reason": reason,
         "selected": select(history) if reason is None else {},
         "history": history,
-        "seconds": run.seconds if run else 0.0,
+        "seconds": seconds,
         "ended": time.time(),
-        "site": describe(site),
+        "site": site,
+        "retried": False,
     }
 
 
