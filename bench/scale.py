@@ -145,7 +145,8 @@ def study(folder: Path, trials: int) -> Cost:
         tracker = Tracker(f"sqlite:///{database}", storage, plan)
         tracker.start()
         with Ticker(storage, todo, list(todo), sys.stderr):
-            lost = launch.run(todo, storage, folder, launch.Resources(gpus=0))
+            queue = launch.Queue(todo, storage)
+            lost = launch.run([queue], storage, folder, launch.Resources(gpus=0), tracker.begun)
         unwritten = tracker.stop()
     if lost or unwritten:
         sys.exit(f"without a result: {lost}; not in MLflow: {unwritten} ({tracker.behind})")
