@@ -51,8 +51,9 @@ def plan(tracking_uri: str, study: str) -> Plan:
 def trials(tracking_uri: str, ids: Sequence[str]) -> DataFrame:
     """The recorded ones of the trials `ids`, in that order, one row each; the index is `trial_id`.
 
-    Columns: run_id, started (ms since 1970), the tags (status, reason, host, ...), the settings by
-    their dotted names, and the newest value of each metric, NaN where a trial lacks it.
+    Columns: run_id, started (ms since 1970), stopped (its command ended before it), the tags
+    (status, reason, host, ...), the settings by their dotted names, and the newest value of each
+    metric, NaN where a trial lacks it.
     """
     wanted = dict.fromkeys(ids)
     rows: dict[str, dict[str, Any]] = {}
@@ -81,6 +82,20 @@ def histories(tracking_uri: str, ids: Sequence[str], metrics: Sequence[str]) -> 
     frame = DataFrame(points, columns=["trial_id", "epoch", "metric", "value"])
     newest = frame.drop_duplicates(["trial_id", "epoch", "metric"], keep="last")
     return newest.sort_values(["trial_id", "metric", "epoch"], ignore_index=True)
+
+
+def epoch_ends(tracking_uri: str, run_ids: Sequence[str]) -> dict[str, list[float]]:
+    """When each epoch ended, in seconds since 1970, by run; of a trial run again, the new ones."""
+    client = _connect(tracking_uri)
+    ends: dict[str, list[float]] = {}
+    for run_id in run_ids:
+        ends[run_id] = []
+        points = client.get_metric_history(run_id, "epoch")
+        for point in sorted(points, key=lambda p: (p.timestamp, p.step)):
+            if point.step == 1:
+                ends[run_id] = []
+            ends[run_id].append(point.timestamp / 1000)
+    return ends
 
 
 def soft_labels(tracking_uri: str, trial_id: str) -> DataFrame | None:
@@ -132,12 +147,16 @@ def _artifact(
 def _row(run: Run) -> dict[str, Any]:
     tags = {name: v for name, v in run.data.tags.items() if not name.startswith("mlflow.")}
     settings = {name: _value(name, text) for name, text in run.data.params.items()}
-    about = {"run_id": run.info.run_id, "started": run.info.start_time}
+    about = {
+        "run_id": run.info.run_id,
+        "started": run.info.start_time,
+        "stopped": run.info.status == "KILLED",
+    }
     return about | {"status": "running", "reason": ""} | tags | settings | run.data.metrics
 
 
 def _columns(rows: dict[str, dict[str, Any]]) -> list[str]:
-    first = ["trial_id", "run_id", "started", "status", "reason"]
+    first = ["trial_id", "run_id", "started", "stopped", "status", "reason"]
     return list(dict.fromkeys(first + [name for row in rows.values() for name in row]))
 
 

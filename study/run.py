@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections import Counter
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -245,20 +245,14 @@ def _resources(args: argparse.Namespace) -> "Resources":
 
 
 def _status(args: argparse.Namespace, uri: str) -> int:
-    from analysis import runs
+    from analysis import runs, status
     from study.tracking import check_reachable
 
     check_reachable(uri)
     plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
-    ids = plan.trials()
-    recorded = runs.trials(uri, ids)
-    states = dict.fromkeys(ids, "new") | recorded["status"].to_dict()
-    epochs = recorded["epoch"].fillna(0).astype(int).to_dict() if "epoch" in recorded else {}
-    for trial_id, state in states.items():
-        of = recorded["recipe.epochs"].get(trial_id)
-        print(f"{trial_id}  {state:8}  {f'epoch {epochs.get(trial_id, 0)}/{of}' if of else ''}")
-    counts = Counter(states.values())
-    print(f"{len(ids)} trials: {', '.join(f'{n} {state}' for state, n in counts.items())}")
+    recorded = runs.trials(uri, plan.trials())
+    ends = runs.epoch_ends(uri, status.running(recorded))
+    print(status.text(plan, recorded, ends, time.time()))
     return 0
 
 

@@ -80,6 +80,7 @@ class Tracker:
         self._settings: dict[str, int] = {}  # how many MLflow has, by trial id
         self._epochs: dict[str, int] = {}  # written, by run id
         self._ended: dict[str, str] = {}  # when the written result came about, by trial id
+        self._sites: dict[str, Any] = {}  # where MLflow has it running, by trial id
         self._settled: set[str] = set()  # ids with a final result that MLflow has: not read again
         self._begun: set[str] = set()  # ids of the trials that this command has started
         self._stop = threading.Event()
@@ -253,6 +254,10 @@ class Tracker:
             self._finish(client, run, shelf, result)
             self._ended[trial_id] = _end(result)
         else:
+            site = shelf.read_json("site.json")
+            if site and site != self._sites.get(trial_id):
+                client.log_batch(run, tags=_tags(site))
+                self._sites[trial_id] = site
             self._mark(client, trial_id, last)
 
     def _mark(self, client: MlflowClient, trial_id: str, last: bool) -> None:
@@ -286,7 +291,7 @@ class Tracker:
             client.log_text(run, "".join(lines[-LOG_LINES:]), "log.txt")
         tags = {"status": result["status"], "reason": result["reason"] or "", **result["site"]}
         tags["retried"] = result.get("retried", False)
-        client.log_batch(run, tags=[RunTag(name, str(value)) for name, value in tags.items()])
+        client.log_batch(run, tags=_tags(tags))
         client.set_terminated(
             run, "FAILED" if failed else "FINISHED", _milliseconds(result["ended"])
         )
@@ -330,6 +335,10 @@ def _final_points(result: dict[str, Any]) -> list[Metric]:
         values["peak_memory_mib"] = result["site"]["peak_memory_mib"]
     when = _milliseconds(result["ended"])
     return [Metric(name, value, when, 0) for name, value in values.items()]
+
+
+def _tags(values: dict[str, Any]) -> list[RunTag]:
+    return [RunTag(name, str(value)) for name, value in values.items()]
 
 
 def _milliseconds(seconds: float) -> int:

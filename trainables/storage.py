@@ -1,6 +1,7 @@
 """Storage: where trials live. Everything is written whole or not at all.
 
 trials/<id>/trial.json          the settings
+            site.json           where and when it was started last
             checkpoint-000012.pt    after so many steps; the last two are kept
             history.json        metrics of every finished epoch, with timestamps
             result.json         the end: status, history, where it ran

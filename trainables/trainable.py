@@ -19,7 +19,7 @@ def trainable(storage: Storage, folder: Path, cpus: float, gpus: float, retry: b
     """
 
     def train(config: dict[str, Any]) -> None:
-        site = Site.here(folder, threads=max(1, int(cpus)))
+        site = Site.here(folder, max(1, int(cpus)), cpus, gpus)
         path = storage.trial(config["id"]).path
         try:
             path.mkdir(parents=True, exist_ok=True)

@@ -119,7 +119,7 @@ def test_the_default_tracker_is_the_environments(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker:5000")
     assert runs.default_tracking_uri() == "http://tracker:5000"
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert runs.default_tracking_uri().endswith("/.label-studies/storage/mlflow.db")
+    assert runs.default_tracking_uri().endswith("/.label-studies/mlflow.db")
 
 
 def test_reader_and_writer_name_the_same_experiment() -> None:
