@@ -56,16 +56,18 @@ def trials(tracking_uri: str, ids: Sequence[str]) -> DataFrame:
     metric, NaN where a trial lacks it.
     """
     wanted = dict.fromkeys(ids)
-    rows: dict[str, dict[str, Any]] = {}
     # MLflow has no `tags.trial_id IN (...)`: one id is asked for, of several all runs are read.
     which = f"tags.trial_id = '{ids[0]}'" if len(wanted) == 1 else "tags.kind = 'trial'"
-    for run in _search(_connect(tracking_uri), which):
-        row = _row(run)
-        old = rows.get(row["trial_id"])
-        if row["trial_id"] in wanted and (old is None or _precedence(row) > _precedence(old)):
-            rows[row["trial_id"]] = row
-    frame = DataFrame([rows[i] for i in wanted if i in rows], columns=_columns(rows))
-    return frame.set_index("trial_id")
+    rows = _rows(tracking_uri, which, wanted.__contains__)
+    return _frame([rows[i] for i in wanted if i in rows])
+
+
+def others(tracking_uri: str, plan: Plan) -> DataFrame:
+    """The trials that the study ran first and that stand in no cell: those of its searches."""
+    cells = set(plan.trials())
+    which = f"tags.kind = 'trial' and tags.`grid.{plan.grid}` = '{plan.study}'"
+    rows = _rows(tracking_uri, which, lambda trial_id: trial_id not in cells)
+    return _frame(list(rows.values()))
 
 
 def histories(tracking_uri: str, ids: Sequence[str], metrics: Sequence[str]) -> DataFrame:
@@ -144,6 +146,27 @@ def _artifact(
         return read(Path(client.download_artifacts(run.info.run_id, name, folder)))
 
 
+def _rows(
+    tracking_uri: str, which: str, wanted: Callable[[str], bool]
+) -> dict[str, dict[str, Any]]:
+    """By trial id; of several runs with one id, the one further on."""
+    rows: dict[str, dict[str, Any]] = {}
+    for run in _search(_connect(tracking_uri), which):
+        trial_id = run.data.tags["trial_id"]
+        if wanted(trial_id):
+            row = _row(run)
+            old = rows.get(trial_id)
+            if old is None or _precedence(row) > _precedence(old):
+                rows[trial_id] = row
+    return rows
+
+
+def _frame(rows: Sequence[dict[str, Any]]) -> DataFrame:
+    first = ["trial_id", "run_id", "started", "stopped", "status", "reason"]
+    columns = dict.fromkeys(first + [name for row in rows for name in row])
+    return DataFrame(rows, columns=list(columns)).set_index("trial_id")
+
+
 def _row(run: Run) -> dict[str, Any]:
     tags = {name: v for name, v in run.data.tags.items() if not name.startswith("mlflow.")}
     settings = {name: _value(name, text) for name, text in run.data.params.items()}
@@ -153,11 +176,6 @@ def _row(run: Run) -> dict[str, Any]:
         "stopped": run.info.status == "KILLED",
     }
     return about | {"status": "running", "reason": ""} | tags | settings | run.data.metrics
-
-
-def _columns(rows: dict[str, dict[str, Any]]) -> list[str]:
-    first = ["trial_id", "run_id", "started", "stopped", "status", "reason"]
-    return list(dict.fromkeys(first + [name for row in rows.values() for name in row]))
 
 
 def _precedence(row: dict[str, Any]) -> tuple[int, int]:

@@ -277,13 +277,13 @@ def text(plan: Plan, cells: DataFrame) -> str:
 def markdown(plan: Plan, cells: DataFrame) -> str:
     """A pipe table; it has no headings over several columns, so each bears its group's name."""
     laid = layout(plan, cells)
-    header = [_markdown(name) for name in _flat_header(laid)]
+    header = [in_markdown(name) for name in _flat_header(laid)]
     rule = [":--"] * laid.labels + ["--:"] * (len(header) - laid.labels)
-    body = [[_markdown(value) for value in line] for block in laid.blocks for line in block]
+    body = [[in_markdown(value) for value in line] for block in laid.blocks for line in block]
     table = "\n".join(f"| {' | '.join(line)} |" for line in [header, rule, *body])
-    title = f"**{_markdown(plan.title)}**{' (DEMO SCALE)' * (plan.scale == 'demo')}"
-    paragraphs = [title, table, *map(_markdown, caption(plan, cells))]
-    missing = "\n".join(f"- {_markdown(note)}" for note in notes(plan, cells))
+    title = f"**{in_markdown(plan.title)}**{' (DEMO SCALE)' * (plan.scale == 'demo')}"
+    paragraphs = [title, table, *map(in_markdown, caption(plan, cells))]
+    missing = "\n".join(f"- {in_markdown(note)}" for note in notes(plan, cells))
     return "\n\n".join([*paragraphs, *([missing] if missing else [])]) + "\n"
 
 
@@ -522,7 +522,8 @@ def _flat_header(laid: Layout) -> list[str]:
     ]
 
 
-def _markdown(value: str) -> str:
+def in_markdown(value: str) -> str:
+    """With Markdown's characters escaped."""
     return re.sub(r"([\\`*_{}\[\]<>|#~$])", r"\\\1", value)
 
 

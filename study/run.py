@@ -21,6 +21,7 @@ from study.arguments import (
     told,
     wanted_searches,
 )
+from study.cleaning import clean
 from study.dry_run import dry_run
 from study.grid import Plan, Scale, find, grids, study_name
 from study.lease import lease
@@ -64,6 +65,8 @@ def _main(arguments: list[str]) -> int:
         for name in grids():
             print(f"{name:22} {find(name).title}")
         return 0
+    if args.clean:
+        return _clean(args)
     if args.grid is None:
         raise Invalid(f"--grid is missing: valid are {', '.join(grids())}")
     find(args.grid)
@@ -144,7 +147,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         away = tracker.behind
         if away is None:
             try:
-                _show(plan, uri, storage, tracker, searches)
+                _show(args, plan, uri, storage, tracker, searches)
             except FAILURES as error:
                 away = error
     for trial_id, reason in lost.items():
@@ -244,6 +247,23 @@ def _resources(args: argparse.Namespace) -> "Resources":
     return launch.fitted(wanted)
 
 
+def _clean(args: argparse.Namespace) -> int:
+    """Of all studies in the storage."""
+    for option in ("status", "report", "rerun", "search"):
+        if getattr(args, option):
+            raise Invalid(f"--{option}: not together with --clean")
+    storage = Storage(args.storage.absolute())
+    if args.dry_run:
+        files, size = clean(storage, only_tell=True)
+    else:
+        prepare.check_storage(args.storage)
+        with lease(storage.root):
+            files, size = clean(storage)
+    said = "would be removed" if args.dry_run else "removed"
+    print(f"{files} files, {size:,} bytes, of finished trials {said} from {storage.root}")
+    return 0
+
+
 def _status(args: argparse.Namespace, uri: str) -> int:
     from analysis import runs, status
     from study.tracking import check_reachable
@@ -262,12 +282,17 @@ def _report(args: argparse.Namespace, uri: str) -> int:
 
     check_reachable(uri)
     plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
-    _show(plan, uri, Storage(args.storage.absolute()), None, [])
+    _show(args, plan, uri, Storage(args.storage.absolute()), None, [])
     return 0
 
 
 def _show(
-    plan: Plan, uri: str, storage: Storage, tracker: "Tracker | None", searches: list["Search"]
+    args: argparse.Namespace,
+    plan: Plan,
+    uri: str,
+    storage: Storage,
+    tracker: "Tracker | None",
+    searches: list["Search"],
 ) -> None:
     """Prints the table and writes the report, to the study's folder and to its MLflow run."""
     from analysis import report
@@ -281,7 +306,7 @@ def _show(
 
         summaries = [summary(one) for one in searches]
         storage.study(f"{plan.study}/report").write_json("searches.json", summaries)
-    written = report.write(plan, uri, folder)
+    written = report.write(plan, uri, folder, args.price_per_hour)
     if tracker:
         tracker.log_report(folder, written.markdown)
     print(f"\n{written.text}\n")

@@ -70,6 +70,10 @@ class Shelf:
         """The files whose name matches, in order."""
         return sorted(path.name for path in self.path.glob(pattern))
 
+    def size(self, name: str) -> int:
+        """In bytes."""
+        return (self.path / name).stat().st_size
+
     def remove(self, name: str) -> None:
         (self.path / name).unlink(missing_ok=True)
 
