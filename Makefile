@@ -26,8 +26,9 @@ slow: setup  ## the tests that are left out by default, but for those on a clust
 demo: setup  ## the main job on embedded data
 	$(BIN)/python study/run.py --grid kesl_ablation
 
-bench: setup  ## throughput and overhead, as ratios
+bench: setup  ## throughput, overhead, scale
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/overhead.py --repeats 1
+	$(BIN)/python bench/scale.py
 
 .PHONY: help setup lint test slow demo bench

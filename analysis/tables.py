@@ -47,7 +47,8 @@ def compare(plan: Plan, runs: DataFrame, rule: str | None = None) -> DataFrame:
     rule = rule or default_rule(plan, runs)
     if rule not in RULES:
         raise unknown("selection rule", rule, RULES)
-    return DataFrame([_cell(plan, cell, runs, rule) for cell in plan.cells])
+    cells = DataFrame([_cell(plan, cell, runs, rule) for cell in plan.cells])
+    return cells if any(cell.budget for cell in plan.cells) else cells.drop(columns="budget")
 
 
 def default_rule(plan: Plan, runs: DataFrame) -> str:
@@ -70,12 +71,14 @@ def seed_values(metric: Metric, cell: Cell, runs: DataFrame, rule: str) -> dict[
     name = f"{rule}/{metric.name}"
     if name not in runs:
         return {}
-    finished = runs.loc[runs["status"] == "finished", name].dropna()
-    return {
-        seed: metric.factor * float(finished[trial_id])
-        for seed, trial_id in cell.trials.items()
-        if trial_id is not None and trial_id in finished
+    values = runs[name]
+    there = {seed: trial_id for seed, trial_id in cell.trials.items() if trial_id in runs.index}
+    found = {
+        seed: metric.factor * float(values[trial_id])
+        for seed, trial_id in there.items()
+        if runs.at[trial_id, "status"] == "finished"
     }
+    return {seed: value for seed, value in found.items() if not math.isnan(value)}
 
 
 def paired(ours: dict[str, float], others: dict[str, float]) -> tuple[float, float, int]:
@@ -131,8 +134,7 @@ def _cell(plan: Plan, cell: Cell, runs: DataFrame, rule: str) -> dict[str, Any]:
         "difference": difference,
     }
     numbers = {name: math.nan if value is None else value for name, value in values.items()}
-    about = {"row": cell.row, "column": cell.column, "unit": metric.unit}
-    about |= {"budget": cell.budget} if any(c.budget for c in plan.cells) else {}
+    about = {"row": cell.row, "column": cell.column, "unit": metric.unit, "budget": cell.budget}
     return about | {"scale": plan.scale, "selection": rule} | numbers | {"verdict": judged}
 
 
