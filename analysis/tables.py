@@ -72,10 +72,10 @@ def seed_values(metric: Metric, cell: Cell, runs: DataFrame, rule: str) -> dict[
     if name not in runs:
         return {}
     values = runs[name]
-    there = {seed: trial_id for seed, trial_id in cell.trials.items() if trial_id in runs.index}
     found = {
         seed: metric.factor * float(values[trial_id])
-        for seed, trial_id in there.items()
+        for seed, trial_id in cell.trials.items()
+        if trial_id is not None and trial_id in runs.index
         if runs.at[trial_id, "status"] == "finished"
     }
     return {seed: value for seed, value in found.items() if not math.isnan(value)}

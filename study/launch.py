@@ -210,7 +210,10 @@ def _fit(
     begun: Callable[[str], object],
     retry: bool = False,
 ) -> dict[str, str]:
-    """Runs a fresh Tuner until all has ended. Returns the errors by trial id."""
+    """Runs a fresh Tuner until all has ended. Returns the errors by trial id.
+
+    Raises what the feed could not read or write.
+    """
     with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
         outcome = tune.Tuner(
             trainable(storage, folder, resources.cpus, resources.gpus or 0.0, retry),
@@ -228,6 +231,8 @@ def _fit(
                 verbose=0,
             ),
         ).fit()
+    if feed.broken:
+        raise feed.broken
     ended = [outcome[i] for i in range(len(outcome))]
     return {str(r.config["id"]): _why(r) for r in ended if r.config}
 
@@ -247,6 +252,7 @@ class Feed(Searcher):
     def __init__(self, askings: Sequence[Asking], storage: Storage, ahead: int = 0) -> None:
         super().__init__()
         self.aside: dict[str, Trial] = {}  # ran out of GPU memory: to be tried once more, by id
+        self.broken: Exception | None = None  # Tune would go on, or try a trial again: it ends
         self._askings, self._storage, self._ahead = list(askings), storage, ahead
         self._running: dict[str, tuple[int, str, Trial]] = {}  # asking, id, trial, by Tune's id
         self._started: set[str] = set()  # Tune's ids
@@ -267,6 +273,13 @@ class Feed(Searcher):
             self._tell(trial_id)
 
     def suggest(self, trial_id: str) -> Any:
+        try:
+            given = None if self.broken else self._take(trial_id)
+        except Exception as error:  # raised when what runs has ended
+            given, self.broken = None, error
+        return given or (None if self._running else Searcher.FINISHED)
+
+    def _take(self, trial_id: str) -> dict[str, Any] | None:
         running, waiting = Counter[int](), Counter[int]()
         for tune_id, (i, _, _) in self._running.items():
             running[i] += 1
@@ -280,18 +293,21 @@ class Feed(Searcher):
                     self._running[trial_id] = i, *taken
                     return {"id": taken[0], "trial": taken[1]}
                 # Another one trains it already: this one is told, too, when it has ended.
-        return None if self._running else Searcher.FINISHED
+        return None
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
         _, ended, trial = self._running.pop(trial_id)
         self._started.discard(trial_id)
-        stored = self._storage.trial(ended).read_json("result.json")
-        if stored is not None and not final(stored):
-            self.aside[ended] = trial
-        else:
-            self._tell(ended)
+        try:
+            stored = self._storage.trial(ended).read_json("result.json")
+            if stored is not None and not final(stored):
+                self.aside[ended] = trial
+            else:
+                self._tell(ended)
+        except Exception as error:  # raised when what runs has ended
+            self.broken = error
 
     def _tell(self, trial_id: str) -> None:
         for asking in self._askings:

@@ -27,7 +27,7 @@ from study.grid import Plan, Scale, find, grids, study_name
 from study.lease import lease
 from study.progress import Ticker, progress
 from study.space import Shared
-from study.stopping import Stopped, stoppable
+from study.stopping import leave, stoppable
 from trainables.settings import Invalid
 from trainables.storage import Storage
 from trainables.trial import Trial
@@ -46,17 +46,20 @@ STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command. Returns its exit code: 1 where a trial failed, 2 for bad input."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    with stoppable():
+    with stoppable() as stop:
         try:
             return _main(arguments)
         except Invalid as error:
             print(f"error: {error}", file=sys.stderr)
             return 2
-        except Stopped as stopped:
-            print(f"\n{stopped}; to go on: {_again(arguments)}", flush=True)
+        except OSError as error:
+            print(f"error: {error}; to go on: {_again(arguments)}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(f"\n{stop}; to go on: {_again(arguments)}", flush=True)
             if "ray" in sys.modules:
                 sys.modules["ray"].shutdown()
-            return stopped.exit_code
+            return stop.exit_code
 
 
 def _main(arguments: list[str]) -> int:
@@ -139,7 +142,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
             )
             todo = {i: t for t, i in trials.items() if i in (*before.started, *before.new)}
             lost |= _train(args, storage, folder, todo, chosen, tracker) if todo else {}
-        except Stopped:
+        except KeyboardInterrupt:
             within = STOP_SECONDS
             raise
         finally:
@@ -173,15 +176,20 @@ def _searches(
     """The searches, opened. Raises Invalid for whatever is wrong with one of them."""
     from study import search
 
-    url = args.search_storage or f"sqlite:///{storage.root / 'optuna.db'}"
-    database = search.open_storage(url)
+    database = search.open_storage(_search_url(args, storage))
     options, rule = search_options(args), search.objective(plan)
-    searches = [
-        search.Search(what, options, rule, plan.study, database, storage, ready) for what in wanted
-    ]
-    for one in searches:
-        print(f"{told(one.what)}: {one.told} of {args.search} points done", flush=True)
+    with search.database_at(_search_url(args, storage)):
+        searches = [
+            search.Search(what, options, rule, plan.study, database, storage, ready)
+            for what in wanted
+        ]
+        for one in searches:
+            print(f"{told(one.what)}: {one.told} of {args.search} points done", flush=True)
     return searches
+
+
+def _search_url(args: argparse.Namespace, storage: Storage) -> str:
+    return args.search_storage or f"sqlite:///{storage.root / 'optuna.db'}"
 
 
 def _search(
@@ -194,11 +202,12 @@ def _search(
     """Searches on Ray, if anything is left to train. Returns the same as `_train`."""
     from study import launch, search
 
-    if any(one.pending() for one in searches):
+    with search.database_at(_search_url(args, storage)):
+        if not any(one.pending() for one in searches):
+            return {}
         resources = _resources(args)
         with search.SearchLines(searches, sys.stdout):
             return launch.run(searches, storage, folder, resources, tracker.begun)
-    return {}
 
 
 def _with_winners(
@@ -315,4 +324,7 @@ def _show(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code > 128:
+        leave(code)
+    sys.exit(code)

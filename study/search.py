@@ -10,13 +10,15 @@ search's seeds. Searched trials have no test images, and always validation image
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, TextIO
 
 import optuna
 from optuna.distributions import distribution_to_json
+from optuna.exceptions import StorageInternalError
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 from sqlalchemy.engine import make_url
@@ -69,12 +71,21 @@ def objective(plan: Plan) -> str:
 
 
 def open_storage(url: str) -> optuna.storages.BaseStorage:
-    """Raises Invalid, without a password, where the database cannot be opened."""
-    try:
+    """Raises Invalid where the database cannot be opened."""
+    with database_at(url, ImportError, RuntimeError):
         return optuna.storages.get_storage(url)
-    except (SQLAlchemyError, ImportError, RuntimeError) as error:
+
+
+@contextmanager
+def database_at(url: str, *further: type[Exception]) -> Iterator[None]:
+    """Raises Invalid, without a password, where the database fails in here."""
+    kinds: tuple[type[Exception], ...] = (SQLAlchemyError, StorageInternalError, *further)
+    try:
+        yield
+    except kinds as error:
         valid = "the URL of a database that can be opened, like sqlite:////folder/optuna.db"
-        why = str(getattr(error, "orig", None) or error).splitlines()[0]
+        cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+        why = str(getattr(cause, "orig", None) or cause or error).splitlines()[0]
         try:
             parsed = make_url(url)
         except ArgumentError:

@@ -11,44 +11,50 @@ from types import FrameType
 DEADLINE_SECONDS = 9.0  # from the signal on; what is not written by then is in the storage
 
 
-class Stopped(KeyboardInterrupt):
-    """The command was told to stop."""
+class Stop:
+    """The signal that the command was told to stop by."""
 
-    def __init__(self, number: int) -> None:
-        super().__init__(f"stopped by {signal.Signals(number).name}")
-        self.exit_code = 128 + number
+    number: int | None = None
+
+    @property
+    def exit_code(self) -> int:
+        return 128 + (self.number or signal.SIGINT)
+
+    def __str__(self) -> str:
+        return f"stopped by {signal.Signals(self.number or signal.SIGINT).name}"
 
 
 @contextmanager
-def stoppable() -> Iterator[None]:
-    """Raises Stopped in here when the process gets SIGINT or SIGTERM; of several, for the first.
+def stoppable() -> Iterator[Stop]:
+    """Raises KeyboardInterrupt in here at SIGINT or SIGTERM; of several signals, at the first.
 
-    What is still in here DEADLINE_SECONDS later is cut off, and the process with it.
+    What is still in here DEADLINE_SECONDS later is cut off, and the process with it. The signal is
+    told apart by what is given, not by the exception: Ray replaces that by one of its own.
     """
+    stop = Stop()
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are for the main thread
+        yield stop  # signals are for the main thread
         return
-    deadlines: list[threading.Timer] = []
+    deadline = threading.Timer(DEADLINE_SECONDS, lambda: leave(stop.exit_code))
+    deadline.daemon = True
 
-    def stop(number: int, _: FrameType | None) -> None:
-        if deadlines:
-            return
-        stopped = Stopped(number)
-        deadlines.append(threading.Timer(DEADLINE_SECONDS, _cut, (stopped.exit_code,)))
-        deadlines[0].daemon = True
-        deadlines[0].start()
-        raise stopped
+    def handle(number: int, _: FrameType | None) -> None:
+        if stop.number is None:
+            stop.number = number
+            deadline.start()
+            raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        for deadline in deadlines:
-            deadline.cancel()
+        deadline.cancel()
 
 
-def _cut(code: int) -> None:
+def leave(code: int) -> None:
+    """Ends the process at once, without waiting for threads or for anything that is registered."""
     sys.stdout.flush()
+    sys.stderr.flush()
     os._exit(code)
