@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pandas import DataFrame
 
-from analysis import cost, figures, runs, tables
+from analysis import cost, drawing, figures, runs, search_figures, tables
 from study.grid import Plan
 
 FORMS = {
@@ -29,6 +29,11 @@ ABOUT = {
         "running ones), in a band of ± one standard deviation. Rows with the same trials are one "
         "line. The axis starts at the lowest mean after a quarter of the epochs.",
     ),
+    "wrong_labels": (
+        "Fit of the wrong labels",
+        "Error on the wrongly labelled part of the training set, counted against its wrong labels: "
+        "the higher, the less of the noise was learned.",
+    ),
     "effects": (
         "Effect of each hyper-parameter",
         "Every numeric setting in which some cells differ and in nothing else: dots are seeds, "
@@ -40,6 +45,11 @@ ABOUT = {
         "configuration and the best so far; importance: each setting's share of the variance "
         "(fANOVA); slices: the objective against each setting; contour: over the two settings of "
         "most importance.",
+    ),
+    "soft_labels_over_training": (
+        "Soft labels over training",
+        "The matrix that a row with learned soft labels had after evenly spaced epochs, in its "
+        "first finished seed; the scale is that of the next figure.",
     ),
     "soft_labels": (
         "Soft labels",
@@ -68,23 +78,26 @@ def write(plan: Plan, tracking_uri: str, folder: Path, price: float | None = Non
     file. Raises Invalid where the tracker cannot be read.
     """
     recorded = runs.trials(tracking_uri, plan.trials())
-    histories = runs.histories(tracking_uri, plan.trials(), list(figures.CURVES))
+    shown = [*figures.CURVES, figures.WRONG_LABELS]
+    histories = runs.histories(tracking_uri, plan.trials(), shown)
     cells = tables.compare(plan, recorded)
     soft = _soft_labels(plan, recorded, tracking_uri)
+    over_training = {i: runs.learned_soft_labels(tracking_uri, i) for i in soft}
     folder.mkdir(parents=True, exist_ok=True)
     written = {name: render(plan, cells) for name, render in FORMS.items()}
     spent = cost.costs(plan, recorded, runs.others(tracking_uri, plan), price)
-    shown, said = cost.lines(plan, spent), cost.caption(price)
-    written["md"] += f"\n{cost.markdown(shown, said)}"
+    lines, said = cost.lines(plan, spent), cost.caption(price)
+    written["md"] += f"\n{cost.markdown(lines, said)}"
     files = [folder / f"table.{name}" for name in written]
     for path, content in zip(files, written.values(), strict=True):
         path.write_text(content, encoding="utf-8")
-    drawn = figures.draw(plan, recorded, histories, soft, str(cells["selection"].iloc[0]))
-    drawn |= figures.searches(_searches(plan, folder))
-    files += figures.save(drawn, folder)
+    rule = tables.rule_of(plan, cells)
+    drawn = figures.draw(plan, recorded, histories, soft, over_training, rule)
+    drawn |= search_figures.searches(_searches(plan, folder))
+    files += drawing.save(drawn, folder)
     page = folder / "report.html"
     page.write_text(
-        _page(plan, cells, recorded, folder, list(drawn), cost.html(shown, said)), encoding="utf-8"
+        _page(plan, cells, recorded, folder, list(drawn), cost.html(lines, said)), encoding="utf-8"
     )
     return Report(written["txt"], written["md"], page, (*files, page))
 

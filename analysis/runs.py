@@ -3,6 +3,7 @@
 import gc
 import json
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ from trainables.settings import Invalid, unknown
 EXPERIMENT = "label-studies"
 PAGE = 1000  # runs a request
 SQLITE = "sqlite:///"
+SNAPSHOT = re.compile(r"soft_labels-(\d+)\.csv")  # after so many epochs
 RANK = {"finished": 2, "failed": 1}  # of two runs with one trial id, the one further on counts
 
 # A server that does not answer fails a call at once, instead of after four minutes.
@@ -111,6 +113,19 @@ def soft_labels(tracking_uri: str, trial_id: str) -> DataFrame | None:
     run = client.get_run(recorded["run_id"].iloc[0])
     frame = _artifact(client, run, "soft_labels.csv", pd.read_csv)
     return None if frame is None else frame.set_axis(frame.columns)
+
+
+def learned_soft_labels(tracking_uri: str, trial_id: str) -> dict[int, DataFrame]:
+    """Those that a trial had learned by some of its epochs, by epoch; none where they are fixed."""
+    recorded = trials(tracking_uri, [trial_id])
+    if recorded.empty:
+        return {}
+    client = _connect(tracking_uri)
+    run = client.get_run(recorded["run_id"].iloc[0])
+    names = (entry.path for entry in client.list_artifacts(run.info.run_id))
+    epochs = {int(found[1]): name for name in names if (found := SNAPSHOT.fullmatch(name))}
+    read = {epoch: _artifact(client, run, epochs[epoch], pd.read_csv) for epoch in sorted(epochs)}
+    return {epoch: f.set_axis(f.columns) for epoch, f in read.items() if f is not None}
 
 
 def _connect(tracking_uri: str) -> MlflowClient:

@@ -23,6 +23,7 @@ WIDTH = 100  # of the text form, characters
 POINTS = 0.5  # a smaller difference to the published percentage counts as none
 SEEDS = 3  # that a reproduced cell has at least
 NONE = "–"
+MEASURED = "final model"  # in place of a selection rule: that of every measure
 
 RULE_WORDS = {
     "last": "after the last epoch",
@@ -36,6 +37,7 @@ def compare(plan: Plan, runs: DataFrame, rule: str | None = None) -> DataFrame:
     """One row a cell in reading order; `runs` as `runs.trials` gives them for the plan's ids.
 
     row, column, unit, scale, selection: what the numbers are; budget: of a search's winner.
+    The selection of a measure's cell is MEASURED: no rule applies to it.
     mean, std (n - 1), n: over the finished seeds, in the column's unit.
     seeds: how many are planned; failed ("seed: reason; ..."), running, missing: the other ones.
     published, published_std: as printed.
@@ -56,29 +58,44 @@ def default_rule(plan: Plan, runs: DataFrame) -> str:
     if plan.scale == "paper":
         return plan.selection
     finished = runs[runs["status"] == "finished"]
-    needed = {f"best_validation/{metric.name}" for metric in plan.columns.values()}
+    needed = {
+        f"best_validation/{plan.columns[cell.column].name}"
+        for cell in plan.cells
+        if cell.trials and not cell.measure
+    }
     complete = needed <= set(finished) and bool(finished[list(needed)].notna().all(axis=None))
     return "best_validation" if complete or finished.empty else "last"
 
 
 def comparable(plan: Plan, rule: str) -> bool:
     """Whether our numbers are of the published setting: its scale, nothing changed, its rule."""
-    return plan.scale == "paper" and not plan.overrides and rule == plan.selection
+    return plan.scale == "paper" and not plan.overrides and rule in (plan.selection, MEASURED)
 
 
 def seed_values(metric: Metric, cell: Cell, runs: DataFrame, rule: str) -> dict[str, float]:
-    """The metric of the cell's finished trials by seed, in its unit, under the selection rule."""
-    name = f"{rule}/{metric.name}"
+    """The metric of the cell's finished trials by seed, in its unit, under the selection rule.
+
+    A measure has one value, that no rule selects.
+    """
+    name = f"{cell.measure or rule}/{metric.name}"
     if name not in runs:
         return {}
-    values = runs[name]
+    values, reasons = runs[name], _reasons(cell, runs)
     found = {
-        seed: metric.factor * float(values[trial_id])
+        seed: metric.factor * float(values[trial_id]) + metric.offset
         for seed, trial_id in cell.trials.items()
-        if trial_id is not None and trial_id in runs.index
+        if trial_id is not None and reasons.get(trial_id) == ""
         if runs.at[trial_id, "status"] == "finished"
     }
     return {seed: value for seed, value in found.items() if not math.isnan(value)}
+
+
+def _reasons(cell: Cell, runs: DataFrame) -> dict[str, str]:
+    """Of its recorded trials, why the cell's measure failed; "" where it did not."""
+    ids = [i for i in cell.trials.values() if i is not None and i in runs.index]
+    name = f"{cell.measure}/reason"
+    found = {i: runs.at[i, name] if name in runs else "" for i in ids}
+    return {i: why if isinstance(why, str) else "" for i, why in found.items()}
 
 
 def paired(ours: dict[str, float], others: dict[str, float]) -> tuple[float, float, int]:
@@ -110,13 +127,15 @@ def _cell(plan: Plan, cell: Cell, runs: DataFrame, rule: str) -> dict[str, Any]:
     mean, std = float(Series(ours, dtype=float).mean()), float(Series(ours, dtype=float).std())
     published, published_std = cell.published or (None, None)
     baseline = plan.baseline_of(cell)
-    others = seed_values(metric, baseline, runs, rule) if baseline else {}
+    theirs = plan.columns[baseline.column] if baseline else metric
+    others = seed_values(theirs, baseline, runs, rule) if baseline else {}
     gain, half_width, pairs = paired(ours, others)
     their_gain = difference = None
     judged = ""
     if published is not None and baseline and baseline.published:
         their_gain = published - baseline.published[0]
-    if published is not None and ours and comparable(plan, rule):
+    selected = MEASURED if cell.measure else rule
+    if published is not None and ours and comparable(plan, selected):
         difference = mean - published
         judged = verdict(metric, difference, std, len(ours))
     values = {
@@ -135,17 +154,20 @@ def _cell(plan: Plan, cell: Cell, runs: DataFrame, rule: str) -> dict[str, Any]:
     }
     numbers = {name: math.nan if value is None else value for name, value in values.items()}
     about = {"row": cell.row, "column": cell.column, "unit": metric.unit, "budget": cell.budget}
-    return about | {"scale": plan.scale, "selection": rule} | numbers | {"verdict": judged}
+    return about | {"scale": plan.scale, "selection": selected} | numbers | {"verdict": judged}
 
 
 def _others(cell: Cell, runs: DataFrame, ours: dict[str, float]) -> dict[str, str]:
     """The seeds without a value, in words."""
     failed, running, missing = [], [], []
+    reasons = _reasons(cell, runs)
     for seed, trial_id in cell.trials.items():
         status = runs.at[trial_id, "status"] if trial_id in runs.index else "missing"
         if status == "failed":
             reason = " ".join(str(runs.at[trial_id, "reason"]).split())
             failed.append(f"{seed}: {reason}")
+        elif status == "finished" and (why := reasons[str(trial_id)]):
+            failed.append(f"{seed}: {' '.join(why.split())}")
         elif status == "running":
             running.append(seed)
         elif seed not in ours:
@@ -208,17 +230,20 @@ def layout(plan: Plan, cells: DataFrame) -> Layout:
 
 def caption(plan: Plan, cells: DataFrame) -> list[str]:
     """What the numbers are and what they do not say, a paragraph each."""
-    rule = str(cells["selection"].iloc[0])
+    rule = rule_of(plan, cells)
+    measured = cells.loc[cells["seeds"] > 0, "selection"] == MEASURED
+    all_measured = len(measured) > 0 and bool(measured.all())
     said = []
     if plan.scale == "demo":
         said.append(
             "DEMO SCALE: small nets on a few of the embedded digits. The published numbers stand "
             "beside ours for their order only; --scale paper is the setting as printed."
         )
-    said.append(
-        f"ours: mean ± standard deviation over n seeds, {RULE_WORDS[rule]} "
-        f"(selection rule: {rule}{', as in the paper' * comparable(plan, rule)})."
-    )
+    as_printed = ", as in the paper" * comparable(plan, rule)
+    by_rule = "" if all_measured else f", {RULE_WORDS[rule]} (selection rule: {rule}{as_printed})"
+    said.append(f"ours: mean ± standard deviation over n seeds{by_rule}.")
+    if measured.any():
+        said.append(_measures(plan))
     if _has_gains(cells):
         said.append(
             f"gain: difference to {plan.baseline} with the same seed, mean ± half-width of the "
@@ -226,14 +251,15 @@ def caption(plan: Plan, cells: DataFrame) -> list[str]:
             "only, and is not corrected for the number of comparisons "
             f"({(cells['pairs'] > 0).sum()}).{_directions(plan)}"
         )
-    if comparable(plan, rule):
+    if comparable(plan, rule) or (cells["verdict"] != "").any():
         said.append(
             "diff.: ours minus the published mean. reproduced: at most "
             f"{POINTS} percentage points or two standard errors, over at least {SEEDS} seeds; "
             "seen: so close, but over fewer seeds; differs: further away."
         )
-    elif plan.scale == "paper":
-        said.append(f"No difference to the published numbers: {_why_not(plan, rule)}.")
+    if plan.scale == "paper" and not comparable(plan, rule) and not all_measured:
+        which = " selected" * bool(measured.any())
+        said.append(f"No difference to the published{which} numbers: {_why_not(plan, rule)}.")
     if "budget" in cells:
         said.append(
             "budget: of a tuned row, how many configurations its search was given (x seeds each), "
@@ -248,6 +274,32 @@ def caption(plan: Plan, cells: DataFrame) -> list[str]:
     if (cells["seeds"] == 0).any():
         said.append(f"{NONE}: a number that the paper prints and this study does not run.")
     return said
+
+
+def rule_of(plan: Plan, cells: DataFrame) -> str:
+    """The selection rule of the cells that have one; the paper's where all are measures."""
+    rules = cells.loc[(cells["selection"] != MEASURED) & (cells["seeds"] > 0), "selection"]
+    return str(rules.iloc[0]) if len(rules) else plan.selection
+
+
+def _measures(plan: Plan) -> str:
+    """What each measure is, with all its settings, and where it stands."""
+    said = []
+    for label, settings in plan.measures.items():
+        cells = [cell for cell in plan.cells if cell.measure == label]
+        columns = list(dict.fromkeys(cell.column for cell in cells))
+        whole = all(c.measure == label for c in plan.cells if c.column in columns and c.trials)
+        where = columns if whole else [f"{cell.row}, {cell.column}" for cell in cells]
+        about = ", ".join(
+            f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}"
+            for name, value in settings.items()
+            if name != "measure"
+        )
+        said.append(f"{'; '.join(where)}: {settings['measure']} ({about})")
+    return (
+        "measures: computed once from the final model, or from the kept epochs, so that no "
+        f"selection rule applies. {'. '.join(said)}."
+    )
 
 
 def notes(plan: Plan, cells: DataFrame) -> list[str]:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NoReturn
 
 import torch
 
-from study.grid import Plan, find, lay_out
+from study.grid import Cell, Plan, find, lay_out
 from study.space import Shared, searches_of
 from trainables.formats import formats_of
-from trainables.settings import Invalid, unknown
+from trainables.settings import Invalid, Use, unknown
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
@@ -127,9 +127,11 @@ def formats_there(args: argparse.Namespace) -> dict[str, str]:
 
 
 def laid_out(
-    args: argparse.Namespace, ready: Callable[[Trial], tuple[Trial, str | None]]
+    args: argparse.Namespace,
+    ready: Callable[[Trial], tuple[Trial, str | None]],
+    measured: Callable[[Use], Use | None],
 ) -> tuple[Plan, dict[Trial, str | None]]:
-    return lay_out(args.grid, args.scale, args.seeds, tuple(args.set), ready)
+    return lay_out(args.grid, args.scale, args.seeds, tuple(args.set), ready, measured)
 
 
 def check_selected(plan: Plan, only: list[str]) -> None:
@@ -140,6 +142,11 @@ def check_selected(plan: Plan, only: list[str]) -> None:
 
 def selected_ids(plan: Plan, args: argparse.Namespace) -> list[str]:
     """The ids of the rows that are asked for, and of their winners, each once."""
-    only = set(args.only)
-    cells = [cell for cell in plan.cells if not only or only & {cell.row, *cell.tunes}]
+    cells = selected_cells(plan, args)
     return list(dict.fromkeys(i for cell in cells for i in cell.trials.values() if i))
+
+
+def selected_cells(plan: Plan, args: argparse.Namespace) -> list[Cell]:
+    """The cells of the rows that are asked for, and of their winners."""
+    only = set(args.only)
+    return [cell for cell in plan.cells if not only or only & {cell.row, *cell.tunes}]

@@ -14,7 +14,10 @@ from study.arguments import (
     told,
     wanted_searches,
 )
+from study.grid import Cell
 from study.progress import clock, progress
+from trainables.measures.measure import file_of
+from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.train import Site
 from trainables.trial import Trial
@@ -31,13 +34,22 @@ def dry_run(args: argparse.Namespace) -> int:
             (trial.with_formats(formats), None) if lacks else prepare.ready(trial, folder, formats)
         )
 
-    plan, trials = laid_out(args, ready)
+    def measured(measure: Use) -> Use | None:
+        try:
+            return prepare.measured(measure, folder)
+        except Invalid as error:
+            missing[str(error)] = None
+            return None
+
+    plan, trials = laid_out(args, ready, measured)
     check_selected(plan, args.only)
-    now = progress(Storage(args.storage.absolute()), selected_ids(plan, args))
+    storage = Storage(args.storage.absolute())
+    now = progress(storage, selected_ids(plan, args))
     width = max(len(cell.row) for cell in plan.cells)
     for cell in plan.cells:
         ids = (f"{i} ({now.state(i)})" if i else "no id yet" for i in cell.trials.values())
-        print(f"{cell.row:{width}}  {cell.column}: {', '.join(ids) or 'published only'}")
+        said = f"{cell.row:{width}}  {cell.column}: {', '.join(ids) or 'published only'}"
+        print(said + (f"; {_state(cell, storage)}" if cell.measure else ""))
     for error in missing:
         print(f"missing: {error}")
     unknown_ids = sum(i is None for i in trials.values())
@@ -49,6 +61,13 @@ def dry_run(args: argparse.Namespace) -> int:
     selected += _searched_trials(args, formats) if args.search else []
     _print_cost(args, selected)
     return 0
+
+
+def _state(cell: Cell, storage: Storage) -> str:
+    """The cell's measure, and how many of it are there."""
+    shelves = [storage.trial(i) for i in cell.trials.values() if i]
+    computed = sum(shelf.read(file_of(cell.measure)) is not None for shelf in shelves)
+    return f"{cell.measure} of {computed}/{len(cell.trials)}"
 
 
 def _searched_trials(args: argparse.Namespace, formats: dict[str, str]) -> list[Trial]:

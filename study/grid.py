@@ -3,16 +3,19 @@
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from trainables.settings import Invalid, Use, unknown
+from trainables.measures.measure import Measure, flat, label
+from trainables.settings import Invalid, Of, Use, checked, unknown
 from trainables.trial import Trial, map_settings
 
 Scale = Literal["demo", "paper"]
 Published = float | tuple[float, float] | None  # mean, or mean and standard deviation, as printed
-Entry = tuple[Trial | None, Published]  # no trial: a number of other authors, never run here
+# A cell as it is typed. No trial: a number of other authors, never run here. With a measure: it
+# stands in place of the column's.
+Entry = tuple[Trial | None, Published] | tuple[Trial | None, Published, Use]
 
 DEMO_EPOCHS = 40
 DEMO_BATCH = 16
@@ -21,17 +24,47 @@ DEMO_IMAGES = 15  # a class
 
 @dataclass(frozen=True)
 class Metric:
-    """What a column shows: a metric of the history, times `factor`, in `unit`."""
+    """What a column shows: a number, times `factor`, plus `offset`, in `unit`.
+
+    `name` is a metric of the history, or a value that the `measure` gives. Raises Invalid for one
+    that it does not give.
+    """
 
     name: str
     unit: str
     factor: float = 1.0
     better: Literal["higher", "lower"] = "higher"
+    offset: float = 0.0
+    measure: Use | None = None
+
+    def __post_init__(self) -> None:
+        if self.measure:
+            check_given(self.measure, self.name)
+
+    @property
+    def words(self) -> str:
+        """What it is called: "test accuracy", or "test error" for what that leaves of 100 %."""
+        words = self.name.replace(".", " ")
+        return words.replace("accuracy", "error") if self.factor < 0 else words
 
 
-def percent(name: str, better: Literal["higher", "lower"] = "higher") -> Metric:
+def check_given(measure: Use, name: str) -> None:
+    """Raises Invalid for what is no measure, or one that gives no value of that name."""
+    checked("measure", measure, Annotated[Use, Of(Measure)])
+    if name not in measure.part.gives:
+        raise unknown(f"{measure.name}: value", name, measure.part.gives)
+
+
+def percent(
+    name: str, better: Literal["higher", "lower"] = "higher", measure: Use | None = None
+) -> Metric:
     """A share, shown in percent; differences of it are percentage points."""
-    return Metric(name, "%", 100.0, better)
+    return Metric(name, "%", 100.0, better, measure=measure)
+
+
+def error(name: str, measure: Use | None = None) -> Metric:
+    """What an accuracy leaves of 100 %: the top-1 error of `test.accuracy`."""
+    return Metric(name, "%", -100.0, "lower", offset=100.0, measure=measure)
 
 
 def demo(trial: Trial, rate: float = 1.0) -> Trial:
@@ -79,15 +112,32 @@ class Grid:
     def cells(self) -> Iterator[tuple[str, str, Trial | None, Published]]:
         """(row, column, trial, published) of every cell, in reading order."""
         for row, entries in self.rows.items():
-            if isinstance(entries, tuple):
-                entries = {next(iter(self.columns)): entries}
-            for column, (trial, published) in entries.items():
+            for column, (trial, published, *_) in self._entries(entries).items():
                 yield row, column, trial, published
 
     def at(self, scale: Scale) -> Iterator[tuple[str, str, Trial | None, Published]]:
         """The cells with their trials at that scale."""
         for row, column, trial, published in self.cells():
             yield row, column, self.demo(trial) if trial and scale == "demo" else trial, published
+
+    def measures(self, scale: Scale) -> dict[tuple[str, str], Use]:
+        """What is computed of each (row, column) whose number does not stand in the history.
+
+        Raises Invalid where an entry's own measure gives no value of the column's name.
+        """
+        found = {}
+        for row, entries in self.rows.items():
+            for column, (trial, _, *own) in self._entries(entries).items():
+                metric = self.columns[column]
+                measure = own[0] if own else metric.measure
+                if trial and measure:
+                    check_given(measure, metric.name)
+                    found[row, column] = measure.demo() if scale == "demo" else measure
+        return found
+
+    def _entries(self, entries: Entry | Mapping[str, Entry]) -> Mapping[str, Entry]:
+        """By column."""
+        return {next(iter(self.columns)): entries} if isinstance(entries, tuple) else entries
 
 
 def grids() -> list[str]:
@@ -113,6 +163,7 @@ class Cell:
     trials: dict[str, str | None]  # seed -> id; None where an id needs files that are not at hand
     published: tuple[float, float | None] | None  # mean and std, in the column's unit
     settings: dict[str, Any]  # Trial.flat() of the first seed
+    measure: str = ""  # the label of what gives the number; "": the history, by a selection rule
     tunes: tuple[str, ...] = ()  # of a search's winner: the printed rows whose search it was
     budget: str = ""  # and what the search was given
 
@@ -132,6 +183,8 @@ class Plan:
     selection: str
     assumed: tuple[str, ...]
     cells: tuple[Cell, ...]
+    # By label, the settings of each measure; the columns' own are not repeated there.
+    measures: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def trials(self) -> list[str]:
         """The ids of all trials, each once, in the order of the table."""
@@ -181,17 +234,27 @@ def lay_out(
     seeds: int | None,
     overrides: tuple[str, ...],
     resolve: Callable[[Trial], tuple[Trial, str | None]],
+    prepared: Callable[[Use], Use | None] = lambda measure: measure,
 ) -> tuple[Plan, dict[Trial, str | None]]:
     """The plan of a study of the grid `name`, and its distinct trials with their ids.
 
-    `resolve` makes a trial ready and gives its id, or None where that is not known. Raises Invalid
-    for an unknown grid, and for an override `field=value` that is wrong, or that no row has.
+    `resolve` makes a trial ready and gives its id, or None where that is not known; `prepared`
+    gives a measure with the checksums of its files, or None. Raises Invalid for an unknown grid,
+    for an override `field=value` that is wrong, or that no row has, and for a measure that does not
+    suit its trial.
     """
     grid = find(name)
+    wanted = grid.measures(scale)
     trials: dict[Trial, str | None] = {}
+    measures: dict[str, dict[str, Any]] = {}
     cells = []
     for row, column, own, published in changed(name, scale, overrides):
         cell, of_seeds = cell_of(row, column, own, published, seeds or grid.seeds, resolve)
+        if own and (measure := wanted.get((row, column))):
+            measure.part.suits(own, **dict(measure.items))
+            known = prepared(measure)
+            cell = replace(cell, measure=label(known) if known else repr(measure))
+            measures[cell.measure] = flat(known or measure)
         cells.append(cell)
         trials |= of_seeds
     plan = Plan(
@@ -201,11 +264,12 @@ def lay_out(
         paper=f"{grid.paper}, {grid.table}",
         scale=scale,
         overrides=overrides,
-        columns=dict(grid.columns),
+        columns={name: replace(metric, measure=None) for name, metric in grid.columns.items()},
         baseline=grid.baseline,
         selection=grid.selection,
         assumed=grid.assumed,
         cells=tuple(cells),
+        measures=measures,
     )
     return plan, trials
 

@@ -128,7 +128,7 @@ class Queue:
         teachers: Mapping[str, Sequence[str]] = MappingProxyType({}),  # ids, by id
     ) -> None:
         self.lost: list[str] = []
-        self._trials, self._storage, self._teachers = trials, storage, teachers
+        self.trials, self._storage, self._teachers = trials, storage, teachers
         self._waiting = [trial_id for trial_id in trials if teachers.get(trial_id)]
         self._next = deque(trial_id for trial_id in trials if not teachers.get(trial_id))
         self._look()
@@ -137,10 +137,10 @@ class Queue:
         if not self._next:
             return None
         trial_id = self._next.popleft()
-        return trial_id, self._trials[trial_id]
+        return trial_id, self.trials[trial_id]
 
     def ended(self, trial_id: str) -> None:
-        if trial_id in self._trials and not final(self._result(trial_id)):
+        if trial_id in self.trials and not final(self._result(trial_id)):
             self.lost.append(trial_id)
         self._look()
 
@@ -160,13 +160,29 @@ class Queue:
                 return False
             if result["status"] == "failed":
                 reason = f"its teacher {teacher} failed: {result['reason']}"
-                fail(self._trials[trial_id], self._storage, reason)
+                fail(self.trials[trial_id], self._storage, reason)
                 return True
         self._next.append(trial_id)
         return True
 
     def _result(self, trial_id: str) -> Any:
         return self._storage.trial(trial_id).read_json("result.json")
+
+
+def queue(trials: Mapping[str, Trial], storage: Storage) -> Queue:
+    """Of the trials, and of those without a result that they learn from."""
+    wanted, teachers = dict(trials), {}
+    left = list(trials.items())
+    while left:
+        trial_id, trial = left.pop()
+        needed = {teacher.id: teacher for teacher in trial.teachers()}
+        teachers[trial_id] = tuple(needed)
+        for teacher_id, teacher in needed.items():
+            stored = storage.trial(teacher_id).read_json("result.json")
+            if teacher_id not in wanted and not final(stored):
+                wanted[teacher_id] = teacher
+                left.append((teacher_id, teacher))
+    return Queue(wanted, storage, teachers)
 
 
 def run(

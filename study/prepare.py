@@ -10,7 +10,7 @@ import torch
 
 from study.estimate import task_without_data
 from trainables.data.source import Source
-from trainables.settings import Invalid
+from trainables.settings import Invalid, Use
 from trainables.train import Site
 from trainables.trial import Trial
 
@@ -27,6 +27,16 @@ def ready(trial: Trial, folder: Path, formats: dict[str, str]) -> tuple[Trial, s
             use.part.fetch(folder, **dict(use.items))
     resolved = trial.resolved(folder, formats)
     return resolved, resolved.id
+
+
+def measured(measure: Use, folder: Path) -> Use:
+    """The measure with its files under `folder` checked and checksummed.
+
+    Raises Invalid where a file is missing or not what it should be.
+    """
+    resolved = measure.resolved(folder)
+    measure.part.verify(folder, **dict(measure.items))
+    return resolved
 
 
 @functools.cache
@@ -53,11 +63,12 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
         source.build().verify(folder)
     seen = set()
     for trial in trials:
-        source = trial.data.source
-        for part in (trial.net, trial.targets, trial.loss):
-            if (source, part) not in seen:
-                seen.add((source, part))
-                part.build(task_without_data(trial, site))
+        for part in (trial.net, trial.targets, trial.loss, trial.method):
+            case = (trial.data.source, trial.recipe.epochs, part)  # a length is held against epochs
+            if case not in seen:
+                seen.add(case)
+                task = task_without_data(trial, site)
+                part.build(*([task.model()] if part is trial.method else []), task)
 
 
 def check_storage(folder: Path) -> None:

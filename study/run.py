@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study import prepare
+from study import measured, prepare
 from study.arguments import (
     check_selected,
     formats_there,
@@ -17,6 +17,7 @@ from study.arguments import (
     parser,
     search_options,
     seeds_of,
+    selected_cells,
     selected_ids,
     told,
     wanted_searches,
@@ -114,7 +115,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
     storage, folder = Storage(args.storage.absolute()), args.data_dir.absolute()
     ready = partial(prepare.ready, folder=folder, formats=formats_there(args))
     with lease(storage.root):
-        plan, trials = laid_out(args, ready)
+        plan, trials = laid_out(args, ready, partial(prepare.measured, folder=folder))
         check_selected(plan, args.only)
         chosen = selected_ids(plan, args)
         before = progress(storage, chosen)
@@ -124,6 +125,8 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         if args.rerun:
             for trial_id in before.failed if args.rerun == "failed" else chosen:
                 storage.trial(trial_id).clear()
+            shown = measured.wanted(selected_cells(plan, args))
+            measured.forget(measured.failed(shown, storage), storage)
         tracker = Tracker(uri, storage, plan, lambda: [i for s in searches for i in s.asked])
         tracker.start()
         within = None
@@ -142,6 +145,8 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
             )
             todo = {i: t for t, i in trials.items() if i in (*before.started, *before.new)}
             lost |= _train(args, storage, folder, todo, chosen, tracker) if todo else {}
+            shown = measured.wanted(selected_cells(plan, args))
+            unmeasured = _measure(args, storage, folder, plan, trials, shown)
         except KeyboardInterrupt:
             within = STOP_SECONDS
             raise
@@ -155,6 +160,8 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
                 away = error
     for trial_id, reason in lost.items():
         print(f"error: trial {trial_id} has no result: {reason}", file=sys.stderr)
+    for trial_id, reason in unmeasured.items():
+        print(f"error: measures of trial {trial_id} were lost: {reason}", file=sys.stderr)
     hopeless = [search for search in searches if search.over and not search.best]
     for search in hopeless:
         print(f"error: every point failed: {search.name}", file=sys.stderr)
@@ -162,8 +169,8 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
     if away:
         why = str(away).splitlines()[0]
         print(f"no report ({why}): MLflow lacks {len(unwritten)} runs; to write them: {again}")
-    wrong = lost or away or hopeless or progress(storage, chosen).failed
-    return 1 if wrong else 0
+    failed = progress(storage, chosen).failed or measured.failed(shown, storage)
+    return 1 if lost or unmeasured or away or hopeless or failed else 0
 
 
 def _searches(
@@ -240,9 +247,30 @@ def _train(
     from study import launch
 
     resources = _resources(args)
-    with Ticker(storage, todo, ids, sys.stdout):
-        queue = launch.Queue(todo, storage)
+    queue = launch.queue(todo, storage)
+    tracker.follow(queue.trials)
+    with Ticker(storage, queue.trials, list(dict.fromkeys((*ids, *queue.trials))), sys.stdout):
         return launch.run([queue], storage, folder, resources, tracker.begun)
+
+
+def _measure(
+    args: argparse.Namespace,
+    storage: Storage,
+    folder: Path,
+    plan: Plan,
+    trials: dict[Trial, str | None],
+    shown: list[measured.Wanted],
+) -> dict[str, str]:
+    """Computes on Ray what is shown and lacking. Returns why, by trial id, for what was lost."""
+    todo = measured.lacking(shown, storage)
+    if not todo:
+        return {}
+    from study import measuring
+
+    jobs = measured.jobs(todo, plan, trials, partial(prepare.measured, folder=folder))
+    resources = _resources(args)
+    with measuring.MeasureLines(shown, storage, sys.stdout):
+        return measuring.run(jobs, storage, folder, resources)
 
 
 def _resources(args: argparse.Namespace) -> "Resources":

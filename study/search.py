@@ -57,7 +57,9 @@ def tuned(
         if search.over and search.best:
             what = search.what
             cell, made = cell_of(what.label, what.column, search.winner(), None, seeds, ready)
-            cells.append(replace(cell, tunes=what.rows, budget=search.options.budget))
+            first = next(c for c in plan.cells if (c.row, c.column) == (what.rows[0], what.column))
+            like = replace(cell, measure=first.measure)
+            cells.append(replace(like, tunes=what.rows, budget=search.options.budget))
             trials |= made
     labels = list(dict.fromkeys(cell.row for cell in cells))
     cells.sort(key=lambda cell: labels.index(cell.row))  # a row's cells side by side

@@ -11,7 +11,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from importlib.metadata import version
 from itertools import zip_longest
@@ -20,6 +20,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from study.grid import Plan
+from study.measured import Wanted, wanted
+from trainables.measures.measure import file_of
 from trainables.selection import Epoch
 from trainables.settings import Invalid
 from trainables.storage import Shelf, Storage
@@ -83,6 +85,8 @@ class Tracker:
         self._sites: dict[str, Any] = {}  # where MLflow has it running, by trial id
         self._settled: set[str] = set()  # ids with a final result that MLflow has: not read again
         self._begun: set[str] = set()  # ids of the trials that this command has started
+        self._further: tuple[str, ...] = ()  # ids of trials that may be in no cell
+        self._measures = Measures(storage)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="tracker", daemon=True)
 
@@ -92,6 +96,10 @@ class Tracker:
     def begun(self, trial_id: str) -> None:
         """A worker has started on the trial."""
         self._begun.add(trial_id)
+
+    def follow(self, trial_ids: Iterable[str]) -> None:
+        """These trials, too, be they in a cell or not."""
+        self._further = tuple(trial_ids)
 
     def replan(self, plan: Plan) -> None:
         """The study from now on, with further cells."""
@@ -108,7 +116,8 @@ class Tracker:
         self._thread.join(within)
         left = [i for i in self._ids() if i not in self._settled]
         results = {i: self.storage.trial(i).read_json("result.json") for i in left}
-        return [i for i, result in results.items() if result and self._ended.get(i) != _end(result)]
+        lacks = [i for i, r in results.items() if r and self._ended.get(i) != _end(r)]
+        return list(dict.fromkeys([*lacks, *(i for i, *_ in self._measures.news(self.plan))]))
 
     def log_report(self, folder: Path, table: str) -> None:
         """The report's files, and the table in Markdown, to the study's run."""
@@ -130,7 +139,7 @@ class Tracker:
             self._stop.wait(0 if last else POLL_SECONDS)
 
     def _ids(self) -> list[str]:
-        return list(dict.fromkeys((*self.plan.trials(), *self._searched())))
+        return list(dict.fromkeys((*self.plan.trials(), *self._searched(), *self._further)))
 
     def _synchronise(self, last: bool) -> None:
         client = self._client or self._connect()
@@ -140,6 +149,7 @@ class Tracker:
         left = [i for i in self._ids() if i not in self._settled]
         for trial_id in sorted(left, key=lambda i: self._states.get(i) != "RUNNING"):
             self._write(client, trial_id, self.storage.trial(trial_id), last)
+        self._measures.write(client, self.plan, self._runs)
 
     def _connect(self) -> MlflowClient:
         """Finds or makes the experiment and the study's run, and finds the trials' runs."""
@@ -165,6 +175,7 @@ class Tracker:
         self._runs[trial_id] = run.info.run_id
         self._states[trial_id] = run.info.status
         self._settings[trial_id] = len(run.data.params)
+        self._measures.note(trial_id, run.data.tags)
         if "ended" in run.data.tags:
             self._ended[trial_id] = run.data.tags["ended"]
 
@@ -188,7 +199,8 @@ class Tracker:
         """The run that `which` finds, or a new one; of several commands at once, only one's.
 
         Who finds another's run beside a new one gives way: of two that each create a run and
-        then look, at least one sees both.
+        then look, at least one sees both. A run that is found may still give way itself: what is
+        written to it then fails, and the next attempt looks again.
         """
         while True:
             found = self._search(client, which)
@@ -283,8 +295,8 @@ class Tracker:
 
     def _finish(self, client: MlflowClient, run: str, shelf: Shelf, result: dict[str, Any]) -> None:
         failed = result["status"] == "failed"
-        if (shelf.path / "soft_labels.csv").exists():
-            client.log_artifact(run, str(shelf.path / "soft_labels.csv"))
+        for name in shelf.names("soft_labels*.csv"):
+            client.log_artifact(run, str(shelf.path / name))
         log = shelf.read("log.txt") if failed else None
         if log is not None:
             lines = log.decode(errors="replace").splitlines(keepends=True)
@@ -297,6 +309,51 @@ class Tracker:
         )
         # The last of all: a run with this tag has everything of the result.
         client.set_tag(run, "ended", _end(result))
+
+
+class Measures:
+    """Projects measures to the runs of their trials: `<label>/<name>`, with their settings.
+
+    Of a failed one the run has the tag `<label>/reason`.
+    """
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._recorded: dict[str, dict[str, str]] = {}  # a run's tags, by trial id
+        self._told: set[Wanted] = set()
+
+    def note(self, trial_id: str, tags: dict[str, str]) -> None:
+        """What MLflow has of the trial's run."""
+        self._recorded[trial_id] = tags
+
+    def news(self, plan: Plan) -> Iterator[tuple[str, str, dict[str, Any]]]:
+        """(trial id, label, content) of each file that MLflow lacks."""
+        for trial_id, label in wanted(plan.cells):
+            if (trial_id, label) in self._told:
+                continue
+            stored = self._storage.trial(trial_id).read_json(file_of(label))
+            if stored is None:
+                continue
+            if self._recorded.get(trial_id, {}).get(f"{label}/ended") == _end(stored):
+                self._told.add((trial_id, label))
+            else:
+                yield trial_id, label, stored
+
+    def write(self, client: MlflowClient, plan: Plan, runs: Mapping[str, str]) -> None:
+        """The news of trials that have a run."""
+        for trial_id, label, stored in self.news(plan):
+            if trial_id not in runs:
+                continue
+            when = _milliseconds(stored["ended"])
+            values = {**stored["values"], "seconds": stored["seconds"]}
+            tags = {"reason": stored["reason"] or "", "ended": _end(stored)}
+            client.log_batch(
+                runs[trial_id],
+                metrics=[Metric(f"{label}/{name}", v, when, 0) for name, v in values.items()],
+                params=[Param(f"{label}/{n}", str(v)) for n, v in stored["settings"].items()],
+                tags=[RunTag(f"{label}/{name}", text) for name, text in tags.items()],
+            )
+            self._told.add((trial_id, label))
 
 
 @cache
@@ -333,6 +390,8 @@ def _final_points(result: dict[str, Any]) -> list[Metric]:
     values["seconds"] = result["seconds"]
     if result["site"]:  # a trial that the study has given up ran nowhere
         values["peak_memory_mib"] = result["site"]["peak_memory_mib"]
+    if (noise := result.get("realised_noise")) is not None:
+        values["realised_noise"] = noise
     when = _milliseconds(result["ended"])
     return [Metric(name, value, when, 0) for name, value in values.items()]
 

@@ -14,7 +14,7 @@ ROOF = "study.run"  # may import anything, and nothing imports it
 SERVICES = {
     "ray": ("trainables.trainable", "study"),
     "mlflow": ("study.tracking", "analysis.runs"),
-    "optuna": ("study.search", "analysis.figures"),
+    "optuna": ("study.search", "analysis.search_figures"),
 }
 
 FILES = sorted(path.relative_to(ROOT) for name in ORDER for path in (ROOT / name).rglob("*.py"))
@@ -105,7 +105,7 @@ def test_a_wrong_import_is_found_wherever_it_stands(module: str, source: str) ->
         ("trainables.trainable", "from ray import tune"),
         ("study.tracking", "from mlflow import MlflowClient"),
         ("analysis.runs", "import mlflow\nfrom study.grid import Plan"),
-        ("analysis.figures", "import optuna"),
+        ("analysis.search_figures", "import optuna"),
         ("study.search", "import optuna"),
         ("trainables.train", "import rayon, studying"),
         ("study.runner", "from study.running import x"),

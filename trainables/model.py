@@ -1,9 +1,10 @@
 """Model: net, head, targets and loss, put together for one task."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,9 @@ from trainables.nets.net import Net
 from trainables.targets.targets import Targets
 from trainables.trial import Recipe, Trial
 
+M = TypeVar("M", bound=nn.Module)
+Trained = Callable[[Trial], dict[str, Any]]  # the final state of a finished trial's model
+
 
 @dataclass(frozen=True)
 class Out:
@@ -26,9 +30,13 @@ class Out:
     scores: Tensor  # (n, classes), float32: larger is more likely
     stages: tuple[Tensor, ...]  # each stage's feature maps (n, channels, height, width)
 
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Out":
+        """The same with every tensor changed so."""
+        stages = tuple(map(change, self.stages))
+        return Out(change(self.features), change(self.output), change(self.scores), stages)
+
     def detach(self) -> "Out":
-        stages = tuple(stage.detach() for stage in self.stages)
-        return Out(self.features.detach(), self.output.detach(), self.scores.detach(), stages)
+        return self.each(Tensor.detach)
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +51,7 @@ class Task:
     steps: int  # in an epoch
     folder: Path  # where the files of settings lie
     device: torch.device
+    trained: Trained | None = None  # None: a teacher keeps its initial weights
 
     @property
     def classes(self) -> int:
@@ -64,9 +73,20 @@ class Task:
             net = self.trial.net.build(self)
             torch.manual_seed(seed_of(self.trial.seed, f"{purpose}.head"))
             head = self.trial.head.build(self, net.features)
-        model = Model(net, head, self.trial.targets.build(self), self.trial.loss.build(self), self)
+        targets, loss = self.trial.targets.build(self), self.trial.loss.build(self)
+        return self.placed(Model(net, head, targets, loss, self))
+
+    def placed(self, module: M) -> M:
+        """The module on the device, in the recipe's memory format."""
         formats = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
-        return model.to(self.device).to(memory_format=formats[self.recipe.memory_format])
+        return module.to(self.device).to(memory_format=formats[self.recipe.memory_format])
+
+    def teacher(self, trial: Trial) -> "Model":
+        """The trained model of another trial with the same data, in evaluation mode."""
+        model = replace(self, trial=trial).model("teacher")
+        if self.trained:
+            model.load_state_dict(self.trained(trial))
+        return model.eval().requires_grad_(False)
 
 
 class Model(nn.Module):
@@ -78,8 +98,12 @@ class Model(nn.Module):
         low = task.recipe.precision == "bfloat16"
         self._autocast: dict[str, Any] = {"device_type": task.device.type, "enabled": low}
 
+    def autocast(self) -> torch.autocast:
+        """Where sums are taken in the recipe's precision."""
+        return torch.autocast(dtype=torch.bfloat16, **self._autocast)
+
     def forward(self, x: Tensor) -> Out:
-        with torch.autocast(dtype=torch.bfloat16, **self._autocast):
+        with self.autocast():
             features, stages = self.net(x)
             output = self.head(features)
         scores = self.head.scores(output).float()

@@ -21,3 +21,36 @@ KESL_CUB = Recipe(
 
 # The same, from scratch on the poster's general data sets.
 KESL_GENERAL = KESL_CUB.but(assumed=(*KESL_CUB.assumed, "lr"))
+
+# Zhang et al. (OLS), section V-A: SGD, 0.1, 300 epochs, batch 128, x0.1 after half and three
+# quarters. Nesterov's momentum, padding and flip are those of the public script.
+OLS_CIFAR = Recipe(
+    epochs=300,
+    batch_size=128,
+    lr=0.1,
+    momentum=0.9,
+    nesterov=True,
+    weight_decay=5e-4,
+    schedule="step",
+    milestones=(150, 225),
+    augment=(Use(Crop, padding=4), Use(Flip)),
+    paper="Zhang et al. 2021 (OLS), section V-A",
+    assumed=("nesterov",),
+)
+
+# The same, section V-A, on ImageNet: 256 images a batch, weight decay 1e-4, 250 epochs.
+OLS_IMAGENET = OLS_CIFAR.but(
+    epochs=250,
+    batch_size=256,
+    nesterov=False,
+    weight_decay=1e-4,
+    milestones=(75, 150, 225),
+    augment=(Use(Crop), Use(Flip)),
+    assumed=("momentum", "augment: random crops of one scale"),
+)
+
+# Zhang et al. (OLS), section V-A: 100 epochs from 0.01, x0.1 after 45 and 80.
+OLS_FINE_GRAINED = KESL_CUB.but(
+    paper="Zhang et al. 2021 (OLS), section V-A",
+    assumed=("batch_size", "momentum", "weight_decay", "augment"),
+)

@@ -6,6 +6,7 @@ trials/<id>/trial.json          the settings
             history.json        metrics of every finished epoch, with timestamps
             result.json         the end: status, history, where it ran
             model.pt, outputs.pt    final weights; final scores and labels
+            soft_labels.csv     the targets' matrix in the end; -00010 after that epoch
             epoch-00010.pt      weights of an epoch that the recipe keeps
             log.txt
 """

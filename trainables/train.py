@@ -6,7 +6,7 @@ import resource
 import socket
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +15,21 @@ import torch
 from torch import Tensor
 
 from trainables.chance import seed_of
-from trainables.data.data import Data, Split, load
+from trainables.data.data import Batch, Data, Split, load
 from trainables.data.loader import evaluation_batches, steps_of, training_batches
 from trainables.methods.method import Method
-from trainables.model import Task
+from trainables.model import Task, Trained
 from trainables.schedule import learning_rate
 from trainables.selection import RULES, Epoch
 from trainables.settings import Invalid
 from trainables.storage import Shelf, Storage
+from trainables.targets.targets import Targets
 from trainables.trial import Trial
 
 CHECKPOINT_SECONDS = 600  # an epoch longer than this is saved inside, too
 KEPT_CHECKPOINTS = 2
 OUT_OF_MEMORY = "out of GPU memory"  # the reason of a failure that is tried once more
+SNAPSHOTS = 5  # evenly spaced epochs after which learned soft labels are written
 EVALUATED_AT_ONCE = 64  # images, at least: small batches cost small nets a third of the time more
 
 Report = Callable[[Epoch], None]
@@ -66,7 +68,8 @@ def fit(
 
     A failure of the trial itself (a loss that is not finite, bad data, too little memory) is a
     result with status "failed" and a reason. Only a storage that cannot be written raises OSError.
-    With `retry`, a trial that ran out of GPU memory is trained once more.
+    With `retry`, a trial that ran out of GPU memory is trained once more. A teacher that has no
+    result yet is trained first.
     """
     shelf = storage.trial(trial.id)
     result: Result | None = shelf.read_json("result.json")
@@ -74,7 +77,7 @@ def fit(
         shelf.write_json("trial.json", trial.flat())
         shelf.write_json("site.json", {**describe(site), "begun": time.time()})
         torch.set_num_threads(site.threads)
-        result = {**_outcome(trial, shelf, site, report), "retried": retry}
+        result = {**_outcome(trial, storage, site, report), "retried": retry}
         shelf.write_json("result.json", result)
     if final(result):
         for name in shelf.names("checkpoint-*.pt"):
@@ -94,13 +97,20 @@ def fail(trial: Trial, storage: Storage, reason: str) -> None:
     shelf = storage.trial(trial.id)
     shelf.write_json("trial.json", trial.flat())
     history = shelf.read_json("history.json") or []
-    shelf.write_json("result.json", _result(reason, history, 0.0, {}))
+    shelf.write_json("result.json", _result(reason, history, 0.0, None, {}))
 
 
-def _outcome(trial: Trial, shelf: Shelf, site: Site, report: Report) -> Result:
+def _outcome(trial: Trial, storage: Storage, site: Site, report: Report) -> Result:
+    def trained(teacher: Trial) -> dict[str, Any]:
+        state: dict[str, Any] = storage.trial(teacher.id).load("model.pt", site.device)
+        return state
+
     run = None
     try:
-        run = Run(trial, shelf, site)
+        for teacher in trial.teachers():
+            if (result := fit(teacher, storage, site))["status"] == "failed":
+                raise Invalid(f"its teacher {teacher.id} failed: {result['reason']}")
+        run = Run(trial, storage.trial(trial.id), site, trained)
         run.train(report)
         reason = None
     except OSError:
@@ -112,18 +122,24 @@ def _outcome(trial: Trial, shelf: Shelf, site: Site, report: Report) -> Result:
     except Exception as error:
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    history, seconds = (run.history, run.seconds) if run else ([], 0.0)
-    return _result(reason, history, seconds, describe(site))
+    if run is None:
+        return _result(reason, [], 0.0, None, describe(site))
+    return _result(reason, run.history, run.seconds, run.realised_noise, describe(site))
 
 
 def _result(
-    reason: str | None, history: list[Epoch], seconds: float, site: dict[str, Any]
+    reason: str | None,
+    history: list[Epoch],
+    seconds: float,
+    noise: float | None,
+    site: dict[str, Any],
 ) -> Result:
     return {
         "status": "finished" if reason is None else "failed",
         "reason": reason,
         "selected": select(history) if reason is None else {},
         "history": history,
+        "realised_noise": noise,
         "seconds": seconds,
         "ended": time.time(),
         "site": site,
@@ -144,10 +160,13 @@ def select(history: list[Epoch]) -> dict[str, dict[str, float]]:
 class Run:
     """A trial being trained. Made anew at each start; all that lasts is in its checkpoint."""
 
-    def __init__(self, trial: Trial, shelf: Shelf, site: Site) -> None:
+    def __init__(
+        self, trial: Trial, shelf: Shelf, site: Site, trained: Trained | None = None
+    ) -> None:
         self.trial, self.shelf, self.site = trial, shelf, site
         self.data = load(trial.data, trial.seed, site.folder, site.device)
-        self.task = task_of(trial, self.data, site)
+        self.wrong = self.data.train.wrong
+        self.task = task_of(trial, self.data, site, trained)
         self.method: Method = trial.method.build(self.task.model(), self.task)
         self.augment = [use.build() for use in trial.recipe.augment]
         self.history: list[Epoch] = []
@@ -158,9 +177,16 @@ class Run:
         self._resume()
         self.started = self.saved = time.monotonic()
 
+    @property
+    def realised_noise(self) -> float | None:
+        """The share of training labels that are wrong; None where none was made so."""
+        split = self.data.train
+        return None if split.truth is None else len(split.flipped) / len(split)
+
     def train(self, report: Report) -> None:
         """Every epoch that is left. Raises Diverged at the end of an epoch with a bad loss."""
         recipe, steps = self.trial.recipe, self.task.steps
+        learned = type(self.method.model.targets).observe is not Targets.observe
         for epoch in range(self.step // steps, recipe.epochs):
             self._epoch(epoch)
             self.history.append(self._measure(epoch))
@@ -169,31 +195,47 @@ class Run:
             self.totals = {}
             if epoch + 1 in kept_epochs(recipe.epochs, recipe.keep):
                 self.shelf.save(f"epoch-{epoch + 1:05d}.pt", self.method.model.state_dict())
+            if learned and epoch + 1 in kept_epochs(recipe.epochs, min(SNAPSHOTS, recipe.epochs)):
+                self._write_soft_labels(f"soft_labels-{epoch + 1:05d}.csv")
             self._checkpoint()
             self.shelf.write_json("history.json", self.history)
             report(self.history[-1])
         self.shelf.save("model.pt", self.method.model.state_dict())
         self.shelf.save("outputs.pt", self._outputs())
+        self._write_soft_labels("soft_labels.csv")
+
+    def _write_soft_labels(self, name: str) -> None:
+        """The targets' matrix, if they have one."""
         soft = getattr(self.method.model.targets, "soft", None)
         if soft is not None:
-            self.shelf.write("soft_labels.csv", table_of(soft, self.data.names).encode())
+            self.shelf.write(name, table_of(soft, self.data.names).encode())
 
     def _epoch(self, epoch: int) -> None:
         trial, recipe, steps = self.trial, self.trial.recipe, self.task.steps
         first = self.step % steps
+        if first == 0:
+            self._start(epoch)
         batches = training_batches(
-            self.data, recipe.batch_size, self.augment, trial.seed, epoch, first
+            self.data, recipe.batch_size, self.augment, trial.seed, epoch, first, self.method.views
         )
         self.method.train()
         for step, batch in enumerate(batches, start=first):
             reseed(seed_of(trial.seed, "step", epoch, step), self.site.device)
-            metrics = self.method.update(batch, learning_rate(recipe, self.step, steps))
+            metrics = self.method.update(batch, self._lr(self.step))
             self.losses[step] = metrics["loss"]
             for name, value in {**metrics, "images": torch.ones_like(metrics["loss"])}.items():
                 self.totals[name] = self.totals.get(name, 0) + value * len(batch.y)
             self.step += 1
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS and step + 1 < steps:
                 self._checkpoint()
+
+    @torch.no_grad()
+    def _start(self, epoch: int) -> None:
+        self.method.eval()
+        self.method.start_epoch(epoch, lambda: self._batches(self.data.train))
+
+    def _lr(self, step: int) -> float:
+        return self.method.lr(learning_rate(self.trial.recipe, step, self.task.steps))
 
     def _measure(self, epoch: int) -> Epoch:
         broken = (~self.losses.isfinite()).nonzero()
@@ -208,7 +250,10 @@ class Run:
         for name, split in (("validation", self.data.validation), ("test", self.data.test)):
             if split is not None:
                 row |= {f"{name}.{k}": v for k, v in evaluate(self._scores(split), split.y).items()}
-        row["lr"] = learning_rate(self.trial.recipe, self.step - 1, self.task.steps)
+        if self.wrong is not None:
+            said = self._scores(self.wrong).argmax(1)
+            row["train.wrong_label_error"] = float((said != self.wrong.y).float().mean())
+        row["lr"] = self._lr(self.step - 1)
         for name, value in row.items():
             if not math.isfinite(value):  # what the epoch's last step broke, no loss has shown
                 raise Diverged(f"{name} was {value} in epoch {epoch + 1}, step {self.task.steps}")
@@ -217,9 +262,12 @@ class Run:
     @torch.no_grad()
     def _scores(self, split: Split) -> Tensor:
         self.method.eval()
+        return torch.cat([self.method.predict(batch.x) for batch in self._batches(split)])
+
+    def _batches(self, split: Split) -> Iterator[Batch]:
+        """All images of a split, in order, not augmented."""
         batch_size = max(2 * self.trial.recipe.batch_size, EVALUATED_AT_ONCE)
-        batches = evaluation_batches(self.data, split, batch_size)
-        return torch.cat([self.method.predict(batch.x) for batch in batches])
+        return evaluation_batches(self.data, split, batch_size)
 
     def _outputs(self) -> dict[str, Tensor]:
         outputs = {}
@@ -270,11 +318,19 @@ def reseed(seed: int, device: torch.device) -> None:
         torch.cuda.manual_seed(seed)
 
 
-def task_of(trial: Trial, data: Data, site: Site) -> Task:
+def task_of(trial: Trial, data: Data, site: Site, trained: Trained | None = None) -> Task:
     """What the parts of the trial are told of their training."""
-    steps = steps_of(len(data.train), trial.recipe.batch_size)
-    shape = {"channels": data.mean.shape[1], "side": data.side, "steps": steps}
-    return Task(trial, data.names, data.train.y, **shape, folder=site.folder, device=site.device)
+    return Task(
+        trial,
+        data.names,
+        data.train.y,
+        channels=data.mean.shape[1],
+        side=data.side,
+        steps=steps_of(len(data.train), trial.recipe.batch_size),
+        folder=site.folder,
+        device=site.device,
+        trained=trained,
+    )
 
 
 @torch.no_grad()

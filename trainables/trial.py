@@ -102,7 +102,11 @@ class Recipe(Record):
 
 @dataclass(frozen=True, kw_only=True)
 class Trial(Record):
-    """One training run. Trials with equal settings are one trial: one id, one result."""
+    """One training run. Trials with equal settings are one trial: one id, one result.
+
+    Each part's class may have `check_trial(trial, **settings)`, which raises Invalid for what the
+    part does not go together with.
+    """
 
     data: DataSpec
     net: Annotated[Use, Of(Net)]
@@ -112,6 +116,15 @@ class Trial(Record):
     method: Annotated[Use, Of(Method)] = Use(Method)
     recipe: Recipe
     seed: Annotated[int, Interval("[0, inf)")] = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for use in self._parts():
+            if hasattr(use.part, "check_trial"):
+                use.part.check_trial(self, **dict(use.items))
+
+    def _parts(self) -> tuple[Use, ...]:
+        return self.net, self.head, self.targets, self.loss, self.method
 
     @property
     def id(self) -> str:
@@ -157,6 +170,14 @@ class Trial(Record):
         """
         changed: Trial = _set(self, {tuple(name.split(".")): v for name, v in values.items()})
         return changed
+
+    def teachers(self) -> tuple["Trial", ...]:
+        """The trials whose trained nets this one's parts need: what their `teacher(trial)` say.
+
+        They follow from the trial's own settings and seed, and so add nothing to its id.
+        """
+        asked = [use.part.teacher(self) for use in self._parts() if hasattr(use.part, "teacher")]
+        return tuple(dict.fromkeys(asked))
 
     def uses(self) -> Iterator[Use]:
         """Every Use in the trial."""

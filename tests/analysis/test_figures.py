@@ -1,4 +1,3 @@
-import math
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -10,11 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from worlds import World, numbers, small_world
 
-from analysis import figures
+from analysis import drawing, figures
+from study.grid import percent
 
 
 def drawn(world: World, rule: str = "last") -> dict[str, Figure]:
-    return figures.draw(world.plan, world.runs(), world.histories(), world.soft(), rule)
+    return figures.draw(world.plan, world.runs(), world.histories(), world.soft(), {}, rule)
 
 
 def legend(figure: Figure) -> list[str]:
@@ -124,20 +124,6 @@ def test_several_sweeps_of_a_setting_are_told_apart(world: World) -> None:
     assert words[1] == "Knowledge, temperature 2, KnowledgeLoss"
 
 
-def test_each_distinct_matrix_is_shown_once_with_its_entropy_and_mass(world: World) -> None:
-    axes = drawn(world)["soft_labels"].axes
-    titles = [ax.get_title(loc="left") for ax in axes if ax.images]
-    assert titles == [
-        "Knowledge: decay 0.5, temperature 2, hierarchy strokes",
-        "Knowledge: decay 0.5, temperature 5, hierarchy strokes",
-    ]
-    entropy = -(0.6 * math.log(0.6) + 0.3 * math.log(0.3) + 0.1 * math.log(0.1))
-    assert [bar.get_width() for bar in axes[1].patches] == pytest.approx([entropy] * 3)
-    assert [bar.get_width() for bar in axes[2].patches] == pytest.approx([0.6] * 3)
-    sharp = -(0.9 * math.log(0.9) + 0.1 * math.log(0.1))  # a zero adds nothing
-    assert [bar.get_width() for bar in axes[4].patches] == pytest.approx([sharp] * 3)
-
-
 def test_without_anything_recorded_there_are_no_figures() -> None:
     assert drawn(replace(small_world(), past={})) == {}
 
@@ -158,7 +144,7 @@ def test_files_are_whole_and_the_same_each_time(world: World, tmp_path: Path) ->
     once, twice = tmp_path / "once", tmp_path / "twice"
     for folder in (once, twice):
         folder.mkdir()
-        figures.save(drawn(world), folder)
+        drawing.save(drawn(world), folder)
     names = sorted(path.name for path in once.iterdir())
     assert names == sorted(f"{n}.{k}" for n in drawn(world) for k in ("png", "svg"))
     for name in names:
@@ -172,8 +158,30 @@ def test_files_are_whole_and_the_same_each_time(world: World, tmp_path: Path) ->
 def test_a_name_with_dollars_is_drawn_as_it_is(world: World, tmp_path: Path) -> None:
     first, *rest = world.plan.cells
     world = world.planned(cells=(replace(first, row="$5 to $\\frac{"), *rest))
-    assert figures.save(drawn(world), tmp_path)
+    assert drawing.save(drawn(world), tmp_path)
 
 
 def test_the_worlds_histories_have_no_time(world: World) -> None:
     assert "time" not in numbers(world.past["a0"].history[0])
+
+
+def test_columns_of_the_same_trials_have_their_curves_once_and_effects_of_their_own(
+    world: World,
+) -> None:
+    metric = percent("accuracy")
+    cells = [
+        replace(cell, column=column, measure=label)
+        for column, label in (("accuracy", ""), ("PGD", "Pgd-abc"))
+        for cell in world.plan.cells
+    ]
+    columns = {**world.plan.columns, "PGD": metric}
+    world = world.planned(columns=columns, cells=tuple(cells))
+    runs = world.runs()
+    runs["Pgd-abc/accuracy"] = runs["last/test.accuracy"] / 2
+    found = figures.draw(world.plan, runs, world.histories(), world.soft(), {}, "last")
+    names = ["learning_curves_1_accuracy", "effects_test_accuracy", "effects_pgd_abc_accuracy"]
+    assert list(found) == [*names, "soft_labels"]
+    first = found["effects_pgd_abc_accuracy"].axes[0]
+    assert first.get_ylabel() == "Pgd-abc accuracy (%)"
+    assert points(first, 0) == pytest.approx(np.array([[2, 42.5], [5, 41]]))
+    assert "of the final model" in found["effects_pgd_abc_accuracy"].get_supxlabel()

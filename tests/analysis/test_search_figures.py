@@ -6,7 +6,7 @@ from typing import Any
 import optuna
 from optuna.distributions import distribution_to_json
 
-from analysis import figures
+from analysis import drawing, search_figures
 
 
 def summary(values: list[float | None]) -> dict[str, Any]:
@@ -33,16 +33,18 @@ def summary(values: list[float | None]) -> dict[str, Any]:
 
 
 def test_a_search_has_history_importance_slices_and_contour(tmp_path: Path) -> None:
-    drawn = figures.searches([summary([0.1, 0.5, None, 0.4, 0.3]), summary([0.2, 0.4])])
+    drawn = search_figures.searches([summary([0.1, 0.5, None, 0.4, 0.3]), summary([0.2, 0.4])])
     kinds = ("history", "importance", "slices", "contour")
     assert set(drawn) == {f"search_{i}_{kind}" for i in (1, 2) for kind in kinds}
     assert drawn["search_1_history"].get_suptitle() == "tuned: x (accuracy): history"
-    assert len(figures.save(drawn, tmp_path)) == 16
+    assert len(drawing.save(drawn, tmp_path)) == 16
     first = (tmp_path / "search_1_history.svg").read_bytes()
-    again = figures.searches([summary([0.1, 0.5, None, 0.4, 0.3])])
-    figures.save(again, tmp_path)
+    again = search_figures.searches([summary([0.1, 0.5, None, 0.4, 0.3])])
+    drawing.save(again, tmp_path)
     assert (tmp_path / "search_1_history.svg").read_bytes() == first
 
 
 def test_a_search_with_fewer_than_two_values_has_no_figures() -> None:
-    assert figures.searches([summary([0.5]), summary([None, None]), summary([0.5, 0.5])]) == {}
+    assert (
+        search_figures.searches([summary([0.5]), summary([None, None]), summary([0.5, 0.5])]) == {}
+    )

@@ -1,17 +1,18 @@
 import math
 from dataclasses import replace
 from io import StringIO
+from typing import Any
 
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pandas import DataFrame
+from pandas import DataFrame, Series
 from scipy import stats
 from worlds import World, history
 
 from analysis import tables
-from study.grid import Metric, percent
+from study.grid import Metric, Plan, percent
 from trainables.selection import RULES
 from trainables.settings import Invalid
 
@@ -364,3 +365,90 @@ def wide(world: World, columns: tuple[str, ...] = ("CE", "KESL")) -> World:
     ]
     metrics = {name: percent("test.accuracy") for name in columns}
     return world.planned(columns=metrics, baseline=columns[0], cells=tuple(cells))
+
+
+def measured(world: World, **changes: Any) -> tuple[Plan, DataFrame]:
+    """Row ResNet: the accuracy in one column, that of a measure of the same trials in another.
+
+    The measure is 0.5, 0.6, 0.7 over the seeds of the row and 0.4, 0.4, 0.4 of the other row.
+    """
+    rows = {"only CE": world.plan.cells[0], "T 2": world.plan.cells[1]}
+    cells = [
+        replace(cell, row=row, column=column, measure=label, published=(70.0, None))
+        for row, cell in rows.items()
+        for column, label in (("clean", ""), ("PGD", "Pgd-abc"))
+    ]
+    columns = {"clean": percent("test.accuracy"), "PGD": percent("accuracy")}
+    settings = {"Pgd-abc": {"measure": "Pgd", "eps": 8 / 255, "steps": 20}}
+    made = world.planned(columns=columns, cells=tuple(cells), measures=settings, **changes)
+    values = {"a0": 0.4, "a1": 0.4, "a2": 0.4, "b0": 0.5, "b1": 0.6, "b2": 0.7}
+    return made.plan, made.runs().assign(**{"Pgd-abc/accuracy": Series(values)})
+
+
+def test_a_measure_is_read_whatever_the_rule_and_paired_with_its_column(world: World) -> None:
+    plan, runs = measured(world)
+    for rule in RULES:
+        cells = tables.compare(plan, runs, rule).set_index(["row", "column"])
+        pgd = cells.loc["T 2", "PGD"]
+        assert (pgd["mean"], pgd["std"], pgd["n"]) == pytest.approx((60, 10, 3))
+        assert (pgd["gain"], pgd["pairs"]) == pytest.approx((20, 3))
+        assert pgd["selection"] == "final model"
+        assert cells.loc["T 2", "clean"]["selection"] == rule
+
+
+def test_the_gain_over_a_column_is_over_that_columns_own_metric(world: World) -> None:
+    plan, runs = measured(world, baseline="clean")
+    cells = tables.compare(plan, runs, "last").set_index(["row", "column"])
+    assert cells.loc["only CE", "PGD"]["gain"] == pytest.approx(40 - 82)
+
+
+def test_a_measure_that_failed_shows_its_reason_and_no_older_number(world: World) -> None:
+    plan, runs = measured(world)
+    runs["Pgd-abc/reason"] = Series({"b1": "out of GPU  memory", "b2": ""})
+    cells = tables.compare(plan, runs).set_index(["row", "column"])
+    assert cells.loc["T 2", "PGD"]["n"] == 2
+    assert cells.loc["T 2", "clean"]["n"] == 3
+    assert cells.loc["T 2", "PGD"]["failed"] == "1: out of GPU memory"
+    assert "T 2, PGD: failed: seed 1: out of GPU memory" in tables.notes(
+        plan, tables.compare(plan, runs)
+    )
+
+
+def test_a_measure_that_is_not_computed_yet_is_no_failure(world: World) -> None:
+    plan, runs = measured(world)
+    cells = tables.compare(plan, runs.drop(columns="Pgd-abc/accuracy"))
+    assert "T 2, PGD: no value yet: seed 0, 1, 2" in tables.notes(plan, cells)
+
+
+def test_the_caption_says_what_a_measure_is_and_that_no_rule_applies(world: World) -> None:
+    plan, runs = measured(world)
+    said = " ".join(tables.caption(plan, tables.compare(plan, runs, "last")))
+    assert "so that no selection rule applies. PGD: Pgd (eps 0.03137, steps 20)." in said
+    assert "selection rule: last" in said
+    plain = " ".join(tables.caption(world.plan, tables.compare(world.plan, world.runs())))
+    assert "measures:" not in plain
+
+
+def test_a_table_of_measures_alone_has_no_rule(world: World) -> None:
+    plan, runs = measured(world, scale="paper")
+    plan = replace(plan, cells=plan.cells[1::2], columns={"PGD": plan.columns["PGD"]})
+    cells = tables.compare(plan, runs, "oracle")
+    said = " ".join(tables.caption(plan, cells))
+    assert "selection rule:" not in said
+    assert "No difference" not in said
+    assert list(cells["difference"]) == pytest.approx([-30, -10])  # 40 and 60 against 70
+    assert tables.rule_of(plan, cells) == "last"
+
+
+def test_with_another_rule_than_the_papers_only_the_measures_are_compared(world: World) -> None:
+    plan, runs = measured(world, scale="paper")
+    cells = tables.compare(plan, runs, "oracle").set_index(["row", "column"])
+    assert math.isnan(cells.loc["T 2", "clean"]["difference"])
+    assert cells.loc["T 2", "PGD"]["difference"] == pytest.approx(-10)
+    said = " ".join(tables.caption(plan, cells.reset_index()))
+    assert "No difference to the published selected numbers: the paper reports by" in said
+
+
+def test_measures_have_no_say_in_the_rule_of_the_demo(world: World) -> None:
+    plan, runs = measured(world)
+    assert tables.default_rule(plan, runs) == "best_validation"

@@ -1,13 +1,58 @@
 """What the tests of studies share: a study of seconds."""
 
+import importlib
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import study.grids
+from study.grid import Grid, error
 from trainables.data.digits import Digits
+from trainables.measures.attack import Fgsm, Pgd
+from trainables.measures.ensemble import Ensemble
 from trainables.nets.resnet import CifarResNet
 from trainables.settings import Use
+from trainables.targets.smooth import Smooth
 from trainables.trial import DataSpec, Recipe, Trial
+
+
+@pytest.fixture
+def measured_grid(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Grid]:
+    """A grid found as "measured_grid": two trials that keep their epochs, shown by measures.
+
+    The last row has a measure of its own; of others it prints a number.
+    """
+    columns = {
+        "clean": error("test.accuracy"),
+        "FGSM": error("accuracy", measure=Use(Fgsm, eps=8 / 255)),
+        "3 models": error("accuracy", measure=Use(Ensemble, members=3)),
+    }
+    base = trial.but(recipe=trial.recipe.but(keep=3))
+    smooth = base.but(targets=Use(Smooth))
+    grid = Grid(
+        title="A grid of measures",
+        paper="ols",
+        table="table8",
+        columns=columns,
+        baseline="hard",
+        selection="last",
+        seeds=1,
+        demo=lambda trial: trial,
+        rows={
+            "hard": dict.fromkeys(columns, (base, 26.41)),
+            "smooth": dict.fromkeys(columns, (smooth, None)),
+            "others": {"FGSM": (None, 60.0)},
+            "smooth, PGD": {"FGSM": (smooth, None, Use(Pgd, eps=8 / 255, steps=2))},
+        },
+    )
+    (tmp_path / "grids").mkdir()
+    (tmp_path / "grids" / "measured_grid.py").touch()
+    monkeypatch.setattr(study.grids, "__path__", [*study.grids.__path__, str(tmp_path / "grids")])
+    importlib.import_module("study.grids.measured_grid").__dict__["grid"] = grid
+    yield grid
+    del sys.modules["study.grids.measured_grid"]
 
 
 @pytest.fixture

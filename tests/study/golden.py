@@ -7,6 +7,7 @@ changed default, or changed numerics without a raised PROTOCOL, shows as a chang
 from pathlib import Path
 
 from study.grid import find, grids
+from trainables.measures.measure import flat
 from trainables.settings import Invalid
 from trainables.trial import Trial
 
@@ -18,8 +19,11 @@ def golden(name: str) -> str:
     """The text of a grid at both scales."""
     lines = []
     for scale in ("demo", "paper"):
+        measures = find(name).measures(scale)
         for row, column, trial, published in find(name).at(scale):
             lines.append(f"{scale} | {row} | {column} | {published}")
+            if measure := measures.get((row, column)):
+                lines.append(f"  measure = {flat(measure)}")
             lines += described(trial.with_formats(FORMATS)) if trial else ["  published only"]
     return "\n".join(lines) + "\n"
 

@@ -1,12 +1,18 @@
 """Laying out a grid."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from study.grid import Plan, find, lay_out, study_name
-from trainables.settings import Invalid
+from study.grid import Grid, Metric, Plan, error, find, lay_out, percent, study_name
+from trainables.measures.attack import Fgsm, Pgd
+from trainables.measures.human_kl import HumanKL
+from trainables.measures.measure import label
+from trainables.settings import Invalid, Use
+from trainables.targets.smooth import Smooth
 from trainables.trial import Trial
 
 Resolve = Callable[[Trial], tuple[Trial, str | None]]
@@ -111,3 +117,59 @@ def test_a_gain_refers_to_the_baseline_of_the_same_column_or_row() -> None:
     base = by_column.baseline_of(by_column.cells[1])
     assert base is not None
     assert (base.row, base.column) == ("MobileNetV2", "Baseline")
+
+
+def test_a_cell_shows_its_own_measure_or_else_its_columns_or_the_history(
+    measured_grid: Grid,
+) -> None:
+    plan, trials = lay_out("measured_grid", "demo", 2, (), named)
+    found = {(cell.row, cell.column): cell.measure for cell in plan.cells}
+    fgsm, pgd = label(Use(Fgsm, eps=8 / 255)), label(Use(Pgd, eps=8 / 255, steps=2))
+    assert found["hard", "clean"] == ""
+    assert found["hard", "FGSM"] == found["smooth", "FGSM"] == fgsm
+    assert found["smooth, PGD", "FGSM"] == pgd
+    assert found["others", "FGSM"] == ""  # not run
+    assert len(trials) == len(plan.trials()) == 2 * 2  # columns share their trials
+    assert set(plan.measures) == set(found.values()) - {""}
+    assert plan.measures[pgd]["step"] == 2 / 255  # also what was left at its default
+
+
+def test_a_plan_with_measures_survives_json(measured_grid: Grid) -> None:
+    plan, _ = lay_out("measured_grid", "demo", 1, (), named)
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+def test_at_demo_scale_a_measure_is_its_counterpart(measured_grid: Grid) -> None:
+    column = Metric("kl", "nats", better="lower", measure=Use(HumanKL))
+    (trial, _) = next(iter(measured_grid.rows["hard"].values()))  # type: ignore[union-attr]
+    grid = replace(measured_grid, columns={"KL": column}, rows={"hard": (trial, 0.3)})
+    assert {u.name for u in grid.measures("paper").values()} == {"HumanKL"}
+    assert {u.name for u in grid.measures("demo").values()} == {"NeighbourKL"}
+
+
+def test_more_members_than_kept_epochs_are_refused_also_after_an_override(
+    measured_grid: Grid,
+) -> None:
+    with pytest.raises(Invalid, match=r"Ensemble.members = 3: must be at most recipe.keep = 2"):
+        lay_out("measured_grid", "demo", 1, ("recipe.keep=2",), named)
+
+
+def test_a_column_without_its_measures_value_is_refused_when_it_is_written() -> None:
+    with pytest.raises(Invalid, match="Pgd: value 'acuracy' is unknown: valid are accuracy"):
+        percent("acuracy", measure=Use(Pgd, eps=0.1))
+    with pytest.raises(Invalid, match=r"measure = Smooth\(\): must use a Measure"):
+        error("accuracy", measure=Use(Smooth))
+
+
+def test_an_own_measure_without_the_columns_value_is_refused(measured_grid: Grid) -> None:
+    (trial, _) = next(iter(measured_grid.rows["hard"].values()))  # type: ignore[union-attr]
+    grid = replace(measured_grid, rows={"hard": {"FGSM": (trial, None, Use(HumanKL))}})
+    with pytest.raises(Invalid, match="HumanKL: value 'accuracy' is unknown: valid are kl"):
+        grid.measures("paper")
+
+
+def test_where_a_measures_file_is_missing_the_cell_is_there_all_the_same(
+    measured_grid: Grid,
+) -> None:
+    plan, _ = lay_out("measured_grid", "demo", 1, (), named, lambda measure: None)
+    assert plan.cells[2].measure == "Ensemble(members=3)"

@@ -16,6 +16,7 @@ from study.launch import Feed, Queue, Resources, Watch
 from tests.study.troubles import Hungry, Stuck
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
+from trainables.targets.self_distilled import SelfDistilled
 from trainables.trial import Trial
 
 NOWHERE = Path("/nowhere")
@@ -186,6 +187,19 @@ def test_without_a_teacher_s_result_a_trial_is_lost_with_it(tmp_path: Path, tria
     queue.ended("teacher")
     assert taken(queue) == []
     assert queue.lost == ["teacher", "student", "next"]
+
+
+def test_the_queue_has_the_teachers_too_and_each_once(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    students = [trial.but(targets=Use(SelfDistilled), seed=seed) for seed in (0, 0, 1)]
+    teachers = [teacher for student in students for teacher in student.teachers()]
+    assert len({teacher.id for teacher in teachers}) == 2
+    finish(storage, teachers[-1].id)
+    queue = launch.queue({student.id: student for student in students}, storage)
+    assert taken(queue) == [teachers[0].id, students[-1].id]
+    finish(storage, teachers[0].id)
+    queue.ended(teachers[0].id)
+    assert taken(queue) == [students[0].id]
 
 
 class Listed:

@@ -9,8 +9,11 @@ import pytest
 
 from study import prepare
 from trainables.data.digits import Digits
+from trainables.losses.cross_entropy import CrossEntropy
+from trainables.methods.pencil import PENCIL
 from trainables.settings import Invalid, Use
 from trainables.targets.knowledge import Knowledge
+from trainables.targets.one_hot import OneHot
 from trainables.trial import Trial
 
 FORMATS = {"precision": "float32", "memory_format": "contiguous"}
@@ -46,6 +49,16 @@ def test_every_part_is_built_before_ray_starts(trial: Trial, tmp_path: Path) -> 
     prepare.check_parts([trial], tmp_path)
     with pytest.raises(Invalid, match=r"tree\.txt"):
         prepare.check_parts([trial, wrong], tmp_path)
+
+
+def test_every_method_is_built_with_its_trial(trial: Trial, tmp_path: Path) -> None:
+    recipe = trial.recipe.but(schedule="constant", milestones=(), epochs=3)
+    plain = trial.but(targets=Use(OneHot), loss=Use(CrossEntropy), recipe=recipe)
+    pencil = plain.but(method=Use(PENCIL, stage1=1, stage2=2))
+    prepare.check_parts([plain, pencil], tmp_path)
+    short = pencil.but(recipe=recipe.but(epochs=1))
+    with pytest.raises(Invalid, match=r"PENCIL.stage2 = 2.0: must be at most 1, the epochs"):
+        prepare.check_parts([pencil, short], tmp_path)
 
 
 def test_a_storage_that_is_a_file_is_refused(tmp_path: Path) -> None:

@@ -3,12 +3,18 @@
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from study.grid import Grid, Metric
 from study.lease import lease
 from study.run import main
+from trainables.data.cifar import Cifar10
+from trainables.measures.human_kl import HumanKL
+from trainables.settings import Use
 from trainables.storage import Storage
 
 GRID = ["--grid", "kesl_ablation"]
@@ -174,3 +180,34 @@ def test_the_command_is_a_script_that_needs_no_tracker_for_an_error() -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
     assert done.stderr.startswith("error: --grid 'x' is unknown")
+
+
+@pytest.mark.parametrize(
+    ("shape", "error"),
+    [
+        ((10_000, 100), "h.npy: must hold an array of shape (10000, 10), holds (10000, 100)"),
+        (None, "h.npy is missing: a file or folder is needed there"),
+    ],
+)
+def test_a_wrong_file_of_human_labels_is_found_before_any_trial(
+    shape: tuple[int, int] | None,
+    error: str,
+    measured_grid: Grid,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    if shape:
+        np.save(tmp_path / "h.npy", np.zeros(shape, np.float32))
+    measure = Use(HumanKL, file="h.npy")
+    (trial, _) = next(iter(measured_grid.rows["hard"].values()))  # type: ignore[union-attr]
+    cifar = trial.but(data=trial.data.but(source=Use(Cifar10)))
+    column = {"KL": Metric("kl", "nats", better="lower", measure=measure)}
+    grid = replace(measured_grid, columns=column, rows={"hard": (cifar, 0.3)})
+    sys.modules["study.grids.measured_grid"].__dict__["grid"] = grid
+    arguments = ["--grid", "measured_grid", "--scale", "paper", "--data-dir", str(tmp_path)]
+    arguments += ["--storage", str(tmp_path / "storage")]
+    assert main(arguments) == 2
+    said = capsys.readouterr().err
+    assert error in said
+    assert said.count("\n") == 1
+    assert not list(tmp_path.glob("storage/trials/*"))

@@ -8,8 +8,10 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from study.grid import Plan, lay_out
+from study.grid import Grid, Plan, lay_out
+from study.measured import wanted
 from study.tracking import EXPERIMENT, Tracker, check_reachable
+from trainables.measures.measure import file_of
 from trainables.settings import Invalid
 from trainables.storage import Storage
 from trainables.train import Site, fail, fit
@@ -72,6 +74,21 @@ def test_each_trial_has_one_run_with_settings_history_and_result(
         points = MlflowClient(uri).get_metric_history(run.info.run_id, "train.loss")
         told = [(e["epoch"], e["train.loss"], int(e["time"] * 1000)) for e in result["history"]]
         assert sorted((p.step, p.value, p.timestamp) for p in points) == told
+
+
+def test_the_share_of_wrong_labels_is_told_where_there_is_one(
+    recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
+) -> None:
+    assert not any("realised_noise" in run.data.metrics for run in runs(recorded[0], "trial"))
+    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    noisy = (*OVERRIDES, "data.corrupt=Symmetric(rate=0.4)")
+    plan, trials = lay_out("kesl_label_smoothing", "demo", 1, noisy, resolved)
+    fit(next(iter(trials)), storage, Site.here(Path("/nowhere")))
+    track(uri, storage, plan)
+    (run,) = runs(uri, "trial")
+    assert run.data.metrics["realised_noise"] == pytest.approx(0.4)
+    points = MlflowClient(uri).get_metric_history(run.info.run_id, "train.wrong_label_error")
+    assert [point.step for point in points] == [1, 2]
 
 
 def test_writing_twice_changes_nothing(
@@ -247,7 +264,6 @@ def test_of_two_that_create_a_run_and_then_look_no_two_are_left(
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client = MlflowClient(uri)
     experiment = client.create_experiment(EXPERIMENT)
-    found: dict[str, set[str]] = {}
     start = threading.Barrier(4)
 
     def race() -> None:
@@ -255,15 +271,13 @@ def test_of_two_that_create_a_run_and_then_look_no_two_are_left(
         tracker._experiment = experiment
         for i in range(5):
             start.wait()
-            run = tracker._only_run(client, f"tags.trial_id = 'x{i}'", {"trial_id": f"x{i}"})
-            found.setdefault(f"x{i}", set()).add(run.info.run_id)
+            tracker._only_run(client, f"tags.trial_id = 'x{i}'", {"trial_id": f"x{i}"})
 
     threads = [threading.Thread(target=race) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert {len(run_ids) for run_ids in found.values()} == {1}
     left = client.search_runs([experiment])
     assert sorted(run.data.tags["trial_id"] for run in left) == [f"x{i}" for i in range(5)]
 
@@ -297,3 +311,53 @@ def test_a_trial_that_the_study_has_given_up_has_a_run_too(tmp_path: Path) -> No
     (run,) = runs(uri, "trial")
     assert (run.info.status, run.data.tags["reason"]) == ("FAILED", "its teacher failed")
     assert run.data.tags["retried"] == "False"
+
+
+def test_measures_go_to_their_trials_run_once_with_settings_and_reason(
+    measured_grid: Grid, tmp_path: Path
+) -> None:
+    storage = Storage(tmp_path / "storage")
+    uri = f"sqlite:///{storage.root / 'mlflow.db'}"
+    plan, trials = lay_out("measured_grid", "demo", 1, (), resolved)
+    for trial in trials:
+        fit(trial, storage, Site.here(Path("/nowhere")))
+    hard = plan.trials()[0]
+    (_, fgsm), (_, ensemble) = wanted(plan.cells)[:2]
+    stored = {
+        "status": "finished",
+        "reason": None,
+        "values": {"accuracy": 0.25, "top5_accuracy": 0.5},
+        "settings": {"measure": "Fgsm", "eps": 0.5},
+        "seconds": 2.0,
+        "ended": 1_700_000_000.0,
+    }
+    storage.trial(hard).write_json(file_of(fgsm), stored)
+    failure = {**stored, "status": "failed", "reason": "out of GPU memory", "values": {}}
+    storage.trial(hard).write_json(file_of(ensemble), failure)
+    track(uri, storage, plan)
+    (before,) = (run for run in runs(uri, "trial") if run.data.tags["trial_id"] == hard)
+    assert before.data.metrics[f"{fgsm}/accuracy"] == 0.25
+    assert before.data.params[f"{fgsm}/eps"] == "0.5"
+    assert before.data.tags[f"{fgsm}/reason"] == ""
+    assert before.data.tags[f"{ensemble}/reason"] == "out of GPU memory"
+    (point,) = MlflowClient(uri).get_metric_history(before.info.run_id, f"{fgsm}/accuracy")
+    assert point.timestamp == 1_700_000_000_000
+    track(uri, storage, plan)
+    assert str(MlflowClient(uri).get_run(before.info.run_id)) == str(before)
+
+    recovered = {**stored, "ended": 1_700_000_001.0}  # after --rerun
+    storage.trial(hard).write_json(file_of(ensemble), recovered)
+    track(uri, storage, plan)
+    after = MlflowClient(uri).get_run(before.info.run_id)
+    assert after.data.tags[f"{ensemble}/reason"] == ""
+    assert after.data.metrics[f"{ensemble}/accuracy"] == 0.25
+
+
+def test_a_measure_that_mlflow_lacks_is_told(measured_grid: Grid, tmp_path: Path) -> None:
+    storage = Storage(tmp_path / "storage")
+    plan, _ = lay_out("measured_grid", "demo", 1, (), resolved)
+    trial_id, name = wanted(plan.cells)[0]
+    storage.trial(trial_id).write_json(file_of(name), {"ended": 1.0})
+    tracker = Tracker("http://127.0.0.1:9", storage, plan)
+    tracker.start()
+    assert tracker.stop() == [trial_id]

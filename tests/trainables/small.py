@@ -9,7 +9,9 @@ from torch import Tensor
 from trainables.data.augment import Crop
 from trainables.data.data import Batch
 from trainables.data.digits import NAMES, Digits
+from trainables.methods.method import Method
 from trainables.model import Out, Task
+from trainables.nets.net import Net
 from trainables.nets.resnet import CifarResNet
 from trainables.settings import Use
 from trainables.train import Site
@@ -42,6 +44,38 @@ def small_task(classes: int = 3, folder: Path = NOWHERE, names: tuple[str, ...] 
     """Images of one channel and 2 x 2 pixels; one step an epoch."""
     y = torch.arange(classes)
     return Task(small_trial(), names[:classes], y, 1, 2, 1, folder, CPU)
+
+
+class Pixels(Net):
+    """The pixels of an image of 2 x 2 are the features."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.features = 4
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return x.flatten(1), (x,)
+
+
+X = torch.tensor([[[[1.0, 0.0], [0.0, 0.0]]]])  # one pixel is lit: its weights alone are changed
+
+
+def pixel_method(
+    part: type[Method], y: list[int], settings: dict[str, Any] | None = None, **changes: Any
+) -> Any:
+    """A method over Pixels and a linear head of zero weights: three classes at 1/3 each.
+
+    `y` are the labels of the training set, `settings` the method's, `changes` the trial's. Weights
+    have no momentum and no decay.
+    """
+    plain = {"recipe.lr": 1.0, "recipe.momentum": 0.0, "recipe.weight_decay": 0.0}
+    trial = small_trial().but(net=Use(Pixels)).set(plain | changes)
+    task = Task(trial, ("a", "b", "c"), torch.tensor(y), 1, 2, 1, NOWHERE, CPU)
+    built = part(task.model(), task, **(settings or {}))
+    with torch.no_grad():
+        for weight in built.model.parameters():
+            weight.zero_()
+    return built
 
 
 def batch(y: list[int], x: Tensor | None = None) -> Batch:

@@ -27,7 +27,7 @@ from trainables.methods.method import Method
 from trainables.model import Out, Task
 from trainables.nets.net import Net
 from trainables.nets.resnet import CifarResNet
-from trainables.settings import Use, classes_of, keywords_of
+from trainables.settings import Invalid, Use, classes_of, keywords_of
 from trainables.storage import Shelf, Storage
 from trainables.targets.knowledge import Knowledge
 from trainables.targets.smooth import Smooth
@@ -41,6 +41,10 @@ FIELDS = {"net": Net, "head": Head, "targets": Targets, "loss": Loss, "method": 
 KEYWORDS: dict[str, dict[str, Any]] = {
     "CifarResNet": {"depth": 8, "width": 4},
     "Knowledge": {"hierarchy": "strokes"},
+    # As at paper scale: the demo of each has its change of stage inside three epochs.
+    "PENCIL": {"stage1": 8, "stage2": 16},
+    "Arazo": {"start": 7.5},
+    "SelfLearning": {"start": 7.5},
 }
 # What stands beside a part: by default the plain parts of small_trial.
 BESIDE: dict[str, dict[str, Use]] = {
@@ -108,7 +112,8 @@ def started(trial: Trial, path: Path) -> Run:
 
 
 def first_batch(run: Run) -> Batch:
-    return next(training_batches(run.data, 20, [], run.trial.seed, 0))
+    views = run.method.views
+    return next(training_batches(run.data, 20, [], run.trial.seed, 0, views=views))
 
 
 def bits(state: Any, name: str = "") -> dict[str, Any]:
@@ -167,6 +172,17 @@ def test_shapes_are_as_the_kinds_say_and_all_numbers_are_finite(
     assert all(x.isfinite().all() for x in (out.features, out.output, out.scores, losses))
 
 
+@pytest.mark.parametrize("part", classes_of(Targets).values(), ids=lambda part: part.__name__)
+def test_targets_are_what_they_say_of_their_mass(part: type[Targets], tmp_path: Path) -> None:
+    use = Use(part, **KEYWORDS.get(part.__name__, {}))
+    run = started(small_trial(targets=use), tmp_path)
+    batch = first_batch(run)
+    target = run.method.model.targets(batch, run.method.model(batch.x))
+    assert part.mass(**dict(use.items)) in ("distribution", "positive")
+    torch.testing.assert_close(target.sum(1), torch.ones(20))
+    assert (target.min() > 0) == (part.mass(**dict(use.items)) == "positive")
+
+
 @every_trial
 def test_the_objective_changes_no_state_and_is_the_same_again(trial: Trial, tmp_path: Path) -> None:
     run = started(trial, tmp_path)
@@ -221,7 +237,11 @@ def test_a_trial_starts_the_same_whatever_was_drawn_before(trial: Trial, tmp_pat
 
 @pytest.mark.parametrize("method", classes_of(Method).values(), ids=lambda cls: cls.__name__)
 def test_targets_observe_exactly_once_a_step(method: type[Method], tmp_path: Path) -> None:
-    use = Use(method, **KEYWORDS.get(method.__name__, {}))
+    use = Use(method, **KEYWORDS.get(method.__name__, {})).demo()
+    if "targets" in method.replaces:
+        with pytest.raises(Invalid, match=r"trial.targets = Running\(\): must be OneHot"):
+            started(small_trial(method=use, targets=Use(Running)), tmp_path)
+        return
     run = started(small_trial(method=use, targets=Use(Running)), tmp_path)
     batch = first_batch(run)
     for step in range(3):
@@ -265,7 +285,8 @@ def recorded(method: type[Method]) -> Iterator[list[Batch]]:
     update = method.update
 
     def record(self: Method, batch: Batch, lr: float) -> dict[str, Tensor]:
-        batches.append(Batch(*(getattr(batch, field.name).clone() for field in fields(Batch))))
+        held = (getattr(batch, field.name) for field in fields(Batch))
+        batches.append(Batch(*(None if x is None else x.clone() for x in held)))
         return update(self, batch, lr)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -306,6 +327,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     @cache
     def run(trial: Trial) -> Whole:
         storage = Storage(tmp_path_factory.mktemp("undisturbed"))
+        teach(trial, storage)
         with recorded(trial.method.part) as batches:
             assert fit(trial, storage, SITE)["status"] == "finished"
         return Whole(outcome(trial, storage), batches)
@@ -320,7 +342,8 @@ def test_trials_of_one_seed_see_the_same_batches_whatever_their_parts(
     plain, other = undisturbed(small_trial()).batches, undisturbed(trial).batches
     assert len(plain) == 6
     for one, two in zip(plain, other, strict=True):
-        assert_equal(vars(one), vars(two))
+        assert_equal(vars(one), {**vars(two), "other": None})
+        assert (two.other is None) == (trial.method.part.views == 1)
 
 
 def test_trials_of_other_seeds_see_other_batches(undisturbed: Undisturbed) -> None:
@@ -362,6 +385,12 @@ class Killed(KeyboardInterrupt):
     """The process's end, at this moment."""
 
 
+def teach(trial: Trial, storage: Storage) -> None:
+    """Trains the trial's teachers, so that what is counted is its own."""
+    for teacher in trial.teachers():
+        fit(teacher, storage, SITE)
+
+
 def killed_after_epoch(epoch: int, trial: Trial, storage: Storage) -> None:
     def report(row: train.Epoch) -> None:
         if row["epoch"] == epoch:
@@ -374,6 +403,7 @@ def killed_after_epoch(epoch: int, trial: Trial, storage: Storage) -> None:
 
 def killed_in_step(step: int, trial: Trial, storage: Storage) -> None:
     """Counted from 1, of the whole training; a checkpoint is made after every step."""
+    teach(trial, storage)
     update, steps = trial.method.part.update, Counter[str]()
 
     def dying(self: Method, batch: Batch, lr: float) -> dict[str, Tensor]:

@@ -13,15 +13,17 @@ from small import CPU, NOWHERE, SITE, small_trial
 from torch import Tensor, tensor
 from torch.testing import assert_close
 
+from trainables import train
 from trainables.data.data import Batch, Data, Split, load
 from trainables.data.digits import NAMES, Digits
 from trainables.data.loader import evaluation_batches
-from trainables.methods.method import Method
+from trainables.methods.method import Method, Sweep
 from trainables.model import Model
 from trainables.selection import RULES, Epoch
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.targets.knowledge import Knowledge, knowledge_soft_labels
+from trainables.targets.online import Online
 from trainables.train import Run, Site, evaluate, fit, kept_epochs, select, table_of, task_of
 from trainables.trial import Trial
 
@@ -186,6 +188,17 @@ def test_two_checkpoints_are_kept_meanwhile(storage: Storage) -> None:
     assert steps == [[2], [2, 4], [4, 6]]
 
 
+def test_soft_labels_that_are_learned_are_stored_after_evenly_spaced_epochs(
+    storage: Storage,
+) -> None:
+    learned = small_trial(targets=Use(Online))
+    fit(learned, storage, SITE)
+    names = storage.trial(learned.id).names("soft_labels-*.csv")
+    assert names == [f"soft_labels-{epoch:05d}.csv" for epoch in (1, 2, 3)]
+    last, final = (storage.trial(learned.id).read(n) for n in (names[-1], "soft_labels.csv"))
+    assert last == final
+
+
 def test_the_soft_labels_are_stored_as_a_table(storage: Storage) -> None:
     trial = small_trial(targets=Use(Knowledge, hierarchy="strokes"))
     fit(trial, storage, SITE)
@@ -273,6 +286,120 @@ def test_where_no_label_was_made_wrong_the_outputs_have_no_training_labels(
 ) -> None:
     fit(TRIAL, storage, SITE)
     assert not any("train" in k or "clean" in k for k in storage.trial(TRIAL.id).load("outputs.pt"))
+
+
+@pytest.mark.parametrize("rate", [0.4, 1.0])
+def test_where_labels_are_wrong_each_epoch_tells_how_far_they_are_learnt(
+    rate: float, storage: Storage
+) -> None:
+    trial = TRIAL.set({"data.corrupt": f"Symmetric(rate={rate})"})
+    result = fit(trial, storage, SITE)
+    assert result["realised_noise"] == rate
+    model, data = untrained(trial)
+    model.load_state_dict(storage.trial(trial.id).load("model.pt"))
+    said, split = scores(model.eval(), data, data.train).argmax(1), data.train
+    wrong = split.y != split.clean
+    error = float((said != split.y)[wrong].float().mean())
+    assert result["history"][-1]["train.wrong_label_error"] == pytest.approx(error)
+    assert "train.wrong_label_error" in result["selected"]["last"]
+
+
+def test_the_share_of_wrong_labels_is_what_came_about(storage: Storage) -> None:
+    trial = TRIAL.set({"data.corrupt": "Symmetric(rate=0.5, own_class=True)"})
+    split = load(trial.data, trial.seed, NOWHERE, CPU).train
+    realised = fit(trial, storage, SITE)["realised_noise"]
+    assert realised == len(split.flipped) / 20 < 0.5
+
+
+def test_where_a_rule_made_no_label_wrong_there_is_nothing_to_learn(storage: Storage) -> None:
+    result = fit(TRIAL.set({"data.corrupt": "Symmetric(rate=0.0)"}), storage, SITE)
+    assert (result["status"], result["realised_noise"]) == ("finished", 0)
+    assert "train.wrong_label_error" not in result["history"][-1]
+
+
+def test_without_such_a_rule_nothing_is_said_of_wrong_labels(storage: Storage) -> None:
+    result = fit(TRIAL, storage, SITE)
+    assert result["realised_noise"] is None
+    assert not any("wrong" in name for name in result["history"][-1])
+
+
+# What a method does at the start of an epoch
+
+
+class Starting(Method):
+    """Notes what it is given at the start of each epoch, and trains at a rate of its own."""
+
+    given: list[tuple[int, bool, bool]] = []  # noqa: RUF012
+    swept: list[Batch] = []  # noqa: RUF012
+    rates: list[float] = []  # noqa: RUF012
+
+    def start_epoch(self, epoch: int, sweep: Sweep) -> None:
+        super().start_epoch(epoch, sweep)
+        self.given.append((epoch, self.model.training, torch.is_grad_enabled()))
+        self.swept.extend(sweep())
+
+    def lr(self, planned: float) -> float:
+        return planned * 0.5**self.epoch
+
+    def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
+        self.rates.append(lr)
+        assert self.model.training
+        assert torch.is_grad_enabled()
+        return super().update(batch, lr)
+
+
+@pytest.fixture
+def starting() -> type[Starting]:
+    for notes in (Starting.given, Starting.swept, Starting.rates):
+        notes.clear()
+    return Starting
+
+
+def test_each_epoch_starts_once_in_evaluation_mode_without_gradient(
+    storage: Storage, starting: type[Starting]
+) -> None:
+    fit(TRIAL.but(method=Use(starting)), storage, SITE)
+    assert starting.given == [(epoch, False, False) for epoch in range(3)]
+
+
+def test_a_sweep_is_the_training_set_in_order_not_augmented(
+    storage: Storage, starting: type[Starting]
+) -> None:
+    fit(TRIAL.set({"method": Use(starting), "recipe.epochs": 1}), storage, SITE)
+    data = load(TRIAL.data, TRIAL.seed, NOWHERE, CPU)
+    (whole,) = evaluation_batches(data, data.train, 20)
+    for name in ("x", "y", "index"):
+        swept = torch.cat([getattr(batch, name) for batch in starting.swept])
+        assert swept.equal(getattr(whole, name))
+
+
+def test_the_rate_is_the_methods(storage: Storage, starting: type[Starting]) -> None:
+    history = fit(TRIAL.but(method=Use(starting)), storage, SITE)["history"]
+    assert starting.rates == [0.05, 0.05, 0.025, 0.025, 0.0125, 0.0125]
+    assert [row["lr"] for row in history] == [0.05, 0.025, 0.0125]
+
+
+def test_an_epoch_that_is_resumed_inside_does_not_start_again(
+    storage: Storage, starting: type[Starting], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(KeyboardInterrupt):
+        """After the fourth step."""
+
+    trial, update = TRIAL.but(method=Use(starting)), starting.update
+
+    def dying(self: Starting, batch: Batch, lr: float) -> dict[str, Tensor]:
+        if len(self.rates) == 3:
+            raise Killed
+        return update(self, batch, lr)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(train, "CHECKPOINT_SECONDS", -1)
+        patch.setattr(starting, "update", dying)
+        with pytest.raises(Killed):
+            fit(trial, storage, SITE)
+    fit(trial, storage, SITE)
+    assert [epoch for epoch, _, _ in starting.given] == [0, 1, 2]
+    assert starting.rates == [0.05, 0.05, 0.025, 0.025, 0.0125, 0.0125]
 
 
 def test_the_rate_that_is_told_is_that_of_the_epochs_last_step(storage: Storage) -> None:

@@ -15,6 +15,7 @@ from trainables.data.corrupt import Symmetric
 from trainables.data.digits import Digits
 from trainables.heads.linear import Linear
 from trainables.losses.cross_entropy import CrossEntropy
+from trainables.losses.distillation import Distillation
 from trainables.losses.knowledge import KnowledgeLoss
 from trainables.losses.loss import Loss
 from trainables.methods.method import Method
@@ -41,7 +42,7 @@ def refused(make: Callable[[], object]) -> str:
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
     "seed": st.integers(0, 3),
-    "data.source.turn": st.integers(0, 7),
+    "data.source.turn": st.integers(0, 15),
     "data.train_per_class": st.none() | st.integers(1, 3),
     "data.validation": st.sampled_from([-0.0, 0.0, 0.1, 0.2]),
     "data.test": st.booleans(),
@@ -49,7 +50,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "net": st.sampled_from([Use(CifarResNet), Use(CifarResNet, depth=8)]),
     "net.width": st.integers(8, 10),
     "targets": st.sampled_from([Use(OneHot), Use(Smooth), Use(Smooth, epsilon=0.2)]),
-    "loss": st.sampled_from([Use(CrossEntropy), Use(KnowledgeLoss), Use(KnowledgeLoss, alpha=0)]),
+    "loss": st.sampled_from([Use(CrossEntropy), Use(Distillation), Use(Distillation, alpha=0)]),
     "recipe.epochs": st.integers(10, 12),
     "recipe.batch_size": st.sampled_from([64, 128]),
     "recipe.lr": st.sampled_from([0.1, 1e-300, 1e300]),

@@ -11,7 +11,12 @@ from trainables.settings import Fraction, Interval, Use
 
 
 class Augment(ABC):
-    """From uint8 images to uint8 images, before normalisation."""
+    """From images to images: of uint8, before normalisation, or of float32, after it.
+
+    Those that work on normalised images come last, wherever they stand in a recipe.
+    """
+
+    normalised = False  # whether it is of the second kind
 
     @abstractmethod
     def __call__(self, x: Tensor, side: int, generator: torch.Generator) -> Tensor:

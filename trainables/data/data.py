@@ -23,6 +23,7 @@ class Batch:
     x: Tensor  # (n, channels, side, side), normalised
     y: Tensor  # (n,)
     index: Tensor  # (n,)
+    other: Tensor | None = None  # the images augmented once more, where the method asks for it
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,13 @@ class Split:
     def flipped(self) -> Tensor:
         """The places in the split of the wrong labels, ascending."""
         return (self.y != self.clean).nonzero()[:, 0]
+
+    @property
+    def wrong(self) -> "Split | None":
+        """The images with wrong labels, and these labels; None where there are none."""
+        places = self.flipped
+        rows = self.rows[places.to(self.rows.device)]
+        return Split(self.images, rows, self.y[places]) if len(places) else None
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ class ImageFolder(Source):
         test_images: Count,
         mean: tuple[Fraction, Fraction, Fraction] = (0.485, 0.456, 0.406),  # of ImageNet
         std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225),
-        turn: Annotated[int, Interval("[0, 7]")] = 3,
+        turn: Annotated[int, Interval("[0, 15]")] = 3,
     ) -> None:
         self.path, self.side, self.resize, self.fit = path, side, resize, fit
         self.classes, self.images, self.test_images = classes, images, test_images

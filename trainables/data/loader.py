@@ -23,24 +23,50 @@ def steps_of(images: int, batch_size: int) -> int:
 
 
 def training_batches(
-    data: Data, batch_size: int, augment: Sequence[Augment], seed: int, epoch: int, first: int = 0
+    data: Data,
+    batch_size: int,
+    augment: Sequence[Augment],
+    seed: int,
+    epoch: int,
+    first: int = 0,
+    views: int = 1,
 ) -> Iterator[Batch]:
-    """The batches of an epoch from step `first` on, in random order."""
+    """The batches of an epoch from step `first` on, in random order.
+
+    With two views `Batch.other` is augmented by chance of its own; `Batch.x` is as with one.
+    """
     order = torch.randperm(len(data.train), generator=generator(seed, "order", epoch))
     steps = steps_of(len(data.train), batch_size)
     places = torch.split(order.to(data.train.rows.device), batch_size)[first:steps]
     for step, (index, x) in enumerate(_gather(data.train, places), start=first):
-        chance = generator(seed, "augmentation", epoch, step)
-        for change in augment:
-            x = change(x, data.side, chance)
-        yield Batch(normalise(centre(x, data.side), data), data.train.y[index], index)
+        seen = [
+            augmented(x, data, augment, generator(seed, purpose, epoch, step))
+            for purpose in ("augmentation", "augmentation.other")[:views]
+        ]
+        yield Batch(seen[0], data.train.y[index], index, *seen[1:])
 
 
 def evaluation_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:
     """All images of a split in their own order, not augmented."""
+    for batch in pixel_batches(data, split, batch_size):
+        yield Batch(normalise(batch.x, data), batch.y, batch.index)
+
+
+def pixel_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:
+    """The same with pixels, 0 to 255, uint8, in place of what a net sees."""
     places = torch.split(torch.arange(len(split), device=split.rows.device), batch_size)
     for index, x in _gather(split, places):
-        yield Batch(normalise(centre(x, data.side), data), split.y[index], index)
+        yield Batch(centre(x, data.side), split.y[index], index)
+
+
+def augmented(x: Tensor, data: Data, augment: Sequence[Augment], chance: torch.Generator) -> Tensor:
+    """uint8 images (n, channels, height, width) as a net is shown them in training."""
+    for change in (change for change in augment if not change.normalised):
+        x = change(x, data.side, chance)
+    x = normalise(centre(x, data.side), data)
+    for change in (change for change in augment if change.normalised):
+        x = change(x, data.side, chance)
+    return x
 
 
 def normalise(x: Tensor, data: Data) -> Tensor:

@@ -1,6 +1,6 @@
 """KESL: cross-entropy to the label plus divergence from the soft label (Yuan et al., ICPR 2020)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +9,7 @@ from torch import Tensor
 from trainables.data.data import Batch
 from trainables.losses.loss import Loss
 from trainables.settings import Invalid, Suggest, Weight
+from trainables.targets.targets import Mass
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
@@ -48,6 +49,10 @@ class KnowledgeLoss(Loss):
         pair = (log_p, log_g) if self.kl == "reverse" else (log_g, log_p)
         label = F.nll_loss(log_p, batch.y, reduction="none")
         return self.alpha * label + self.beta * divergence(*pair)
+
+    @classmethod
+    def needs(cls, **settings: Any) -> Mass:
+        return "positive" if settings["kl"] == "reverse" else "distribution"
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

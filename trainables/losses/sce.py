@@ -9,6 +9,7 @@ from torch import Tensor
 from trainables.data.data import Batch
 from trainables.losses.loss import Loss
 from trainables.settings import Interval, Invalid, Suggest, Weight
+from trainables.targets.targets import Mass
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
@@ -51,6 +52,10 @@ class SymmetricCrossEntropy(Loss):
         forth = F.cross_entropy(out.scores, target, reduction="none")
         back = reverse_cross_entropy(out.scores, target, self.log_zero)
         return self.alpha * forth + self.beta * back
+
+    @classmethod
+    def needs(cls, **_: object) -> Mass:
+        return "distribution"
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -1,14 +1,19 @@
 """Method: how the weights are changed by a batch; the default is ordinary training."""
 
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from trainables.data.data import Batch
+from trainables.settings import Invalid
 
 if TYPE_CHECKING:
-    from trainables.model import Model, Task
+    from trainables.model import Model, Out, Task
+    from trainables.trial import Trial
+
+Sweep = Callable[[], Iterator[Batch]]
 
 
 class Method(nn.Module):
@@ -19,10 +24,14 @@ class Method(nn.Module):
     """
 
     nothing_to_search = "has no settings: what it trains by is the recipe"
+    # Fields of a trial that the method has its own for: another than the default would be ignored.
+    replaces: tuple[str, ...] = ()
+    views = 1  # of each image in a batch, independently augmented: 1, or 2 for Batch.other
 
     def __init__(self, model: "Model", task: "Task") -> None:
         super().__init__()
         self.model = model
+        self.epoch = 0  # the running one, counted from 0
         recipe = task.recipe
         self.optimizer = torch.optim.SGD(
             model.parameters(),
@@ -32,10 +41,34 @@ class Method(nn.Module):
             weight_decay=recipe.weight_decay,
         )
 
+    @classmethod
+    def check_trial(cls, trial: "Trial", **settings: object) -> None:
+        """Raises Invalid where the method cannot train the trial as it is written."""
+        plain = {name: default for name, _, default in trial.settings()}
+        for name in cls.replaces:
+            if (use := getattr(trial, name)) != plain[name]:
+                valid = f"{plain[name].name}: {cls.__name__} has {name} of its own"
+                raise Invalid(f"trial.{name} = {use!r}: must be {valid}")
+
+    def start_epoch(self, epoch: int, sweep: Sweep) -> None:
+        """Called before the first step of an epoch, in evaluation mode, without gradient.
+
+        `sweep()` gives the training set once, in order, not augmented. An epoch that is resumed
+        inside does not start again: what is found out here must be part of the state.
+        """
+        self.epoch = epoch
+
+    def lr(self, planned: float) -> float:
+        """The rate of a step of the running epoch, where the recipe plans another."""
+        return planned
+
     def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
         """One training step. Returns batch means by name, on the device: "loss", "accuracy"."""
         out = self.model(batch.x)
-        loss = self.model.objective(batch, out).mean()
+        return self.step(batch, out, self.model.objective(batch, out).mean(), lr)
+
+    def step(self, batch: Batch, out: "Out", loss: Tensor, lr: float) -> dict[str, Tensor]:
+        """The weights changed by the gradient of `loss`, a scalar; what `update` returns."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr
         self.optimizer.zero_grad()
@@ -56,9 +89,11 @@ class Method(nn.Module):
         return scores
 
     def get_extra_state(self) -> dict[str, Any]:
-        return {name: optimizer.state_dict() for name, optimizer in self._optimizers()}
+        optimizers = {name: optimizer.state_dict() for name, optimizer in self._optimizers()}
+        return {"epoch": self.epoch, **optimizers}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
+        self.epoch = state["epoch"]
         for name, optimizer in self._optimizers():
             optimizer.load_state_dict(state[name])
 

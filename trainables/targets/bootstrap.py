@@ -1,6 +1,6 @@
 """Bootstrapping: the label, mixed with what the net says (Reed et al. 2015, section 3.2)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,7 +8,7 @@ from torch import Tensor
 from trainables.data.data import Batch
 from trainables.settings import Fraction, Suggest
 from trainables.targets.online import mixed
-from trainables.targets.targets import Targets
+from trainables.targets.targets import Mass, Targets
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
@@ -29,6 +29,10 @@ class Bootsoft(Targets):
     def forward(self, batch: Batch, out: "Out") -> Tensor:
         scores = out.scores.detach() if self.detach else out.scores
         return mixed(batch.y, scores.softmax(1), self.beta)
+
+    @classmethod
+    def mass(cls, **settings: Any) -> Mass:
+        return "positive" if settings["beta"] < 1 else "distribution"
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

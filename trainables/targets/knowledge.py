@@ -9,7 +9,7 @@ from torch import Tensor
 from trainables.data.data import Batch
 from trainables.labels.hierarchy import edges, locate
 from trainables.settings import Interval, Positive, Suggest, Use
-from trainables.targets.targets import Targets
+from trainables.targets.targets import Mass, Targets
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
@@ -48,6 +48,10 @@ class Knowledge(Targets):
 
     def forward(self, batch: Batch, out: "Out") -> Tensor:
         return self.soft[batch.y]
+
+    @classmethod
+    def mass(cls, **_: object) -> Mass:
+        return "positive"
 
     @classmethod
     def files(cls, folder: Path, *, hierarchy: str, **_: object) -> dict[str, Path]:

@@ -1,6 +1,6 @@
 """Online label smoothing: soft labels from the net's own predictions (Zhang et al., TIP 2021)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,10 +8,11 @@ from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.settings import Count, Fraction, Invalid, Suggest, Use
-from trainables.targets.targets import Targets
+from trainables.targets.targets import Mass, Targets
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
+    from trainables.trial import Trial
 
 
 def mixed(y: Tensor, soft: Tensor, alpha: float) -> Tensor:
@@ -63,14 +64,30 @@ class Online(Targets):
     ) -> None:
         super().__init__(task)
         self.alpha, self.period, self.unit = alpha, period, unit
-        length = task.recipe.epochs * (task.steps if unit == "iterations" else 1)
-        if period > length:
-            valid = f"at most {length}, the {unit} of the whole training"
-            raise Invalid(f"{type(self).__name__}.period = {period}: must be {valid}")
+        if unit == "iterations":
+            self._check_length(period, task.recipe.epochs * task.steps, unit)
         zeros = torch.zeros(task.classes, task.classes)
         self.register_buffer("soft", normalised(zeros) if start == "uniform" else zeros)
         self.register_buffer("sums", zeros.clone())
         self.elapsed = 0  # of the period; a number of Python's, since a tensor would be waited for
+
+    @classmethod
+    def _check_length(cls, period: int, most: int, unit: str) -> None:
+        if period > most:
+            valid = f"at most {most}, the {unit} of the whole training"
+            raise Invalid(f"{cls.__name__}.period = {period}: must be {valid}")
+
+    @classmethod
+    def check_trial(cls, trial: "Trial", *, period: int, unit: str, **_: object) -> None:
+        """How many iterations there are is known with the data only."""
+        if unit == "epochs":
+            cls._check_length(period, trial.recipe.epochs, unit)
+
+    @classmethod
+    def mass(cls, **settings: Any) -> Mass:
+        if settings["alpha"] == 1:
+            return "distribution"
+        return "partial" if settings["start"] == "zero" else "positive"
 
     def forward(self, batch: Batch, out: "Out") -> Tensor:
         return mixed(batch.y, self.soft[batch.y], self.alpha)
@@ -106,5 +123,6 @@ class Online(Targets):
 
     @classmethod
     def demo(cls, use: Use) -> Use:
-        """One iteration for every 39: an epoch has 10 there, and 391 of CIFAR's at batch 128."""
-        return use.but(period=-(-use["period"] // 39)) if use["unit"] == "iterations" else use
+        """The same share of an epoch, which has 10 iterations there, and 391 on CIFAR."""
+        short = -(-use["period"] * 10 // 391)
+        return use.but(period=short) if use["unit"] == "iterations" else use

@@ -1,6 +1,6 @@
 """OLS-Single: the soft label is what the net made of one other image (Zhang et al., TIP 2021)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ from torch import Tensor
 from trainables.data.data import Batch
 from trainables.settings import Fraction, Suggest
 from trainables.targets.online import mixed
-from trainables.targets.targets import Targets
+from trainables.targets.targets import Mass, Targets
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
@@ -79,6 +79,10 @@ class OnlineSingle(Targets):
 
     def end_epoch(self) -> None:
         self.stored.copy_(self.latest)
+
+    @classmethod
+    def mass(cls, **settings: Any) -> Mass:
+        return "positive" if settings["alpha"] < 1 else "distribution"
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

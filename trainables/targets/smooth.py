@@ -1,13 +1,13 @@
 """Label smoothing (Szegedy et al. 2016, section 7; `ols` equation 2)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.settings import Fraction, Suggest
-from trainables.targets.targets import Targets
+from trainables.targets.targets import Mass, Targets
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
@@ -27,6 +27,10 @@ class Smooth(Targets):
 
     def forward(self, batch: Batch, out: "Out") -> Tensor:
         return smooth(batch.y, self.task.classes, self.epsilon)
+
+    @classmethod
+    def mass(cls, **settings: Any) -> Mass:
+        return "positive" if settings["epsilon"] > 0 else "distribution"
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Targets: what the network should emit for an image."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from torch import Tensor, nn
 
@@ -9,6 +9,11 @@ from trainables.data.data import Batch
 
 if TYPE_CHECKING:
     from trainables.model import Out, Task
+
+
+# Which targets there may be: some that sum to less than 1, distributions with zeros, or such alone
+# that give every class some probability, so that its logarithm is finite.
+Mass = Literal["partial", "distribution", "positive"]
 
 
 class Targets(nn.Module, ABC):
@@ -21,6 +26,11 @@ class Targets(nn.Module, ABC):
     @abstractmethod
     def forward(self, batch: Batch, out: "Out") -> Tensor:
         """(n, ...); changes no state."""
+
+    @classmethod
+    def mass(cls, **settings: Any) -> Mass:
+        """What a loss may rely on, by the settings."""
+        return "distribution"
 
     def observe(self, batch: Batch, out: "Out") -> None:
         """Called exactly once a training step, without gradient: where statistics may change."""

@@ -153,6 +153,16 @@ def test_wrong_training_labels_are_as_many_as_asked_for_and_known() -> None:
     assert len(wrong) == round(0.3 * len(train))
 
 
+def test_the_images_with_wrong_labels_are_a_split_of_their_own() -> None:
+    train = noisy(rate=0.3).train
+    wrong, places = train.wrong, (train.y != train.clean).nonzero()[:, 0]
+    assert wrong is not None
+    assert wrong.rows.equal(train.rows[places])
+    assert wrong.y.equal(train.y[places])
+    assert digits().train.wrong is None
+    assert noisy(rate=0).train.wrong is None
+
+
 def test_the_share_is_that_of_the_images_that_are_left() -> None:
     data = digits(train_per_class=5, corrupt=(Use(Symmetric, rate=0.4),))
     assert len(data.train.flipped) == 20

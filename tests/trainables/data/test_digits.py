@@ -35,13 +35,14 @@ def test_the_test_set_never_changes() -> None:
     assert load("test")[1][:12].tolist() == [4, 3, 2, 8, 1, 1, 2, 7, 3, 1, 9, 6]
 
 
-def test_the_eight_turns_are_eight_data_sets_of_the_same_images_and_labels() -> None:
+def test_the_sixteen_turns_are_sixteen_data_sets_of_the_same_images_and_labels() -> None:
     x, y = load("test")
-    variants = [load("test", turn) for turn in range(8)]
-    assert len({tuple(v.flatten().tolist()) for v, _ in variants}) == 8
+    variants = [load("test", turn) for turn in range(16)]
+    assert len({tuple(v.flatten().tolist()) for v, _ in variants}) == 16
     for turn, (turned, labels) in enumerate(variants):
         back = turned.rot90(-(turn % 4), (2, 3))
-        assert torch.equal(back.flip(3) if turn >= 4 else back, x)
+        back = back.flip(3) if turn % 8 >= 4 else back
+        assert torch.equal(255 - back if turn >= 8 else back, x)
         assert torch.equal(labels, y)
 
 
@@ -52,10 +53,15 @@ def test_pixels_have_the_mean_and_deviation_that_are_taken_out() -> None:
     assert float(x.std()) == pytest.approx(std, abs=5e-4)
 
 
-def test_a_ninth_turn_is_refused() -> None:
-    with pytest.raises(Invalid, match=r"Digits.turn = 8: must lie in \[0, 7\]"):
-        Use(Digits, turn=8)
+def test_a_seventeenth_turn_is_refused() -> None:
+    with pytest.raises(Invalid, match=r"Digits.turn = 16: must lie in \[0, 15\]"):
+        Use(Digits, turn=16)
 
 
 def test_the_digits_are_their_own_counterpart() -> None:
     assert Use(Digits, turn=5).demo() == Use(Digits, turn=5)
+
+
+def test_dark_on_bright_the_mean_is_what_is_left() -> None:
+    (mean,), (std,) = Use(Digits, turn=8).build().normalisation
+    assert (mean, std) == (pytest.approx(1 - 0.305), 0.376)

@@ -73,6 +73,31 @@ def test_the_order_differs_between_epochs_and_seeds_and_is_the_same_for_the_same
     assert order(training_batches(d, 10, BOTH, 0, 0)) == orders[0]
 
 
+def test_a_second_view_is_augmented_anew_and_leaves_the_first_as_it_is() -> None:
+    d = data(pixels(64))
+    alone, both = (list(training_batches(d, 10, BOTH, 0, 0, views=n)) for n in (1, 2))
+    assert_same(alone, both)
+    assert all(batch.other is None for batch in alone)
+    others = [batch.other for batch in both if batch.other is not None]
+    assert len(others) == len(both)
+    for batch, other in zip(both, others, strict=True):
+        assert other.shape == batch.x.shape
+        assert not other.equal(batch.x)
+    for batch in training_batches(d, 10, [], 0, 0, views=2):
+        assert batch.other is not None
+        assert_close(batch.other, batch.x)
+
+
+def test_a_run_that_resumes_has_the_second_views_it_would_have_had() -> None:
+    d = data(pixels(64))
+    whole = list(training_batches(d, 9, BOTH, 3, 5, views=2))
+    for batch, again in zip(
+        whole[2:], training_batches(d, 9, BOTH, 3, 5, first=2, views=2), strict=True
+    ):
+        assert batch.other is not None
+        assert_close(batch.other, again.other, rtol=0, atol=0)
+
+
 def test_augmentation_differs_between_steps_and_epochs() -> None:
     same = pixels(1).expand(64, 3, 8, 8).contiguous()
     first, second = list(training_batches(data(same), 16, BOTH, 0, 0))

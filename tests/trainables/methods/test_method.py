@@ -1,32 +1,21 @@
+import re
 from copy import deepcopy
 from math import log
 from typing import Any
 
 import pytest
 import torch
-from small import NOWHERE, batch, small_trial
+from small import X, batch, pixel_method, small_trial
 from torch import Tensor, tensor
 from torch.testing import assert_close
 
 from trainables.data.data import Batch
+from trainables.losses.sce import SymmetricCrossEntropy
 from trainables.methods.method import Method
 from trainables.model import Model, Out, Task
-from trainables.nets.net import Net
-from trainables.settings import Use
+from trainables.settings import Invalid, Use
 from trainables.targets.one_hot import OneHot
-
-X = tensor([[[[1.0, 0.0], [0.0, 0.0]]]])  # one pixel is lit: its weights alone are changed
-
-
-class Pixels(Net):
-    """The pixels are the features."""
-
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
-        self.features = 4
-
-    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        return x.flatten(1), (x,)
+from trainables.targets.smooth import Smooth
 
 
 class Diary(OneHot):
@@ -53,15 +42,8 @@ class Double(Method):
 
 
 def method(part: type[Method] = Method, **recipe: Any) -> Method:
-    """One that starts from zero weights: three classes at 1/3 each. No momentum, no decay."""
-    settings = {"lr": 1.0, "momentum": 0.0, "weight_decay": 0.0, **recipe}
-    trial = small_trial().but(net=Use(Pixels), targets=Use(Diary))
-    trial = trial.set({f"recipe.{name}": value for name, value in settings.items()})
-    task = Task(trial, ("a", "b", "c"), torch.arange(3), 1, 2, 1, NOWHERE, torch.device("cpu"))
-    built = part(task.model(), task)
-    with torch.no_grad():
-        for weight in built.model.parameters():
-            weight.zero_()
+    settings = {f"recipe.{name}": value for name, value in recipe.items()}
+    built: Method = pixel_method(part, [0, 1, 2], targets=Use(Diary), **settings)
     return built
 
 
@@ -133,6 +115,37 @@ def test_the_state_holds_weights_and_momentum_so_that_another_goes_on_the_same()
     for built in (one, other):
         built.update(batch([2], X), lr=0.3)
     assert torch.equal(lit(one), lit(other))
+
+
+def test_the_state_holds_the_epoch_but_not_the_rate() -> None:
+    one, other = method(), method()
+    one.start_epoch(3, lambda: iter([]))
+    other.load_state_dict(one.state_dict())
+    assert other.epoch == 3
+    assert other.lr(0.25) == 0.25
+
+
+class Own(Method):
+    """Has targets and a loss of its own."""
+
+    replaces = ("targets", "loss")
+
+
+@pytest.mark.parametrize(
+    ("part", "line"),
+    [
+        ({"targets": Use(Smooth)}, "trial.targets = Smooth(): must be OneHot: Own has targets of"),
+        (
+            {"loss": Use(SymmetricCrossEntropy)},
+            "trial.loss = SymmetricCrossEntropy(): must be CrossEntropy: Own has loss of its own",
+        ),
+    ],
+)
+def test_parts_that_a_method_would_ignore_are_refused(part: dict[str, Use], line: str) -> None:
+    with pytest.raises(Invalid, match=re.escape(line)):
+        small_trial(method=Use(Own), **part)
+    assert small_trial(**part).method == Use(Method)
+    assert small_trial(method=Use(Own)).method == Use(Own)
 
 
 def test_the_state_of_every_optimizer_is_kept() -> None:

@@ -159,6 +159,14 @@ def test_a_period_longer_than_the_training_is_refused(
         started(period)
 
 
+def test_a_period_of_epochs_is_refused_when_the_trial_is_written() -> None:
+    with pytest.raises(Invalid, match=r"^Online.period = 4: must be at most 3, the epochs"):
+        small_trial(targets=Use(Online, period=4))
+    longer = small_trial(**{"recipe.epochs": 4, "targets": Use(Online, period=4)})
+    with pytest.raises(Invalid, match=r"^Online.period = 4: must be at most 3, the epochs"):
+        longer.set({"recipe.epochs": 3})
+
+
 @pytest.mark.parametrize("setting", [{"alpha": 1.1}, {"alpha": -0.1}, {"period": 0}])
 def test_alpha_is_a_share_and_the_period_at_least_one(setting: dict[str, Any]) -> None:
     with pytest.raises(Invalid, match=r"Online.(alpha|period) = .*: must lie in"):

@@ -1,0 +1,73 @@
+"""Figures of searches: history, importance, slices, contour, all by Optuna."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import optuna
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from optuna.distributions import json_to_distribution
+from optuna.importance import FanovaImportanceEvaluator
+
+optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+
+def searches(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
+    """History, importance, slices and a contour of each search, by file name.
+
+    `summaries` as study.search.summary gives them. The contour is of the two settings of most
+    importance. A search with fewer than two values has none of them.
+    """
+    figures: dict[str, Figure] = {}
+    for i, summary in enumerate(summaries, start=1):
+        study = _study(summary)
+        values = {trial.value for trial in study.trials if trial.value is not None}
+        if len(values) > 1:
+            for name, figure in _search(study).items():
+                figure.suptitle(f"{summary['label']} ({summary['column']}): {name}")
+                figures[f"search_{i}_{name}"] = figure
+    return figures
+
+
+def _study(summary: Mapping[str, Any]) -> optuna.Study:
+    study = optuna.create_study(direction="maximize")
+    for point in summary["points"]:
+        if point["repeats"] is None and point["state"] in ("complete", "fail"):
+            ranges = point["distributions"].items()
+            study.add_trial(
+                optuna.trial.create_trial(
+                    state=optuna.trial.TrialState[point["state"].upper()],
+                    value=point["value"],
+                    params=point["params"],
+                    distributions={name: json_to_distribution(text) for name, text in ranges},
+                )
+            )
+    return study
+
+
+def _search(study: optuna.Study) -> dict[str, Figure]:
+    plot = optuna.visualization.matplotlib
+    with warnings.catch_warnings(), plt.ioff():
+        warnings.simplefilter("ignore")  # Optuna calls all of them experimental
+        evaluator = FanovaImportanceEvaluator(seed=0)
+        important = optuna.importance.get_param_importances(study, evaluator=evaluator)
+        drawn: dict[str, Any] = {"history": plot.plot_optimization_history(study)}
+        if important:
+            drawn["importance"] = plot.plot_param_importances(study, evaluator=evaluator)
+            drawn["slices"] = plot.plot_slice(study)
+        if len(important) > 1:
+            drawn["contour"] = plot.plot_contour(study, params=list(important)[:2])
+    figures = {name: _figure_of(axes) for name, axes in drawn.items()}
+    for figure in figures.values():
+        for ax in figure.axes:
+            ax.set_title("", loc="left")
+        plt.close(figure)
+    return figures
+
+
+def _figure_of(axes: Any) -> Figure:
+    """The figure of one or several axes."""
+    figure: Figure = np.asarray(axes).flat[0].figure
+    return figure

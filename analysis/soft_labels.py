@@ -1,0 +1,152 @@
+"""Figures of soft labels: the matrices as heat maps, with entropies and true classes' masses."""
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.ticker import MaxNLocator
+from pandas import DataFrame
+
+from analysis.drawing import COLOURS, GREY, distinct, empty_figure, is_number, style
+from study.grid import Cell, Plan
+
+BESIDE: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8}  # a heat map
+NAMED_CLASSES = 30  # with more, the names do not fit beside a heat map
+
+
+def soft_labels(plan: Plan, soft: Mapping[str, DataFrame]) -> Figure | None:
+    """Each distinct matrix as a heat map, with its classes' entropies and true classes' masses.
+
+    Of a row whose seeds have different matrices, the first seed's is shown.
+    """
+    matrices = _matrices(plan, soft)
+    if not matrices:
+        return None
+    with style():
+        figure = empty_figure(7.2, 1.1 + 2.3 * len(matrices), plan, None)
+        heights = [*[1.0] * len(matrices), 0.05]
+        grid = figure.add_gridspec(
+            len(heights), 3, width_ratios=(1.15, 1, 1), height_ratios=heights
+        )
+        norm = PowerNorm(0.5, 0, max(float(frame.to_numpy().max()) for frame in matrices.values()))
+        for i, (title, frame) in enumerate(matrices.items()):
+            line = [figure.add_subplot(grid[i, j]) for j in range(3)]
+            image = _soft_label_line(line, title, frame, norm, last=i + 1 == len(matrices))
+        bar = figure.colorbar(image, cax=figure.add_subplot(grid[-1, 0]), orientation="horizontal")
+        bar.set_label("probability (square-root scale)")
+        bar.outline.set_visible(False)
+        return figure
+
+
+def soft_labels_over_training(
+    plan: Plan, over_training: Mapping[str, Mapping[int, DataFrame]]
+) -> Figure | None:
+    """A line of heat maps a row with learned soft labels: after each of some epochs.
+
+    `over_training`: matrices by trial id and epoch. Rows of the same trials are one line.
+    """
+    lines: dict[str, Mapping[int, DataFrame]] = {}
+    for cell in distinct(plan.cells):
+        label = cell.row if len(plan.columns) == 1 else f"{cell.row}, {cell.column}"
+        for trial_id in cell.trials.values():
+            if trial_id and over_training.get(trial_id):
+                lines.setdefault(label, over_training[trial_id])
+    if not lines:
+        return None
+    columns = max(map(len, lines.values()))
+    frames = [frame for found in lines.values() for frame in found.values()]
+    norm = PowerNorm(0.5, 0, max(float(frame.to_numpy().max()) for frame in frames))
+    with style():
+        figure = empty_figure(7.2, 1.2 + 1.5 * len(lines), plan, None)
+        axes = figure.subplots(len(lines), columns, squeeze=False)
+        for ax in axes.flat:
+            ax.set_axis_off()
+        for line, (label, found) in zip(axes, lines.items(), strict=True):
+            for ax, (epoch, frame) in zip(line, found.items(), strict=False):
+                image = ax.imshow(
+                    frame.to_numpy(dtype=float), cmap="Blues", norm=norm, interpolation="nearest"
+                )
+                ax.set_title(f"epoch {epoch}", fontweight="normal", loc="center")
+            line[0].text(-0.08, 0.5, label, transform=line[0].transAxes, rotation=90, **BESIDE)
+        bar = figure.colorbar(image, ax=axes, orientation="horizontal", aspect=60, shrink=0.6)
+        bar.set_label("probability (square-root scale)")
+        bar.outline.set_visible(False)
+        return figure
+
+
+def _matrices(plan: Plan, soft: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
+    """The distinct matrices by their titles, in the order of the table."""
+    seen: dict[str, DataFrame] = {}
+    titled: dict[str, DataFrame] = {}
+    for cell in distinct(plan.cells):
+        first = next((i for i in cell.trials.values() if i in soft), None)
+        if first is None:
+            continue
+        frame = soft[first]
+        content = frame.to_numpy().round(9)
+        key = hashlib.sha256(content.tobytes() + "\n".join(frame.columns).encode()).hexdigest()
+        if key not in seen:
+            seen[key] = frame
+            title = _targets(cell)
+            titled[title if title not in titled else f"{title} ({cell.row})"] = frame
+    return titled
+
+
+def _targets(cell: Cell) -> str:
+    settings = {
+        name.removeprefix("targets."): value
+        for name, value in cell.settings.items()
+        if name.startswith("targets.") and not name.endswith(".sha256")
+    }
+    words = [f"{k} {v:g}" if is_number(v) else f"{k} {v}" for k, v in settings.items()]
+    return (
+        f"{cell.settings['targets']}: {', '.join(words)}"
+        if words
+        else str(cell.settings["targets"])
+    )
+
+
+def _soft_label_line(
+    axes: Sequence[Axes], title: str, frame: DataFrame, norm: PowerNorm, last: bool
+) -> AxesImage:
+    """Heat map, entropies, masses; the three share the classes, and all lines the scales."""
+    heat, entropies, masses = axes
+    values = frame.to_numpy(dtype=float)
+    classes = np.arange(len(values))
+    image = heat.imshow(values, cmap="Blues", norm=norm, interpolation="nearest")
+    heat.set_title(title, pad=18)  # above the titles beside it
+    heat.grid(False)
+    if len(values) <= NAMED_CLASSES:
+        heat.set_yticks(classes, [str(name) for name in frame.columns], fontsize=7)
+        heat.set_xticks([])
+    else:
+        heat.set_ylabel("class")
+    for spine in heat.spines.values():
+        spine.set(visible=True, color=GREY, linewidth=0.5)
+    uniform = math.log(len(values))
+    entropies.axvline(uniform, color=GREY, linestyle=(0, (4, 3)), linewidth=1)
+    columns = (
+        (entropies, _entropy(values), COLOURS[1], uniform, "entropy (nats; dashed: uniform)"),
+        (masses, np.diag(values), COLOURS[2], 1.0, "mass of the true class"),
+    )
+    for ax, numbers, colour, most, name in columns:
+        ax.barh(classes, numbers, height=0.8, color=colour)
+        ax.set_title(f"mean {numbers.mean():.2f}", fontweight="normal")
+        ax.set(xlim=(0, 1.04 * most), ylim=heat.get_ylim(), yticks=[])
+        ax.grid(axis="y", visible=False)
+        ax.xaxis.set_major_locator(MaxNLocator(4))
+        ax.tick_params(labelbottom=last)
+        ax.set_xlabel(name if last else "")
+    return image
+
+
+def _entropy(distributions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Of each row, in nats."""
+    logs = np.log(distributions, out=np.zeros_like(distributions), where=distributions > 0)
+    return np.asarray(-(distributions * logs).sum(axis=1))

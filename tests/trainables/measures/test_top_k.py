@@ -1,0 +1,35 @@
+import pytest
+from torch import tensor
+
+from tests.trainables.measures.conftest import TRIAL
+from trainables.measures.measure import Finished
+from trainables.measures.top_k import TopK, accuracies, top_k
+from trainables.settings import Invalid
+
+SCORES = tensor([[3.0, 2.0, 1.0], [1.0, 3.0, 2.0], [1.0, 2.0, 3.0], [1.0, 2.0, 3.0]])
+
+
+def test_the_share_of_labels_among_the_k_highest() -> None:
+    y = tensor([0, 2, 1, 0])  # ranks 1, 2, 2, 3
+    assert [top_k(SCORES, y, k) for k in (1, 2, 3)] == [0.25, 0.75, 1.0]
+
+
+def test_of_equal_scores_the_lower_class_comes_first() -> None:
+    equal = tensor([[1.0, 1.0, 1.0]])
+    assert [top_k(equal, tensor([1]), k) for k in (1, 2)] == [0.0, 1.0]
+
+
+def test_with_fewer_than_five_classes_all_are_among_the_top_five() -> None:
+    assert accuracies(SCORES, tensor([0, 2, 1, 0])) == {"accuracy": 0.25, "top5_accuracy": 1.0}
+
+
+def test_top_1_is_the_accuracy_of_the_last_epoch(finished: Finished) -> None:
+    result = finished.shelf.read_json("result.json")
+    expected = result["selected"]["last"]["test.accuracy"]
+    assert TopK(k=1)(finished)["accuracy"] == pytest.approx(expected, abs=1e-6)
+    assert TopK(k=1)(finished)["accuracy"] <= TopK(k=5)(finished)["accuracy"] <= 1
+
+
+def test_more_than_there_are_classes_is_refused() -> None:
+    with pytest.raises(Invalid, match=r"TopK.k = 11: must be at most 10"):
+        TopK.suits(TRIAL, k=11)

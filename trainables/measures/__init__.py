@@ -1,0 +1,1 @@
+"""Measures: what is computed of a finished trial, one a file."""

@@ -1,0 +1,50 @@
+"""Tf-KD reg: a teacher made by hand, right with probability a (Yuan et al. 2020; `ols` eq. 9)."""
+
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import torch
+from torch import Tensor
+
+from trainables.data.data import Batch
+from trainables.settings import Interval, Suggest
+from trainables.targets.targets import Mass, Targets
+
+if TYPE_CHECKING:
+    from trainables.model import Out, Task
+
+
+def virtual_teacher(y: Tensor, classes: int, correct: float) -> Tensor:
+    """Distributions (n, classes): `correct` at the label, the others share the rest."""
+    rest = torch.full((len(y), classes), (1 - correct) / (classes - 1), device=y.device)
+    return rest.scatter(1, y[:, None], correct)
+
+
+class TeacherFree(Targets):
+    """The label, with `correct` (the paper's a, at least 0.9) of the probability.
+
+    `logits`: what the loss's temperature divides. "log" softens the distribution, as in the paper;
+    "probabilities" takes the distribution itself for logits, as the public code does, which at
+    temperature 20 leaves next to nothing but the uniform distribution.
+    """
+
+    def __init__(
+        self,
+        task: "Task",
+        *,
+        correct: Annotated[float, Interval("(0, 1)")] = 0.99,
+        logits: Literal["log", "probabilities"] = "log",
+    ) -> None:
+        super().__init__(task)
+        self.correct, self.logits = correct, logits
+
+    def forward(self, batch: Batch, out: "Out") -> Tensor:
+        teacher = virtual_teacher(batch.y, self.task.classes, self.correct)
+        return teacher if self.logits == "log" else teacher.softmax(1)
+
+    @classmethod
+    def mass(cls, **_: object) -> Mass:
+        return "positive"
+
+    @classmethod
+    def suggest(cls, trial: Suggest) -> dict[str, object]:
+        return {"correct": trial.suggest_float("correct", 0.9, 0.999)}
