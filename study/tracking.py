@@ -165,7 +165,7 @@ class Tracker:
         client.log_dict(self._parent, self.plan.to_json(), "plan.json")
         wanted = set(self.plan.trials())
         self._runs, self._states, self._settings, self._ended = {}, {}, {}, {}
-        self._settled = set()
+        self._settled, self._killed = set(), set()
         for run in _each_once(client, self._search(client, "tags.kind = 'trial'")):
             trial_id = run.data.tags["trial_id"]
             self._note(trial_id, run)  # of all: a search may ask for any
@@ -179,7 +179,7 @@ class Tracker:
         self._states[trial_id] = run.info.status
         self._settings[trial_id] = len(run.data.params)
         self._measures.note(trial_id, run.data.tags)
-        if run.data.tags["status"] == "pruned":
+        if run.data.tags.get("status") == "pruned":
             self._killed.add(trial_id)
         if "ended" in run.data.tags:
             self._ended[trial_id] = run.data.tags["ended"]
