@@ -179,7 +179,7 @@ class Tracker:
         self._states[trial_id] = run.info.status
         self._settings[trial_id] = len(run.data.params)
         self._measures.note(trial_id, run.data.tags)
-        if run.data.tags["status"] == "pruned":
+        if run.data.tags.get("status") == "pruned":
             self._killed.add(trial_id)
         if "ended" in run.data.tags:
             self._ended[trial_id] = run.data.tags["ended"]
