@@ -19,12 +19,19 @@ os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
 
 import ray
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.search import Searcher
 
 from trainables.settings import Invalid
 from trainables.storage import Storage
 from trainables.trainable import trainable
 from trainables.trial import Trial
+
+# Tune would hand the driver's AWS keys to its workers in a form that Ray writes to its logs. Every
+# node finds its own.
+class_cache.ENV_VARS_TO_PROPAGATE = {
+    name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
+}
 
 WORKER_LOSSES = 10  # so many lost workers a trial survives
 
