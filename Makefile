@@ -23,6 +23,9 @@ test: setup  ## the default tests: under five minutes on two cores
 slow: setup  ## the tests that are left out by default, but for those on a cluster or a GPU
 	$(BIN)/pytest -m 'slow or browser'
 
+hosts: setup  ## a cluster on three hosts made of namespaces, and on a stand-in of AWS
+	$(BIN)/pytest -m cluster
+
 demo: setup  ## the main job on embedded data
 	$(BIN)/python study/run.py --grid kesl_ablation
 
@@ -30,4 +33,4 @@ bench: setup  ## throughput and overhead, as ratios
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/overhead.py --repeats 1
 
-.PHONY: help setup lint test slow demo bench
+.PHONY: help setup lint test slow hosts demo bench

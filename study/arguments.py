@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import psutil
 import torch
 
+from study import address
 from study.grid import Cell, Plan, find, lay_out
 from study.space import Shared, searches_of
 from trainables.formats import formats_of
@@ -52,10 +53,13 @@ def parser() -> Parser:
     mode.add_argument("--rerun", choices=("all", "failed"), help="train the selected cells again")
     data = Path(os.environ.get("STUDY_DATA_DIR", HOME / "data"))
     add("--data-dir", type=Path, default=data, help=f"data sets, weights, taxonomies ({data})")
-    storage = f"trials and their results: a folder or s3://bucket/prefix ({HOME})"
-    add("--storage", type=_storage, default=Storage(HOME), metavar="FOLDER|URL", help=storage)
-    add("--tracking-uri", help="MLflow's (default: sqlite:///<storage>/mlflow.db)")
-    add("--address", help="host:port of a Ray cluster (default: a new one on this machine)")
+    storage = os.environ.get("STUDY_STORAGE", str(HOME))
+    where = f"trials and their results: a folder or s3://bucket/prefix ({storage})"
+    add("--storage", type=_storage, default=storage, metavar="FOLDER|URL", help=where)
+    tracking = "MLflow's (default: MLFLOW_TRACKING_URI, or sqlite:///<storage>/mlflow.db)"
+    add("--tracking-uri", default=os.environ.get("MLFLOW_TRACKING_URI"), help=tracking)
+    cluster = "host:port of a Ray cluster, or auto (default: RAY_ADDRESS, or a new one here)"
+    add("--address", default=address.default(), help=cluster)
     tune = p.add_argument_group("search", "tune each row, and add the winners to the table")
     add_tuning = tune.add_argument
     add_tuning("--search", type=_natural, metavar="POINTS", help="so many configurations a search")
@@ -67,11 +71,21 @@ def parser() -> Parser:
     )
     add_tuning("--search-seeds", type=_natural, default=1, help="averaged for a point; default: 1")
     add_tuning("--sampler", choices=("tpe", "random", "gp"), default="tpe", help="default: tpe")
+    add_tuning(
+        "--pruner",
+        choices=("none", "median", "asha", "hyperband"),
+        default="none",
+        help="ends poor configurations early; default: none",
+    )
     add_tuning("--search-seed", type=int, default=0, help="the sampler's; another starts anew")
-    add_tuning("--search-storage", metavar="URL", help="default: sqlite:///<storage>/optuna.db")
+    database = "default: STUDY_SEARCH_STORAGE, or sqlite:///<storage>/optuna.db"
+    url = os.environ.get("STUDY_SEARCH_STORAGE")
+    add_tuning("--search-storage", metavar="URL", default=url, help=database)
     add("--cpus-per-trial", type=_positive, default=1.0, help="default: 1")
     add("--gpus-per-trial", type=_positive, help="may be a fraction (default: 1 if there are any)")
     add("--max-concurrent", type=_natural, metavar="N", help="trials at once (default: what fits)")
+    stall = "end a trial without a finished epoch for so long; default: 720"
+    add("--stall-limit", type=_positive, default=720.0, metavar="MINUTES", help=stall)
     return p
 
 
@@ -153,7 +167,9 @@ def wanted_searches(args: argparse.Namespace) -> list[Shared]:
 def search_options(args: argparse.Namespace) -> "Options":
     from study import search
 
-    return search.Options(args.search, args.search_seeds, args.sampler, args.search_seed)
+    return search.Options(
+        args.search, args.search_seeds, args.sampler, args.search_seed, args.pruner
+    )
 
 
 def told(what: Shared) -> str:
@@ -169,7 +185,11 @@ def seeds_of(args: argparse.Namespace) -> int:
 
 
 def formats_there(args: argparse.Namespace) -> dict[str, str]:
-    """What "auto" means where the trials will run: the cluster's GPUs, or a machine like this."""
+    """What "auto" means where the trials will run: the cluster's GPUs, or a machine like this.
+
+    Raises Invalid for an address without a cluster, or a token that cannot be used.
+    """
+    address.check_token(args.address)
     gpus = torch.cuda.is_available()
     if args.address:
         from study import launch

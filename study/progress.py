@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self, TextIO
 
 from trainables.storage import Storage
+from trainables.train import final
 from trainables.trial import Trial
 
 LINE_SECONDS = 10.0
@@ -40,7 +41,7 @@ def progress(storage: Storage, ids: list[str]) -> Progress:
     for trial_id in ids:
         shelf = storage.trial(trial_id)
         result = shelf.read_json("result.json")
-        if result is not None:
+        if final(result):
             states[result["status"]].append(trial_id)
         elif shelf.read("trial.json") is not None:
             states["started"].append(trial_id)

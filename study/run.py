@@ -30,6 +30,7 @@ from study.grid import Plan, Scale, find, grids, study_name
 from study.lease import lease
 from study.progress import Ticker, progress
 from study.space import Shared
+from study.stopping import leave, stoppable
 from trainables.settings import Invalid, masked
 from trainables.storage import Folder, Storage
 from trainables.trial import Trial
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from study.search import Search
     from study.tracking import Tracker
 
+STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
+
 # Ray, MLflow and the report are imported where they are first needed: what does without them, like
 # an error in the arguments, is then there at once.
 
@@ -46,27 +49,40 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command. Returns its exit code: 1 where a trial failed, 2 for bad input."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        args = parser().parse_args(arguments)
-        if args.list:
-            for name in grids():
-                print(f"{name:22} {find(name).title}")
-            return 0
-        if args.grid is None:
-            raise Invalid(f"--grid is missing: valid are {', '.join(grids())}")
-        find(args.grid)
-        print(_headline(args.grid, args.scale), flush=True)
-        uri = tracking_uri(args)
-        if args.status:
-            return _status(args, uri)
-        if args.report:
-            return _report(args, uri)
-        if args.dry_run:
-            return dry_run(args)
-        return _run(args, uri, _again(arguments))
-    except Invalid as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    with stoppable() as stop:
+        try:
+            return _main(arguments)
+        except Invalid as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except OSError as error:
+            print(f"error: {error}; to go on: {_again(arguments)}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(f"\n{stop}; to go on: {_again(arguments)}", flush=True)
+            if "ray" in sys.modules:
+                sys.modules["ray"].shutdown()
+            return stop.exit_code
+
+
+def _main(arguments: list[str]) -> int:
+    args = parser().parse_args(arguments)
+    if args.list:
+        for name in grids():
+            print(f"{name:22} {find(name).title}")
+        return 0
+    if args.grid is None:
+        raise Invalid(f"--grid is missing: valid are {', '.join(grids())}")
+    find(args.grid)
+    print(_headline(args.grid, args.scale), flush=True)
+    uri = tracking_uri(args)
+    if args.status:
+        return _status(args, uri)
+    if args.report:
+        return _report(args, uri)
+    if args.dry_run:
+        return dry_run(args)
+    return _run(args, uri, _again(arguments))
 
 
 def _headline(grid: str, scale: Scale) -> str:
@@ -89,7 +105,7 @@ def _again(arguments: list[str]) -> str:
 
 
 def _run(args: argparse.Namespace, uri: str, again: str) -> int:
-    from study.tracking import Tracker, check_reachable
+    from study.tracking import FAILURES, Tracker, check_reachable
 
     if args.search and args.rerun:
         raise Invalid("--rerun: not together with --search; what is trained stays as it is")
@@ -116,12 +132,21 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
                 storage.trial(trial_id).clear()
             shown = measured.wanted(selected_cells(plan, args))
             measured.forget(measured.failed(shown, storage), storage)
-        tracker = Tracker(uri, storage, plan, lambda: [i for s in searches for i in s.asked])
+        tracker = Tracker(
+            uri,
+            storage,
+            plan,
+            searched=lambda: [i for s in searches for i in s.asked],
+            pruned=lambda: [
+                i for s in searches for i in s.pruned if not any(o.waits_for(i) for o in searches)
+            ],
+        )
         tracker.start()
+        within = None
         try:
             lost: dict[str, str] = {}
             if searches:
-                lost |= _search(args, storage, folder, searches)
+                lost |= _search(args, storage, folder, searches, tracker)
                 plan, trials = _with_winners(args, plan, trials, searches, ready)
                 tracker.replan(plan)
             chosen = selected_ids(plan, args)
@@ -132,30 +157,33 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
                 flush=True,
             )
             todo = {i: t for t, i in trials.items() if i in (*before.started, *before.new)}
-            lost |= _train(args, storage, folder, todo, chosen) if todo else {}
+            lost |= _train(args, storage, folder, todo, chosen, tracker) if todo else {}
             shown = measured.wanted(selected_cells(plan, args))
             unmeasured = _measure(args, storage, folder, plan, trials, shown)
         except KeyboardInterrupt:
-            print(f"\nstopped; to go on: {again}", flush=True)
-            return 130
+            within = STOP_SECONDS
+            raise
         finally:
-            unwritten = tracker.stop()
-        if unwritten:
-            print(
-                f"MLflow lacks {len(unwritten)} results ({masked(str(tracker.behind))}); "
-                f"to write them: {again}"
-            )
-        else:
-            _show(plan, uri, storage, tracker, searches)
+            unwritten = tracker.stop(within)
+        away = tracker.behind
+        if away is None:
+            try:
+                _show(plan, uri, storage, tracker, searches)
+            except FAILURES as error:
+                away = error
     for trial_id, reason in lost.items():
         print(f"error: trial {trial_id} has no result: {reason}", file=sys.stderr)
     for trial_id, reason in unmeasured.items():
         print(f"error: measures of trial {trial_id} were lost: {reason}", file=sys.stderr)
     hopeless = [search for search in searches if search.over and not search.best]
     for search in hopeless:
-        print(f"error: every point failed: {search.name}", file=sys.stderr)
+        print(f"error: every point failed or was pruned: {search.name}", file=sys.stderr)
+    sys.stderr.flush()
+    if away:
+        why = masked(str(away).splitlines()[0])
+        print(f"no report ({why}): MLflow lacks {len(unwritten)} runs; to write them: {again}")
     failed = progress(storage, chosen).failed or measured.failed(shown, storage)
-    return 1 if lost or unmeasured or unwritten or hopeless or failed else 0
+    return 1 if lost or unmeasured or away or hopeless or failed else 0
 
 
 def _searches(
@@ -170,26 +198,32 @@ def _searches(
 
     database = search.open_storage(url)
     options, rule = search_options(args), search.objective(plan)
-    searches = [
-        search.Search(what, options, rule, plan.study, database, args.storage, ready)
-        for what in wanted
-    ]
-    for one in searches:
-        print(f"{told(one.what)}: {one.told} of {args.search} points done", flush=True)
+    with search.database_at(url):
+        searches = [
+            search.Search(what, options, rule, plan.study, database, args.storage, ready)
+            for what in wanted
+        ]
+        for one in searches:
+            print(f"{told(one.what)}: {one.told} of {args.search} points done", flush=True)
     return searches
 
 
 def _search(
-    args: argparse.Namespace, storage: Storage, folder: Path, searches: list["Search"]
+    args: argparse.Namespace,
+    storage: Storage,
+    folder: Path,
+    searches: list["Search"],
+    tracker: "Tracker",
 ) -> dict[str, str]:
     """Searches on Ray, if anything is left to train. Returns the same as `_train`."""
     from study import launch, search
 
-    if any(one.pending() for one in searches):
+    with search.database_at(search_storage(args)):
+        if not any(one.pending() for one in searches):
+            return {}
         resources = _resources(args)
         with search.SearchLines(searches, sys.stdout):
-            return launch.search(searches, storage, folder, resources)
-    return {}
+            return launch.run(searches, storage, folder, resources, tracker.begun)
 
 
 def _with_winners(
@@ -204,6 +238,7 @@ def _with_winners(
     for one in searches:
         if one.over and one.best:
             end = f", exhausted after {one.spent} points" if one.exhausted else ""
+            end += f", {len(one.pruned)} points pruned: {one.budget}" if one.pruned else ""
             best = search.literal(one.winner(), one.what.space)
             print(f"{one.what.label}: validation accuracy {one.best.value:.2%}{end}\n  {best}")
     extended, won = search.tuned(plan, searches, seeds_of(args), ready)
@@ -211,14 +246,21 @@ def _with_winners(
 
 
 def _train(
-    args: argparse.Namespace, storage: Storage, folder: Path, todo: dict[str, Trial], ids: list[str]
+    args: argparse.Namespace,
+    storage: Storage,
+    folder: Path,
+    todo: dict[str, Trial],
+    ids: list[str],
+    tracker: "Tracker",
 ) -> dict[str, str]:
     """Trains the trials on Ray. Returns why, by id, for those that ended without a result."""
     from study import launch
 
     resources = _resources(args)
-    with Ticker(storage, todo, ids, sys.stdout):
-        return launch.run(todo, storage, folder, resources)
+    queue = launch.queue(todo, storage)
+    tracker.follow(queue.trials)
+    with Ticker(storage, queue.trials, list(dict.fromkeys((*ids, *queue.trials))), sys.stdout):
+        return launch.run([queue], storage, folder, resources, tracker.begun)
 
 
 def _measure(
@@ -246,7 +288,9 @@ def _resources(args: argparse.Namespace) -> "Resources":
     from study import launch
 
     launch.connect(args.address)
-    wanted = launch.Resources(args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent)
+    wanted = launch.Resources(
+        args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent, args.stall_limit
+    )
     return launch.fitted(wanted)
 
 
@@ -307,4 +351,7 @@ def _show(
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code > 128:
+        leave(code)
+    sys.exit(code)

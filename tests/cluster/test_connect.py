@@ -1,0 +1,63 @@
+"""Connecting to a cluster that has no worker yet, or that asks for its token. Real Ray."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from study import launch
+from trainables.settings import Invalid
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+
+@pytest.fixture(autouse=True)
+def _disconnected() -> Iterator[None]:
+    ray.shutdown()
+    yield
+    ray.shutdown()
+
+
+def test_a_first_worker_is_waited_for_and_a_cluster_without_any_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(launch, "FIRST_WORKER_SECONDS", 1.0)
+    cluster = Cluster(
+        initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
+    )
+    try:
+        with pytest.raises(Invalid, match=f"--address = {cluster.address}: must be a cluster with"):
+            launch.connect(cluster.address)
+        assert capsys.readouterr().out == "waiting for the cluster's first worker\n"
+        ray.shutdown()
+        cluster.add_node(num_cpus=1)
+        launch.connect(cluster.address)
+        assert launch.largest_node() == {"CPU": 1, "GPU": 0}
+    finally:
+        ray.shutdown()
+        cluster.shutdown()
+
+
+def test_a_command_without_the_token_of_its_cluster_ends_with_one_line(tmp_path: Path) -> None:
+    launch.connect(None)
+    address = ray.get_runtime_context().gcs_address
+    there = ["--storage", str(tmp_path)]
+    kept = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    done = subprocess.run(
+        [sys.executable, "study/run.py", "--grid", "kesl_ablation", "--address", address, *there],
+        env=kept | {"RAY_AUTH_MODE": "disabled"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1] == (
+        f"error: --address = {address}: must be host:port of a running Ray cluster, or auto for "
+        "the one of this machine (it asks for its token, with RAY_AUTH_MODE=token)"
+    )
+    assert list(tmp_path.iterdir()) == []
