@@ -51,6 +51,8 @@ def parser() -> Parser:
     mode.add_argument("--status", action="store_true", help="how far it is, from the tracker")
     mode.add_argument("--report", action="store_true", help="the table of what is recorded")
     mode.add_argument("--rerun", choices=("all", "failed"), help="train the selected cells again")
+    add("--clean", action="store_true", help="remove what finished trials no longer need")
+    add("--price-per-hour", type=_positive, help="of one GPU, or CPU: cost in the report")
     data = Path(os.environ.get("STUDY_DATA_DIR", HOME / "data"))
     add("--data-dir", type=Path, default=data, help=f"data sets, weights, taxonomies ({data})")
     storage = os.environ.get("STUDY_STORAGE", str(HOME))

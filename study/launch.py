@@ -96,10 +96,11 @@ def connect(address: str | None) -> None:
         raise Invalid(f"--address = {address}: must be {VALID} ({why})") from None
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, handler)  # Ray has put its own in place
-    _wait_for_a_worker(address)
+    if address is not None:
+        _wait_for_a_worker(address)
 
 
-def _wait_for_a_worker(address: str | None) -> None:
+def _wait_for_a_worker(address: str) -> None:
     """Returns when the cluster has CPUs, or the autoscaler knows a kind of node that has some."""
     end = time.monotonic() + FIRST_WORKER_SECONDS
     said = False

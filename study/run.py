@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections import Counter
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from study.arguments import (
     tracking_uri,
     wanted_searches,
 )
+from study.cleaning import clean
 from study.dry_run import dry_run
 from study.grid import Plan, Scale, find, grids, study_name
 from study.lease import lease
@@ -71,6 +72,8 @@ def _main(arguments: list[str]) -> int:
         for name in grids():
             print(f"{name:22} {find(name).title}")
         return 0
+    if args.clean:
+        return _clean(args)
     if args.grid is None:
         raise Invalid(f"--grid is missing: valid are {', '.join(grids())}")
     find(args.grid)
@@ -168,7 +171,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         away = tracker.behind
         if away is None:
             try:
-                _show(plan, uri, storage, tracker, searches)
+                _show(args, plan, uri, storage, tracker, searches)
             except FAILURES as error:
                 away = error
     for trial_id, reason in lost.items():
@@ -294,21 +297,32 @@ def _resources(args: argparse.Namespace) -> "Resources":
     return launch.fitted(wanted)
 
 
+def _clean(args: argparse.Namespace) -> int:
+    """Of all studies in the storage."""
+    for option in ("status", "report", "rerun", "search"):
+        if getattr(args, option):
+            raise Invalid(f"--{option}: not together with --clean")
+    storage = args.storage
+    if args.dry_run:
+        files, size = clean(storage, only_tell=True)
+    else:
+        prepare.check_storage(storage)
+        with lease(storage):
+            files, size = clean(storage)
+    said = "would be removed" if args.dry_run else "removed"
+    print(f"{files} files, {size:,} bytes, of finished trials {said} from {storage.uri}")
+    return 0
+
+
 def _status(args: argparse.Namespace, uri: str) -> int:
-    from analysis import runs
+    from analysis import runs, status
     from study.tracking import check_reachable
 
     check_reachable(uri)
     plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
-    ids = plan.trials()
-    recorded = runs.trials(uri, ids)
-    states = dict.fromkeys(ids, "new") | recorded["status"].to_dict()
-    epochs = recorded["epoch"].fillna(0).astype(int).to_dict() if "epoch" in recorded else {}
-    for trial_id, state in states.items():
-        of = recorded["recipe.epochs"].get(trial_id)
-        print(f"{trial_id}  {state:8}  {f'epoch {epochs.get(trial_id, 0)}/{of}' if of else ''}")
-    counts = Counter(states.values())
-    print(f"{len(ids)} trials: {', '.join(f'{n} {state}' for state, n in counts.items())}")
+    recorded = runs.trials(uri, plan.trials())
+    ends = runs.epoch_ends(uri, status.running(recorded))
+    print(status.text(plan, recorded, ends, time.time()))
     return 0
 
 
@@ -318,12 +332,17 @@ def _report(args: argparse.Namespace, uri: str) -> int:
 
     check_reachable(uri)
     plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
-    _show(plan, uri, args.storage, None, [])
+    _show(args, plan, uri, args.storage, None, [])
     return 0
 
 
 def _show(
-    plan: Plan, uri: str, storage: Storage, tracker: "Tracker | None", searches: list["Search"]
+    args: argparse.Namespace,
+    plan: Plan,
+    uri: str,
+    storage: Storage,
+    tracker: "Tracker | None",
+    searches: list["Search"],
 ) -> None:
     """Prints the table and writes the report, to the study's folder and to its MLflow run."""
     from analysis import report
@@ -339,7 +358,7 @@ def _show(
         shelf.write_json("searches.json", [summary(one) for one in searches])
     if shelf.path is None and (summaries := shelf.read("searches.json")):
         Folder(folder).write("searches.json", summaries)
-    written = report.write(plan, uri, folder)
+    written = report.write(plan, uri, folder, args.price_per_hour)
     if shelf.path is None:
         for file in written.files:
             shelf.write(file.name, file.read_bytes())

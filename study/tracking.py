@@ -12,7 +12,9 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +25,7 @@ from trainables.measures.measure import file_of
 from trainables.selection import Epoch
 from trainables.settings import Invalid, masked
 from trainables.storage import Shelf, Storage
+from trainables.train import final
 
 # A server that does not answer fails a call at once, instead of after four minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -43,8 +46,9 @@ FAILURES = (MlflowException, OSError)  # of a server or a database that is away
 POLL_SECONDS = 5.0
 SETTLE_SECONDS = 1.0  # at most, before the next attempt to be the one that creates a run
 PACKAGES = ("ray", "mlflow", "optuna", "numpy", "torchvision")
-METRICS_A_CALL = 1000
+METRICS_A_CALL = 900  # which with the parameters makes 1000, the limit
 PARAMS_A_CALL = 100
+LOG_LINES = 50  # of a failed trial, the last ones, in its run
 
 
 def check_reachable(uri: str) -> None:
@@ -82,6 +86,8 @@ class Tracker:
         self._epochs: dict[str, int] = {}  # written, by run id
         self._ended: dict[str, str] = {}  # when the written result came about, by trial id
         self._killed: set[str] = set()  # ids of trials whose run is marked as pruned
+        self._sites: dict[str, Any] = {}  # where MLflow has it running, by trial id
+        self._settled: set[str] = set()  # ids with a final result that MLflow has: not read again
         self._begun: set[str] = set()  # ids of the trials that this command has started
         self._further: tuple[str, ...] = ()  # ids of trials that may be in no cell
         self._measures = Measures(storage)
@@ -112,7 +118,8 @@ class Tracker:
         """
         self._stop.set()
         self._thread.join(within)
-        results = {i: self.storage.trial(i).read_json("result.json") for i in self._ids()}
+        left = [i for i in self._ids() if i not in self._settled]
+        results = {i: self.storage.trial(i).read_json("result.json") for i in left}
         lacks = [i for i, r in results.items() if r and self._ended.get(i) != _end(r)]
         return list(dict.fromkeys([*lacks, *(i for i, *_ in self._measures.news(self.plan))]))
 
@@ -143,7 +150,8 @@ class Tracker:
         if last:
             client.set_terminated(self._parent, "KILLED")  # FINISHED when it has its report
         # Those that run come first: few, and known to change.
-        for trial_id in sorted(self._ids(), key=lambda i: self._states.get(i) != "RUNNING"):
+        left = [i for i in self._ids() if i not in self._settled]
+        for trial_id in sorted(left, key=lambda i: self._states.get(i) != "RUNNING"):
             self._write(client, trial_id, self.storage.trial(trial_id), last)
         self._measures.write(client, self.plan, self._runs)
 
@@ -158,6 +166,7 @@ class Tracker:
         client.log_dict(self._parent, self.plan.to_json(), "plan.json")
         wanted = set(self.plan.trials())
         self._runs, self._states, self._settings, self._ended = {}, {}, {}, {}
+        self._settled = set()
         for run in _each_once(client, self._search(client, "tags.kind = 'trial'")):
             trial_id = run.data.tags["trial_id"]
             self._note(trial_id, run)  # of all: a search may ask for any
@@ -234,8 +243,12 @@ class Tracker:
     def _write(self, client: MlflowClient, trial_id: str, shelf: Shelf, last: bool) -> None:
         """What the shelf has and the trial's run lacks."""
         result = shelf.read_json("result.json")
+        if result and self._ended.get(trial_id) == _end(result):
+            if final(result):
+                self._settled.add(trial_id)
+            return
         settings = shelf.read_json("trial.json")
-        if settings is None or (result and self._ended.get(trial_id) == _end(result)):
+        if settings is None:
             return
         history: list[Epoch] = (
             result["history"] if result else shelf.read_json("history.json") or []
@@ -246,20 +259,23 @@ class Tracker:
             tags = self._trial_tags(trial_id, settings)
             self._note(trial_id, self._only_run(client, which, tags, started))
         run = self._runs[trial_id]
-        if self._settings[trial_id] < len(settings):
-            params = [Param(name, str(value)) for name, value in settings.items()]
-            for some in _chunks(params, PARAMS_A_CALL):
-                client.log_batch(run, params=some)
-            self._settings[trial_id] = len(settings)
-        news = history[self._epochs.get(run, 0) :]
-        points = [point for epoch in news for point in _points(epoch)]
-        for some in _chunks(points + (_final_points(result) if result else []), METRICS_A_CALL):
-            client.log_batch(run, metrics=some)
-        self._epochs[run] = len(history)
+        points = [p for epoch in history[self._epochs.get(run, 0) :] for p in _points(epoch)]
+        points += _final_points(result) if result else []
+        missing = list(settings.items()) if self._settings[trial_id] < len(settings) else []
+        params = [Param(name, str(value)) for name, value in missing]
+        # As few calls as can be: each is a transaction, which costs more than what it writes.
+        chunks = _chunks(points, METRICS_A_CALL), _chunks(params, PARAMS_A_CALL)
+        for some, told in zip_longest(*chunks, fillvalue=()):
+            client.log_batch(run, metrics=some, params=told)
+        self._settings[trial_id], self._epochs[run] = len(settings), len(history)
         if result:
             self._finish(client, run, shelf, result)
             self._ended[trial_id] = _end(result)
         else:
+            site = shelf.read_json("site.json")
+            if site and site != self._sites.get(trial_id):
+                client.log_batch(run, tags=_tags(site))
+                self._sites[trial_id] = site
             self._mark(client, trial_id, last)
 
     def _mark(self, client: MlflowClient, trial_id: str, last: bool) -> None:
@@ -290,12 +306,15 @@ class Tracker:
 
     def _finish(self, client: MlflowClient, run: str, shelf: Shelf, result: dict[str, Any]) -> None:
         failed = result["status"] == "failed"
-        for name in (*shelf.names("soft_labels*.csv"), *(shelf.names("log.txt") if failed else [])):
-            content = (shelf.read(name) or b"").decode(errors="replace")
-            client.log_text(run, content, name)
+        for name in shelf.names("soft_labels*.csv"):
+            client.log_text(run, (shelf.read(name) or b"").decode(), name)
+        log = shelf.read("log.txt") if failed else None
+        if log is not None:
+            lines = log.decode(errors="replace").splitlines(keepends=True)
+            client.log_text(run, "".join(lines[-LOG_LINES:]), "log.txt")
         tags = {"status": result["status"], "reason": result["reason"] or "", **result["site"]}
         tags["retried"] = result.get("retried", False)
-        client.log_batch(run, tags=[RunTag(name, str(value)) for name, value in tags.items()])
+        client.log_batch(run, tags=_tags(tags))
         client.set_terminated(
             run, "FAILED" if failed else "FINISHED", _milliseconds(result["ended"])
         )
@@ -348,6 +367,7 @@ class Measures:
             self._told.add((trial_id, label))
 
 
+@cache
 def commit() -> str:
     """The commit of this source tree, with "-dirty" where files differ from it; "" outside git."""
     where = ["git", "-C", str(Path(__file__).parent)]
@@ -385,6 +405,10 @@ def _final_points(result: dict[str, Any]) -> list[Metric]:
         values["realised_noise"] = noise
     when = _milliseconds(result["ended"])
     return [Metric(name, value, when, 0) for name, value in values.items()]
+
+
+def _tags(values: dict[str, Any]) -> list[RunTag]:
+    return [RunTag(name, str(value)) for name, value in values.items()]
 
 
 def _milliseconds(seconds: float) -> int:

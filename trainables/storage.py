@@ -1,6 +1,7 @@
 """Storage: where trials live, in a folder or on S3. Everything is written whole or not at all.
 
 trials/<id>/trial.json          the settings
+            site.json           where and when it was started last
             checkpoint-000012.pt    after so many steps; the last two are kept
             history.json        metrics of every finished epoch, with timestamps
             result.json         the end: status, history, where it ran
@@ -111,6 +112,10 @@ class Shelf(ABC):
         """The files whose name matches, in order. "*" matches no slash."""
 
     @abstractmethod
+    def size(self, name: str) -> int:
+        """In bytes; 0 where there is no such file."""
+
+    @abstractmethod
     def remove(self, name: str) -> None:
         """Whether it is there or not."""
 
@@ -207,6 +212,12 @@ class Folder(Shelf):
     def remove(self, name: str) -> None:
         (self.path / name).unlink(missing_ok=True)
 
+    def size(self, name: str) -> int:
+        try:
+            return (self.path / name).stat().st_size
+        except FileNotFoundError:
+            return 0
+
     def modified(self, name: str) -> float | None:
         try:
             return (self.path / name).stat().st_mtime
@@ -278,6 +289,10 @@ class Bucket(Shelf):
 
     def remove(self, name: str) -> None:
         self._ask("delete_object", name)
+
+    def size(self, name: str) -> int:
+        answer = self._ask("head_object", name)
+        return 0 if answer is None else int(answer["ContentLength"])
 
     def modified(self, name: str) -> float | None:
         answer = self._ask("head_object", name)

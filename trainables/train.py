@@ -47,11 +47,14 @@ class Site:
     folder: Path  # the data and other files that settings name
     device: torch.device
     threads: int = 1  # of the CPU
+    cpus: float = 1.0  # what a scheduler has given to the trial, and
+    gpus: float = 0.0  # of GPUs
 
     @classmethod
-    def here(cls, folder: Path, threads: int = 1) -> "Site":
+    def here(cls, folder: Path, threads: int = 1, cpus: float = 1.0, gpus: float = 0.0) -> "Site":
         """The GPU if there is one, else the CPU."""
-        return cls(folder, torch.device("cuda" if torch.cuda.is_available() else "cpu"), threads)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(folder, device, threads, cpus, gpus)
 
 
 def fit(
@@ -72,6 +75,7 @@ def fit(
     result: Result | None = shelf.read_json("result.json")
     if result is None or (retry and not final(result)):
         shelf.write_json("trial.json", trial.flat())
+        shelf.write_json("site.json", {**describe(site), "begun": time.time()})
         torch.set_num_threads(site.threads)
         result = {**_outcome(trial, storage, site, report), "retried": retry}
         shelf.write_json("result.json", result)
@@ -348,13 +352,15 @@ def kept_epochs(epochs: int, keep: int) -> list[int]:
 
 
 def describe(site: Site) -> dict[str, Any]:
-    """Host, processor, versions, threads and peak memory of this process."""
+    """Host, processor, what it may use of them, versions, and peak memory of this process."""
     cuda = site.device.type == "cuda"
     peak = torch.cuda.max_memory_allocated() if cuda else 0
     return {
         "host": socket.gethostname(),
         "device": torch.cuda.get_device_name() if cuda else processor(),
         "threads": site.threads,
+        "cpus": site.cpus,
+        "gpus": site.gpus,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "peak_memory_mib": (peak >> 20) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,

@@ -22,7 +22,7 @@ def trainable(storage: Storage, folder: Path, cpus: float, gpus: float, retry: b
     driver = node.software()
 
     def train(config: dict[str, Any]) -> None:
-        site = Site.here(folder, threads=max(1, int(cpus)))
+        site = Site.here(folder, max(1, int(cpus)), cpus, gpus)
         trial = config["trial"]
         try:
             node.check(trial, folder, driver)

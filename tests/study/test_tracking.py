@@ -187,6 +187,48 @@ def test_a_pruned_trial_is_killed_and_one_that_goes_on_runs_and_finishes(
     assert status([trial.id]) == ("FINISHED", "finished")
 
 
+def test_of_a_running_trial_the_host_is_told(
+    recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
+) -> None:
+    _, _, plan, trials = recorded
+    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    shelf = storage.trial(trials[0].id)
+    shelf.write_json("trial.json", trials[0].flat())
+    for host in ("node-1", "node-2"):  # lost with its worker, and started elsewhere
+        shelf.write_json("site.json", {"host": host, "begun": 1.5})
+        track(uri, storage, plan)
+        tags = runs(uri, "trial")[0].data.tags
+        assert (tags["host"], tags["begun"], tags["status"]) == (host, "1.5", "running")
+
+
+def test_a_failed_trial_has_its_reason_and_its_last_50_log_lines(
+    recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
+) -> None:
+    _, _, plan, trials = recorded
+    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    fail(trials[0], storage, "no epoch finished")
+    lines = [f"line {i}\n" for i in range(60)]
+    storage.trial(trials[0].id).write("log.txt", "".join(lines).encode())
+    track(uri, storage, plan)
+    run = runs(uri, "trial")[0]
+    assert run.data.tags["reason"] == "no epoch finished"
+    path = MlflowClient(uri).download_artifacts(run.info.run_id, "log.txt", str(tmp_path))
+    assert Path(path).read_text() == "".join(lines[10:])
+
+
+def test_a_result_that_is_written_is_not_read_again(
+    recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
+) -> None:
+    _, storage, plan, _ = recorded
+    tracker = Tracker(f"sqlite:///{tmp_path / 'mlflow.db'}", storage, plan)
+    for _ in range(2):  # the second time it is seen that all is there
+        tracker._synchronise(last=False)
+    tracker.storage = Storage(tmp_path / "elsewhere")
+    tracker.start()
+    assert tracker.stop() == []
+    assert {run.data.tags["status"] for run in runs(tracker.uri, "trial")} == {"finished"}
+
+
 def test_a_run_without_a_result_is_killed_at_the_end_and_runs_again_when_resumed(
     tmp_path: Path,
 ) -> None:
