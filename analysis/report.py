@@ -42,9 +42,10 @@ ABOUT = {
     "search": (
         "Searches",
         "Objective: validation accuracy, averaged over the search's seeds. History: each "
-        "configuration and the best so far; importance: each setting's share of the variance "
-        "(fANOVA); slices: the objective against each setting; contour: over the two settings of "
-        "most importance.",
+        "configuration and the best so far; epochs: the objective by epoch, where poor "
+        "configurations were ended early (pruned); importance: each setting's share of the "
+        "variance (fANOVA); slices: the objective against each setting; contour: over the two "
+        "settings of most importance.",
     ),
     "soft_labels_over_training": (
         "Soft labels over training",

@@ -1,4 +1,4 @@
-"""Figures of searches: history, importance, slices, contour, all by Optuna."""
+"""Figures of searches: history, epochs, importance, slices, contour, all by Optuna."""
 
 import warnings
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 from optuna.distributions import json_to_distribution
 from optuna.importance import FanovaImportanceEvaluator
+from optuna.trial import TrialState
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -18,12 +19,13 @@ def searches(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
     """History, importance, slices and a contour of each search, by file name.
 
     `summaries` as study.search.summary gives them. The contour is of the two settings of most
-    importance. A search with fewer than two values has none of them.
+    importance. A search that may prune has its epochs, too. One with fewer than two values has no
+    figure.
     """
     figures: dict[str, Figure] = {}
     for i, summary in enumerate(summaries, start=1):
         study = _study(summary)
-        values = {trial.value for trial in study.trials if trial.value is not None}
+        values = {trial.value for trial in study.get_trials(states=(TrialState.COMPLETE,))}
         if len(values) > 1:
             for name, figure in _search(study).items():
                 figure.suptitle(f"{summary['label']} ({summary['column']}): {name}")
@@ -34,12 +36,13 @@ def searches(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
 def _study(summary: Mapping[str, Any]) -> optuna.Study:
     study = optuna.create_study(direction="maximize")
     for point in summary["points"]:
-        if point["repeats"] is None and point["state"] in ("complete", "fail"):
+        if point["repeats"] is None and point["state"] in ("complete", "pruned", "fail"):
             ranges = point["distributions"].items()
             study.add_trial(
                 optuna.trial.create_trial(
-                    state=optuna.trial.TrialState[point["state"].upper()],
+                    state=TrialState[point["state"].upper()],
                     value=point["value"],
+                    intermediate_values={int(e): v for e, v in point["epochs"].items()},
                     params=point["params"],
                     distributions={name: json_to_distribution(text) for name, text in ranges},
                 )
@@ -54,6 +57,8 @@ def _search(study: optuna.Study) -> dict[str, Figure]:
         evaluator = FanovaImportanceEvaluator(seed=0)
         important = optuna.importance.get_param_importances(study, evaluator=evaluator)
         drawn: dict[str, Any] = {"history": plot.plot_optimization_history(study)}
+        if any(trial.intermediate_values for trial in study.trials):
+            drawn["epochs"] = plot.plot_intermediate_values(study)
         if important:
             drawn["importance"] = plot.plot_param_importances(study, evaluator=evaluator)
             drawn["slices"] = plot.plot_slice(study)

@@ -263,6 +263,8 @@ def caption(plan: Plan, cells: DataFrame) -> list[str]:
             "failed ones included. The best one on validation images was then trained as the "
             "printed rows are, and only then tested. Its gain is over the tuned baseline, where "
             "that was searched, too."
+            + " Poor ones were ended early (pruned) and count by the epochs that they used."
+            * bool(cells["budget"].str.contains("epochs").any())
         )
     if plan.overrides:
         said.append(f"Changed from the printed setting: {', '.join(plan.overrides)}.")

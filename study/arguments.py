@@ -64,6 +64,12 @@ def parser() -> Parser:
     )
     add_tuning("--search-seeds", type=_natural, default=1, help="averaged for a point; default: 1")
     add_tuning("--sampler", choices=("tpe", "random", "gp"), default="tpe", help="default: tpe")
+    add_tuning(
+        "--pruner",
+        choices=("none", "median", "asha", "hyperband"),
+        default="none",
+        help="ends poor configurations early; default: none",
+    )
     add_tuning("--search-seed", type=int, default=0, help="the sampler's; another starts anew")
     database = "default: STUDY_SEARCH_STORAGE, or sqlite:///<storage>/optuna.db"
     url = os.environ.get("STUDY_SEARCH_STORAGE")
@@ -102,7 +108,9 @@ def wanted_searches(args: argparse.Namespace) -> list[Shared]:
 def search_options(args: argparse.Namespace) -> "Options":
     from study import search
 
-    return search.Options(args.search, args.search_seeds, args.sampler, args.search_seed)
+    return search.Options(
+        args.search, args.search_seeds, args.sampler, args.search_seed, args.pruner
+    )
 
 
 def told(what: Shared) -> str:

@@ -85,6 +85,8 @@ def _searched_trials(args: argparse.Namespace, formats: dict[str, str]) -> list[
         f"{len(wanted)} searches of {options.points} points x {options.seeds} seeds, and "
         f"{seeds_of(args)} trials for each winner: at most {len(trials)} trials"
     )
+    if options.pruner != "none":
+        print(f"--pruner {options.pruner} may end trials early: their cost is the most it can be")
     return trials
 
 

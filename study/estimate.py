@@ -42,8 +42,8 @@ def cost(trial: Trial, site: Site) -> Cost:
         method = _method(_without_files(trial), site)
     task = task_without_data(trial, site)
     size = max(2, min(trial.recipe.batch_size, len(task.y), PIXELS // task.side**2))
-    batch = _random_batch(task, size)
-    held = _bytes_held(method, batch)
+    batch = _random_batch(task, size, method.views)
+    held = method.views * _bytes_held(method, batch)
     step = _fastest(lambda: method.update(batch, trial.recipe.lr), site)
     method.eval()
     with torch.no_grad():
@@ -94,10 +94,11 @@ def _names(source: Source, site: Site) -> tuple[str, ...]:
         return tuple(f"class {i}" for i in range(source.classes))
 
 
-def _random_batch(task: Task, size: int) -> Batch:
+def _random_batch(task: Task, size: int, views: int) -> Batch:
     index = torch.arange(size, device=task.device)
-    x = torch.randn(size, task.channels, task.side, task.side, device=task.device)
-    return Batch(x, task.y[index], index)
+    shape = (views, size, task.channels, task.side, task.side)
+    x, *other = torch.randn(shape, device=task.device)
+    return Batch(x, task.y[index], index, *other)
 
 
 def _bytes_held(method: Method, batch: Batch) -> int:

@@ -24,6 +24,7 @@ from ray import tune
 from ray.tune.search import Searcher
 
 from study.address import VALID, check_token
+from study.pruning import Pruning, Waiting
 from trainables.settings import Invalid
 from trainables.storage import Storage
 from trainables.trainable import trainable
@@ -143,7 +144,7 @@ def search(
 
     Ray must be connected.
     """
-    errors = _fit({}, storage, folder, resources, {}, Feed(searches))
+    errors = _fit({}, storage, folder, resources, {}, Feed(searches), Pruning(searches))
     lost = [trial_id for search in searches for trial_id in search.lost]
     return {i: errors.get(i, "ended without a result") for i in lost}
 
@@ -155,6 +156,7 @@ def _fit(
     resources: Resources,
     space: dict[str, Any],
     feed: Searcher | None = None,
+    scheduler: Pruning | None = None,
 ) -> dict[str, str]:
     """Runs a fresh Tuner until all has ended. Returns the errors by trial id."""
     with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
@@ -163,6 +165,7 @@ def _fit(
             param_space=space,
             tune_config=tune.TuneConfig(
                 search_alg=feed,
+                scheduler=scheduler,
                 num_samples=-1 if feed else 1,
                 max_concurrent_trials=resources.concurrent,
                 reuse_actors=True,
@@ -184,7 +187,7 @@ def _why(ended: tune.Result) -> str:
     return str(reason).strip().splitlines()[-1]
 
 
-class Asking(Protocol):
+class Asking(Waiting, Protocol):
     """A search, as far as it is seen from here."""
 
     lost: list[str]

@@ -108,7 +108,15 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
                 storage.trial(trial_id).clear()
             shown = measured.wanted(selected_cells(plan, args))
             measured.forget(measured.failed(shown, storage), storage)
-        tracker = Tracker(uri, storage, plan, lambda: [i for s in searches for i in s.asked])
+        tracker = Tracker(
+            uri,
+            storage,
+            plan,
+            searched=lambda: [i for s in searches for i in s.asked],
+            pruned=lambda: [
+                i for s in searches for i in s.pruned if not any(o.waits_for(i) for o in searches)
+            ],
+        )
         tracker.start()
         try:
             lost: dict[str, str] = {}
@@ -144,7 +152,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         print(f"error: measures of trial {trial_id} were lost: {reason}", file=sys.stderr)
     hopeless = [search for search in searches if search.over and not search.best]
     for search in hopeless:
-        print(f"error: every point failed: {search.name}", file=sys.stderr)
+        print(f"error: every point failed or was pruned: {search.name}", file=sys.stderr)
     failed = progress(storage, chosen).failed or measured.failed(shown, storage)
     return 1 if lost or unmeasured or unwritten or hopeless or failed else 0
 
@@ -195,6 +203,7 @@ def _with_winners(
     for one in searches:
         if one.over and one.best:
             end = f", exhausted after {one.spent} points" if one.exhausted else ""
+            end += f", {len(one.pruned)} points pruned: {one.budget}" if one.pruned else ""
             best = search.literal(one.winner(), one.what.space)
             print(f"{one.what.label}: validation accuracy {one.best.value:.2%}{end}\n  {best}")
     extended, won = search.tuned(plan, searches, seeds_of(args), ready)

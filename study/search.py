@@ -6,6 +6,10 @@ at one trial at a time goes on exactly as if it had never been interrupted.
 
 The objective is the validation accuracy under the rule that the table is read by, averaged over the
 search's seeds. Searched trials have no test images, and always validation images.
+
+A pruner sees the objective as it would be, had the training ended at that epoch, of the point's
+first seed only: points are compared on the same data, order and initial weights, and the further
+seeds of a poor point are never begun.
 """
 
 import math
@@ -24,8 +28,10 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 from study.grid import Cell, Plan, cell_of
 from study.progress import Lines
+from study.pruners import Course, pruner_settings
 from study.space import PARTS, Shared, Space, settings_of
 from trainables.chance import seed_of
+from trainables.selection import RULES, Epoch
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.trial import PROTOCOL, Scalar, Trial
@@ -56,7 +62,7 @@ def tuned(
             cell, made = cell_of(what.label, what.column, search.winner(), None, seeds, ready)
             first = next(c for c in plan.cells if (c.row, c.column) == (what.rows[0], what.column))
             like = replace(cell, measure=first.measure)
-            cells.append(replace(like, tunes=what.rows, budget=search.options.budget))
+            cells.append(replace(like, tunes=what.rows, budget=search.budget))
             trials |= made
     labels = list(dict.fromkeys(cell.row for cell in cells))
     cells.sort(key=lambda cell: labels.index(cell.row))  # a row's cells side by side
@@ -94,17 +100,15 @@ class Options:
     seeds: int = 1
     sampler: str = "tpe"
     seed: int = 0  # of the sampler
-
-    @property
-    def budget(self) -> str:
-        return f"{self.points} x {self.seeds}" if self.seeds > 1 else str(self.points)
+    pruner: str = "none"
 
 
 class Search:
     """One search: an Optuna study, and the trials whose results it needs.
 
-    `take` gives the next trial to train, `ended` is told of each one that has ended. Both read what
-    the storage has, so that no trial with a result is trained, whoever trained it.
+    `take` gives the next trial to train, `reported` is told of each epoch of each trial and `ended`
+    of each one that has ended. All read what the storage has, so that no trial with a result is
+    trained, whoever trained it.
     """
 
     def __init__(
@@ -120,18 +124,25 @@ class Search:
         self.what, self.options = what, options
         self.asked: list[str] = []  # ids of every trial that this search needs, in their order
         self.lost: list[str] = []  # ids of those that ended without a result: it goes no further
+        self.pruned: list[str] = []  # ids of those that were stopped early
         self._rule, self._storage, self._ready = rule, storage, ready
+        self._prunes, self._database = options.pruner != "none", database
+        self._courses: dict[int, Course] = {}  # of points that may be pruned, by their number
         self._jobs: deque[tuple[str, Trial]] = deque()
         self._waiting: dict[int, set[str]] = {}  # ids without a result, by number of the point
         self._made: dict[int, dict[str, Trial]] = {}  # trials by id, by number of the point
         sampler = f"{options.sampler} {options.seed}, {options.seeds} seeds"
-        self.name = f"{prefix}, {what.column}, {what.label}, {sampler}"
+        pruner = f", pruner {options.pruner}" if self._prunes else ""
+        self.name = f"{prefix}, {what.column}, {what.label}, {sampler}{pruner}"
         self.study = optuna.create_study(
             storage=database, study_name=self.name, direction="maximize", load_if_exists=True
         )
         self._settle_record()
         for point in self._points():
-            self.asked += [i for i in self._trials(point) if i not in self.asked]
+            trials = self._trials(point)
+            self.asked += [i for i in trials if i not in self.asked]
+            if point.state == TrialState.PRUNED and "repeats" not in point.user_attrs:
+                self.pruned.append(next(iter(trials)))
 
     @property
     def spent(self) -> int:
@@ -140,9 +151,21 @@ class Search:
 
     @property
     def told(self) -> int:
-        """Those of them that have a value or have failed."""
+        """Those of them that have a value, were pruned or have failed."""
         points = [point for point in self._points() if "repeats" not in point.user_attrs]
         return sum(point.state.is_finished() for point in points)
+
+    @property
+    def budget(self) -> str:
+        """What it was given, and with a pruner what it needed of that, in epochs."""
+        points, seeds = self.options.points, self.options.seeds
+        times = f" x {seeds}" if seeds > 1 else ""
+        if not self._prunes:
+            return f"{points}{times}"
+        asked = [point for point in self._points() if "repeats" not in point.user_attrs]
+        epochs = self.what.space.trial.recipe.epochs
+        used = sum(map(self._epochs_of, asked))
+        return f"{points}{times} points, {used} of {points * seeds * epochs} epochs"
 
     def points(self) -> list[dict[str, Any]]:
         """Every point in plain data, and which one it repeats."""
@@ -151,6 +174,7 @@ class Search:
                 "number": point.number,
                 "state": point.state.name.lower(),
                 "value": point.value,
+                "epochs": point.intermediate_values,
                 "params": point.params,
                 "distributions": {
                     name: distribution_to_json(distribution)
@@ -170,20 +194,20 @@ class Search:
 
     @property
     def over(self) -> bool:
-        """Every point has a value or has failed."""
+        """Every point has a value, was pruned or has failed."""
         left = any(point.state == TrialState.RUNNING for point in self._points())
         return not left and (self.spent >= self.options.points or self.exhausted)
 
     @property
     def best(self) -> FrozenTrial | None:
-        """The point with the highest value, the earliest of equals; None where all failed."""
+        """The point with the highest value, the earliest of equals; None where none has one."""
         told = [point for point in self._points() if point.state == TrialState.COMPLETE]
         return max(told, key=lambda point: (point.value, -point.number), default=None)
 
     def winner(self) -> Trial:
         """The row's trial, with its own data, at the best point. The search must be over."""
         assert self.over, "the test set is read for the winner only, and there is none yet"
-        assert self.best, "every point has failed"
+        assert self.best, "no point was trained to its end"
         return self.what.space.at(FixedTrial(self.best.params))
 
     def take(self) -> tuple[str, Trial] | None:
@@ -208,7 +232,17 @@ class Search:
             return
         for number in waiting:
             self._waiting[number].discard(trial_id)
-            self._tell_if_done(number)
+            self._go_on(number, trial_id)
+
+    def reported(self, trial_id: str) -> bool:
+        """To be called after each epoch of a trial. Returns whether it is waited for, still."""
+        for number, ids in list(self._waiting.items()):
+            if self._prunes and trial_id in ids:
+                self._prune_if_poor(number)
+        return self.waits_for(trial_id)
+
+    def waits_for(self, trial_id: str) -> bool:
+        return any(trial_id in ids for ids in list(self._waiting.values()))
 
     def _settle_record(self) -> None:
         """Notes what is searched, or raises Invalid where the study was made for something else."""
@@ -217,6 +251,9 @@ class Search:
         held = {name: value for name, value in ready.flat().items() if name not in free}
         record: dict[str, Scalar] = {f"space of {name}": words for name, words in free.items()}
         record |= {**held, "rule": self._rule, "protocol": PROTOCOL}
+        if self._prunes:
+            settings = pruner_settings(self.options.pruner, self.what.space.trial.recipe.epochs)
+            record |= {f"pruner.{name}": value for name, value in settings.items()}
         old = self.study.user_attrs.get("record")
         if old is None:
             self.study.set_user_attr("record", record)
@@ -261,14 +298,16 @@ class Search:
             return False
         drawn, trial = self._draw()
         same = next((p for p in points if self.what.space.at(FixedTrial(p.params)) == trial), None)
-        state, value, attributes = TrialState.RUNNING, None, {}
+        state, value, values, attributes = TrialState.RUNNING, None, {}, {}
         if same is not None:
             if same.state == TrialState.RUNNING:
                 return False  # drawn again when it has a value
-            state, value, attributes = same.state, same.value, {"repeats": same.number}
+            state, value, values = same.state, same.value, same.intermediate_values
+            attributes = {"repeats": same.number}
         point = create_trial(
             state=state,
             value=value,
+            intermediate_values=values,
             params=drawn.params,
             distributions=drawn.distributions,
             user_attrs=attributes,
@@ -290,10 +329,48 @@ class Search:
     def _open(self, point: FrozenTrial) -> None:
         trials = self._trials(point)
         self.asked += [i for i in trials if i not in self.asked]
-        todo = {i: t for i, t in trials.items() if self._result(i) is None}
-        self._waiting[point.number] = set(todo)
-        self._jobs.extend(todo.items())
-        self._tell_if_done(point.number)
+        self._waiting[point.number] = {i for i in trials if self._result(i) is None}
+        self._go_on(point.number, None)
+
+    def _go_on(self, number: int, ended: str | None) -> None:
+        """After the point was opened, or a trial of it has ended."""
+        if self._prunes and self._prune_if_poor(number):
+            return
+        trials = self._trials(self.study.get_trials(deepcopy=False)[number])
+        first = next(iter(trials))
+        if ended is None or (self._prunes and ended == first):
+            todo = [i for i in trials if i in self._waiting[number]]
+            now = [first] if self._prunes and first in todo else todo
+            self._jobs.extend((i, trials[i]) for i in now)
+        self._tell_if_done(number)
+
+    def _prune_if_poor(self, number: int) -> bool:
+        """Notes the epochs that the point's first trial has made; whether they end the point.
+
+        Decisions that an earlier command had carried out are not taken again.
+        """
+        points = self.study.get_trials(deepcopy=False)
+        point = points[number]
+        first, trial = next(iter(self._trials(point).items()))
+        epochs = trial.recipe.epochs
+        new = Course(self.name, self.options.pruner, epochs, number)
+        course = self._courses.setdefault(number, new)
+        study_id = self._database.get_study_id_from_name(self.name)
+        point_id = self._database.get_trial_id_from_study_id_trial_number(study_id, number)
+        history = self._history(first)
+        for epoch in range(len(course.values) + 1, len(history) + 1):
+            value = RULES[self._rule](history[:epoch], "validation.accuracy")
+            assert value is not None, "searched trials have validation images"
+            poor = course.poor(value, points)
+            for name, note in course.notes.items():
+                self._database.set_trial_system_attr(point_id, name, note)
+            self._database.set_trial_intermediate_value(point_id, epoch, value)
+            if poor and epoch >= (point.last_step or 0):
+                self.study.tell(number, state=TrialState.PRUNED)
+                self._waiting[number] = set()
+                self.pruned.append(first)
+                return True
+        return False
 
     def _tell_if_done(self, number: int) -> None:
         if self._waiting[number]:
@@ -308,6 +385,19 @@ class Search:
     def _result(self, trial_id: str) -> dict[str, Any] | None:
         result: dict[str, Any] | None = self._storage.trial(trial_id).read_json("result.json")
         return result
+
+    def _history(self, trial_id: str) -> list[Epoch]:
+        """The epochs that the trial has made."""
+        result = self._result(trial_id)
+        stored = None if result else self._storage.trial(trial_id).read_json("history.json")
+        history: list[Epoch] = result["history"] if result else stored or []
+        return history
+
+    def _epochs_of(self, point: FrozenTrial) -> int:
+        """How many the point needed."""
+        if point.state == TrialState.PRUNED:
+            return point.last_step or 0
+        return sum(len(self._history(i)) for i in self._trials(point))
 
     def _value(self, result: dict[str, Any] | None) -> float:
         """The objective; NaN for a trial that failed."""
@@ -362,7 +452,8 @@ def summary(search: Search) -> dict[str, Any]:
         "rows": list(search.what.rows),
         "space": search.what.space.parameters,
         "sampler": search.options.sampler,
-        "budget": search.options.budget,
+        "pruner": search.options.pruner,
+        "budget": search.budget,
         "exhausted": search.exhausted,
         "points": search.points(),
         "best": best and best.params,

@@ -63,8 +63,10 @@ class Tracker:
         storage: Storage,
         plan: Plan,
         searched: Callable[[], Iterable[str]] = tuple,  # ids of trials in no cell; may grow
+        pruned: Callable[[], Iterable[str]] = tuple,  # ids of those that were stopped for good
     ) -> None:
-        self.uri, self.storage, self.plan, self._searched = uri, storage, plan, searched
+        self.uri, self.storage, self.plan = uri, storage, plan
+        self._searched, self._pruned = searched, pruned
         self.behind: Exception | None = None  # why the newest attempt to write failed
         self._client: MlflowClient | None = None
         self._lock = threading.Lock()
@@ -72,6 +74,7 @@ class Tracker:
         self._runs: dict[str, str] = {}  # run id by trial id
         self._epochs: dict[str, int] = {}  # written, by trial id
         self._ended: dict[str, str] = {}  # when the written result came about, by trial id
+        self._killed: set[str] = set()  # ids of trials whose run is marked as pruned
         self._measures = Measures(storage)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="tracker", daemon=True)
@@ -139,6 +142,8 @@ class Tracker:
             tags = run.data.tags
             trial_id = tags["trial_id"]
             self._runs[trial_id] = run.info.run_id  # of all: a search may ask for any
+            if tags["status"] == "pruned":
+                self._killed.add(trial_id)
             self._measures.note(trial_id, tags)
             if "ended" in tags:
                 self._ended[trial_id] = tags["ended"]
@@ -190,6 +195,18 @@ class Tracker:
         if result:
             self._finish(client, run, shelf, result)
             self._ended[trial_id] = _end(result)
+        elif (trial_id in self._pruned()) != (trial_id in self._killed):
+            self._mark(client, trial_id)
+
+    def _mark(self, client: MlflowClient, trial_id: str) -> None:
+        """A trial that was pruned, or one that was and is trained again for another search."""
+        run, pruned = self._runs[trial_id], trial_id not in self._killed
+        if pruned:
+            client.set_terminated(run, "KILLED")
+        else:
+            client.update_run(run, "RUNNING")
+        client.set_tag(run, "status", "pruned" if pruned else "running")
+        self._killed ^= {trial_id}
 
     def _create(
         self, client: MlflowClient, trial_id: str, settings: dict[str, Any], history: list[Epoch]

@@ -14,7 +14,7 @@ ROOF = "study.run"  # may import anything, and nothing imports it
 SERVICES = {
     "ray": ("trainables.trainable", "study"),
     "mlflow": ("study.tracking", "analysis.runs"),
-    "optuna": ("study.search", "analysis.search_figures"),
+    "optuna": ("study.search", "study.pruners", "analysis.search_figures"),
 }
 
 FILES = sorted(path.relative_to(ROOT) for name in ORDER for path in (ROOT / name).rglob("*.py"))

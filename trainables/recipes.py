@@ -48,3 +48,9 @@ OLS_IMAGENET = OLS_CIFAR.but(
     augment=(Use(Crop), Use(Flip)),
     assumed=("momentum", "augment: random crops of one scale"),
 )
+
+# Zhang et al. (OLS), section V-A: 100 epochs from 0.01, x0.1 after 45 and 80.
+OLS_FINE_GRAINED = KESL_CUB.but(
+    paper="Zhang et al. 2021 (OLS), section V-A",
+    assumed=("batch_size", "momentum", "weight_decay", "augment"),
+)

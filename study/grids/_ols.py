@@ -3,16 +3,29 @@
 from functools import partial
 from typing import Any
 
-from study.grid import demo
+from study.grid import Published, demo
 from trainables.data.cifar import Cifar10, Cifar100
 from trainables.data.corrupt import Symmetric
+from trainables.data.cutout import Cutout
+from trainables.data.image_folder import ImageFolder
+from trainables.losses.distillation import Distillation
+from trainables.losses.pairwise_confusion import PairwiseConfusion
 from trainables.losses.sce import SymmetricCrossEntropy
+from trainables.methods.arazo import Arazo
+from trainables.methods.byot import BYOT
+from trainables.methods.distortion import DistortionDistillation
+from trainables.methods.pencil import PENCIL
+from trainables.methods.self_learning import SelfLearning
 from trainables.nets.resnet import CifarResNet
-from trainables.recipes import OLS_CIFAR
+from trainables.nets.torchvision_nets import ResNet50
+from trainables.recipes import OLS_CIFAR, OLS_IMAGENET
 from trainables.settings import Use
 from trainables.targets.bootstrap import Boothard, Bootsoft
+from trainables.targets.disturb import Disturb
 from trainables.targets.online import Online
+from trainables.targets.self_distilled import SelfDistilled
 from trainables.targets.smooth import Smooth
+from trainables.targets.teacher_free import TeacherFree
 from trainables.trial import DataSpec, Trial
 
 # All training images, and the test error of the best epoch: the protocol of the public script.
@@ -26,25 +39,95 @@ def resnet(depth: int) -> Use:
 
 
 base = Trial(data=cifar100, net=resnet(56), recipe=OLS_CIFAR)
+base10 = Trial(data=cifar10, net=resnet(29), recipe=OLS_CIFAR)
 
 ASSUMED = (
     "Nesterov momentum, padding, and the pixel statistics of CIFAR-10, as in the public script",
     "the test error is that of the best test epoch, as in the public script; no validation images",
 )
 
-# The parts of each method, with the constants of the public script, or of the method's own paper.
-HARD: dict[str, Any] = {}
-BOOTSOFT: dict[str, Any] = {"targets": Use(Bootsoft)}
-BOOTHARD: dict[str, Any] = {"targets": Use(Boothard)}
-SMOOTH: dict[str, Any] = {"targets": Use(Smooth)}
-OLS: dict[str, Any] = {"targets": Use(Online)}
-SCE_10: dict[str, Any] = {"loss": Use(SymmetricCrossEntropy, alpha=0.1, beta=1)}
-SCE_100: dict[str, Any] = {"loss": Use(SymmetricCrossEntropy)}
-
 
 def noisy(rate: float) -> DataSpec:
     """CIFAR-100 with so many labels wrong, drawn uniformly from the other classes."""
     return cifar100.but(corrupt=(Use(Symmetric, rate=rate),) if rate else ())
+
+
+def _folder(path: str, classes: int, images: int, test_images: int, **settings: Any) -> Use:
+    sizes = {"classes": classes, "images": images, "test_images": test_images}
+    return Use(ImageFolder, path=path, **sizes, **settings)
+
+
+IMAGENET = _folder("imagenet", 1000, 1_281_167, 50_000, side=224, resize=256, turn=8)
+FINE_GRAINED = {
+    "CUB-200-2011": _folder("CUB_200_2011", 200, 5994, 5794, side=448, resize=512),
+    "Flowers-102": _folder("flowers-102", 102, 2040, 6149, side=448, resize=512, turn=9),
+    "Cars": _folder("stanford-cars", 196, 8144, 8041, side=448, resize=512, turn=10),
+    "Aircraft": _folder("fgvc-aircraft", 100, 6667, 3333, side=448, resize=512, turn=11),
+}
+imagenet = Trial(
+    data=DataSpec(source=IMAGENET, validation=0.0), net=Use(ResNet50), recipe=OLS_IMAGENET
+)
+IMAGENET_ASSUMED = (
+    "SGD with momentum 0.9, weight decay 1e-4, batch 256, 250 epochs, x0.1 after 75, 150 and 225, "
+    "as the authors say of their public script; random crops of one scale",
+    "the test error is that of the best epoch on the validation images",
+)
+
+# The parts of each method by its printed name, with the constants of the public script or, where it
+# lacks the method, of the method's own paper.
+METHODS: dict[str, dict[str, Any]] = {
+    "Hard label": {},
+    "Bootsoft": {"targets": Use(Bootsoft)},
+    "Boothard": {"targets": Use(Boothard)},
+    "Disturb label": {"targets": Use(Disturb)},
+    "SCE": {"loss": Use(SymmetricCrossEntropy)},
+    "SCE, CIFAR-10": {"loss": Use(SymmetricCrossEntropy, alpha=0.1, beta=1)},
+    "Label smoothing": {"targets": Use(Smooth)},
+    "Pairwise confusion": {"loss": Use(PairwiseConfusion)},
+    "Xu et al.": {"method": Use(DistortionDistillation)},
+    "BYOT": {"method": Use(BYOT)},
+    "Tf-KD self": {
+        "targets": Use(SelfDistilled),
+        "loss": Use(Distillation, alpha=0.95, temperature=20, factor=1),
+    },
+    "Arazo et al.": {"method": Use(Arazo)},
+    "PENCIL": {
+        "method": Use(PENCIL),
+        "recipe": OLS_CIFAR.but(lr=0.06, schedule="constant", milestones=()),
+    },
+    "Han et al.": {"method": Use(SelfLearning)},
+    "OLS": {"targets": Use(Online)},
+}
+
+
+def method(name: str) -> dict[str, Any]:
+    """The parts of a method by its printed name; "A + B" has those of both."""
+    return {kind: use for one in name.split(" + ") for kind, use in METHODS[one].items()}
+
+
+def printed(table: str) -> dict[str, list[Published]]:
+    """Rows of a table as they are printed: a name, means and standard deviations."""
+    rows: dict[str, list[Published]] = {}
+    for line in table.strip().splitlines():
+        name, *cells = (cell.strip() for cell in line.split("|"))
+        pairs = (cell.split("±") for cell in cells)
+        rows[name] = [(float(mean), float(std)) for mean, std in pairs]
+    return rows
+
+
+def tf_kd(classes: int) -> dict[str, Any]:
+    """Tf-KD reg as in the public fine-grained script, whose KL is a mean over the classes too."""
+    loss = {"alpha": 0.95, "temperature": 40, "factor": 1 / classes, "soften_net": False}
+    return {
+        "targets": Use(TeacherFree, logits="probabilities"),
+        "loss": Use(Distillation, **loss),
+    }
+
+
+def with_cutout(trial: Trial) -> Trial:
+    """A hole of 112 pixels, half the side, in every image."""
+    cutout = Use(Cutout, side=112)
+    return trial.but(recipe=trial.recipe.but(augment=(*trial.recipe.augment, cutout)))
 
 
 # Found on validation images: from scratch and with small batches the rates are best quartered.

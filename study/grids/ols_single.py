@@ -1,7 +1,7 @@
 """OLS, section V-E: the prediction of one image of the class as soft label; CIFAR-100."""
 
 from study.grid import Grid, error
-from study.grids._ols import ASSUMED, HARD, OLS, base, ols_demo
+from study.grids._ols import ASSUMED, base, method, ols_demo
 from trainables.settings import Use
 from trainables.targets.online_single import OnlineSingle
 
@@ -16,12 +16,12 @@ grid = Grid(
     demo=ols_demo,
     fixed={"OLS-Single, current net": ("targets.source",)},
     rows={
-        "Hard label": (base.but(**HARD), None),
+        "Hard label": (base.but(**method("Hard label")), None),
         "OLS-Single": (base.but(targets=Use(OnlineSingle)), None),
         "OLS-Single, current net": (
             base.but(targets=Use(OnlineSingle, source="current")),
             None,
         ),
-        "OLS": (base.but(**OLS), None),
+        "OLS": (base.but(**method("OLS")), None),
     },
 )

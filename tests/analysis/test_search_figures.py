@@ -23,6 +23,7 @@ def summary(values: list[float | None]) -> dict[str, Any]:
                 "number": i,
                 "state": "fail" if value is None else "complete",
                 "value": value,
+                "epochs": {},
                 "params": drawn.params,
                 "distributions": {name: distribution_to_json(kind) for name, kind in ranges},
                 "repeats": None,
@@ -42,6 +43,15 @@ def test_a_search_has_history_importance_slices_and_contour(tmp_path: Path) -> N
     again = search_figures.searches([summary([0.1, 0.5, None, 0.4, 0.3])])
     drawing.save(again, tmp_path)
     assert (tmp_path / "search_1_history.svg").read_bytes() == first
+
+
+def test_a_search_that_pruned_has_its_epochs_too() -> None:
+    searched = summary([0.1, 0.5, 0.4, 0.3])
+    for point, epochs in zip(searched["points"], (3, 3, 1, 3), strict=False):
+        point["epochs"] = {str(epoch): 0.1 * epoch for epoch in range(1, epochs + 1)}
+    searched["points"][2]["state"] = "pruned"
+    ax = search_figures.searches([searched])["search_1_epochs"].axes[0]
+    assert sorted(len(line.get_xdata()) for line in ax.lines) == [1, 3, 3, 3]  # type: ignore[arg-type]
 
 
 def test_a_search_with_fewer_than_two_values_has_no_figures() -> None:

@@ -8,6 +8,8 @@ import torch
 from study import estimate
 from study.estimate import cost, task_without_data
 from trainables.data.image_folder import ImageFolder
+from trainables.methods.distortion import DistortionDistillation
+from trainables.methods.method import Method
 from trainables.settings import Use
 from trainables.targets.knowledge import Knowledge
 from trainables.train import Site
@@ -21,6 +23,13 @@ def test_the_cost_grows_with_epochs_and_images(trial: Trial) -> None:
     long = cost(trial.but(recipe=trial.recipe.but(epochs=300)), SITE)
     assert one.seconds > 0
     assert long.seconds > 10 * one.seconds  # a hundred times, but for the noise of a shared machine
+
+
+def test_a_method_with_two_views_is_measured_with_two(trial: Trial) -> None:
+    plain, twice = (
+        cost(trial.but(method=Use(method)), SITE) for method in (Method, DistortionDistillation)
+    )
+    assert twice.mebibytes > plain.mebibytes
 
 
 def test_memory_is_counted_and_not_measured(trial: Trial) -> None:

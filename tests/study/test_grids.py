@@ -21,7 +21,7 @@ def test_a_grid_is_what_its_golden_file_says(name: str) -> None:
     assert golden(name) == (FOLDER / f"{name}.txt").read_text()
 
 
-UNPRINTED = ("fig", "single")  # tables of which no number is printed, or is lost
+UNPRINTED = ("fig", "single", "table11")  # tables of which no number is printed, or is lost
 
 
 @pytest.mark.parametrize("name", grids())

@@ -13,7 +13,7 @@ from study import launch, measuring
 from study.launch import Resources
 from study.measured import Job
 from study.run import main
-from trainables.measures.ensemble import Ensemble
+from trainables.measures.calibration import Calibration
 from trainables.measures.measure import file_of, label
 from trainables.measures.top_k import TopK
 from trainables.settings import Use
@@ -84,19 +84,19 @@ def test_a_measure_that_fails_is_recorded_and_lost_ones_are_told(
     tmp_path: Path, trial: Trial
 ) -> None:
     storage = Storage(tmp_path)
-    fit(trial, storage, Site.here(NOWHERE))
-    other = trial.but(seed=1)
-    fit(other, storage, Site.here(NOWHERE))
-    storage.trial(other.id).remove("outputs.pt")
-    bad, good = Use(Ensemble, members=1), Use(TopK)  # the recipe keeps no epochs
+    untested = trial.but(data=trial.data.but(test=False), recipe=trial.recipe.but(epochs=1))
+    gone = untested.but(seed=1)
+    for one in (untested, gone):
+        fit(one, storage, Site.here(NOWHERE))
+    storage.trial(gone.id).remove("outputs.pt")
+    uses = (Use(TopK), Use(Calibration))
     launch.connect(None)
     lost = measuring.run(
-        [Job(trial, (bad, good)), Job(other, (good,))], storage, NOWHERE, Resources(gpus=0.0)
+        [Job(untested, uses), Job(gone, uses)], storage, NOWHERE, Resources(gpus=0.0)
     )
-    shelf = storage.trial(trial.id)
-    stored = shelf.read_json(file_of(label(bad)))
-    assert stored["status"] == "failed"
-    assert stored["reason"]
-    assert shelf.read_json(file_of(label(good)))["status"] == "finished"
-    assert list(lost) == [other.id]
-    assert "outputs.pt" in lost[other.id]
+    for use in uses:  # the second is tried, too
+        stored = storage.trial(untested.id).read_json(file_of(label(use)))
+        assert stored["status"] == "failed"
+        assert "test.scores" in stored["reason"]
+    assert list(lost) == [gone.id]
+    assert "outputs.pt" in lost[gone.id]

@@ -158,6 +158,30 @@ def test_a_server_that_goes_away_stops_nothing(
     assert tracker.behind is not None
 
 
+def test_a_pruned_trial_is_killed_and_one_that_goes_on_runs_and_finishes(
+    tmp_path: Path, trial: Trial
+) -> None:
+    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    plan, _ = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
+    shelf = storage.trial(trial.id)
+    shelf.write_json("trial.json", trial.flat())
+
+    def status(pruned: list[str]) -> tuple[str, str]:
+        tracker = Tracker(uri, storage, plan, lambda: [trial.id], lambda: pruned)
+        tracker.start()
+        tracker.stop()
+        assert tracker.behind is None
+        (run,) = runs(uri, "trial")
+        return run.info.status, run.data.tags["status"]
+
+    assert status([trial.id]) == ("KILLED", "pruned")
+    assert status([trial.id]) == ("KILLED", "pruned")
+    assert status([]) == ("RUNNING", "running")
+    fit(trial, storage, Site.here(Path("/nowhere")))
+    assert status([]) == ("FINISHED", "finished")
+    assert status([trial.id]) == ("FINISHED", "finished")
+
+
 def test_measures_go_to_their_trials_run_once_with_settings_and_reason(
     measured_grid: Grid, tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
 """KESL: cross-entropy to the label plus divergence from the soft label (Yuan et al., ICPR 2020)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -51,8 +51,8 @@ class KnowledgeLoss(Loss):
         return self.alpha * label + self.beta * divergence(*pair)
 
     @classmethod
-    def needs(cls, *, kl: str, **_: object) -> Mass:
-        return "positive" if kl == "reverse" else "distribution"
+    def needs(cls, **settings: Any) -> Mass:
+        return "positive" if settings["kl"] == "reverse" else "distribution"
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

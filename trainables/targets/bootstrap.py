@@ -1,6 +1,6 @@
 """Bootstrapping: the label, mixed with what the net says (Reed et al. 2015, section 3.2)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -31,8 +31,8 @@ class Bootsoft(Targets):
         return mixed(batch.y, scores.softmax(1), self.beta)
 
     @classmethod
-    def mass(cls, *, beta: float, **_: object) -> Mass:
-        return "positive" if beta < 1 else "distribution"
+    def mass(cls, **settings: Any) -> Mass:
+        return "positive" if settings["beta"] < 1 else "distribution"
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

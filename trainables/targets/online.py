@@ -1,6 +1,6 @@
 """Online label smoothing: soft labels from the net's own predictions (Zhang et al., TIP 2021)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -84,10 +84,10 @@ class Online(Targets):
             cls._check_length(period, trial.recipe.epochs, unit)
 
     @classmethod
-    def mass(cls, *, alpha: float, start: str, **_: object) -> Mass:
-        if alpha == 1:
+    def mass(cls, **settings: Any) -> Mass:
+        if settings["alpha"] == 1:
             return "distribution"
-        return "partial" if start == "zero" else "positive"
+        return "partial" if settings["start"] == "zero" else "positive"
 
     def forward(self, batch: Batch, out: "Out") -> Tensor:
         return mixed(batch.y, self.soft[batch.y], self.alpha)

@@ -1,6 +1,6 @@
 """OLS-Single: the soft label is what the net made of one other image (Zhang et al., TIP 2021)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -81,8 +81,8 @@ class OnlineSingle(Targets):
         self.stored.copy_(self.latest)
 
     @classmethod
-    def mass(cls, *, alpha: float, **_: object) -> Mass:
-        return "positive" if alpha < 1 else "distribution"
+    def mass(cls, **settings: Any) -> Mass:
+        return "positive" if settings["alpha"] < 1 else "distribution"
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Label smoothing (Szegedy et al. 2016, section 7; `ols` equation 2)."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -29,8 +29,8 @@ class Smooth(Targets):
         return smooth(batch.y, self.task.classes, self.epsilon)
 
     @classmethod
-    def mass(cls, *, epsilon: float) -> Mass:
-        return "positive" if epsilon > 0 else "distribution"
+    def mass(cls, **settings: Any) -> Mass:
+        return "positive" if settings["epsilon"] > 0 else "distribution"
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

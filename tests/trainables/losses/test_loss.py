@@ -46,9 +46,7 @@ def test_reverse_divergence_goes_with_targets_that_have_none(targets: Use) -> No
 @pytest.mark.parametrize("loss", [FORWARD, Use(Distillation), Use(SymmetricCrossEntropy)])
 def test_other_logarithms_bear_zeros_but_no_sum_below_one(loss: Use) -> None:
     assert small_trial(loss=loss).targets == Use(OneHot)
-    with pytest.raises(
-        Invalid, match=r"Online\(start='zero'\): must be distributions, that sum"
-    ):
+    with pytest.raises(Invalid, match=r"Online\(start='zero'\): must be distributions, that sum"):
         small_trial(targets=ZERO, loss=loss)
 
 

@@ -9,6 +9,7 @@ import torch
 from small import NOWHERE, SITE, small_trial
 
 from tests.trainables.measures.conftest import TRIAL
+from tests.trainables.test_contract import TRIALS
 from trainables.measures import measure
 from trainables.measures.attack import Fgsm, Pgd
 from trainables.measures.calibration import Calibration
@@ -58,9 +59,7 @@ def test_a_measure_trains_nothing_and_changes_no_file(finished: Finished) -> Non
 
 @pytest.mark.parametrize("name", classes_of(Method))
 def test_the_model_that_is_measured_is_the_one_that_was_tested(name: str, tmp_path: Path) -> None:
-    trial = small_trial(
-        **{"data.test": True, "method": Use(classes_of(Method)[name]), "recipe.epochs": 1}
-    )
+    trial = TRIALS[name].set({"data.test": True})
     storage = Storage(tmp_path)
     assert fit(trial, storage, SITE)["status"] == "finished"
     found = Finished(trial, storage.trial(trial.id), SITE)
