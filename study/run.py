@@ -298,7 +298,9 @@ def _show(
         tracker.log_report(folder, written.markdown)
     print(f"\n{written.text}\n")
     print(f"report:    {written.html}")
-    print(f"MLflow UI: mlflow ui --backend-store-uri {shlex.quote(uri)}")
+    served = uri.startswith("http")
+    command = f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
+    print(f"MLflow UI: {uri if served else command}")
 
 
 if __name__ == "__main__":
