@@ -366,7 +366,9 @@ def _show(
         tracker.log_report(folder, written.markdown)
     print(f"\n{written.text}\n")
     print(f"report:    {written.html}")
-    print(f"MLflow UI: mlflow ui --backend-store-uri {shlex.quote(masked(uri))}")
+    served = uri.startswith("http")
+    command = f"mlflow ui --backend-store-uri {shlex.quote(masked(uri))}"
+    print(f"MLflow UI: {masked(uri) if served else command}")
 
 
 if __name__ == "__main__":
