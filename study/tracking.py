@@ -40,6 +40,7 @@ from mlflow.exceptions import MlflowException
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
+logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # what fails is raised, too: told once
 
 EXPERIMENT = "label-studies"
 FAILURES = (MlflowException, OSError)  # of a server or a database that is away
