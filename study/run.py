@@ -310,7 +310,7 @@ def _clean(args: argparse.Namespace) -> int:
         with lease(storage):
             files, size = clean(storage)
     said = "would be removed" if args.dry_run else "removed"
-    print(f"{files} files, {size:,} bytes, of finished trials {said} from {storage.uri}")
+    print(f"{files} files, {size:,} bytes, of finished trials {said} from {storage}")
     return 0
 
 
@@ -366,7 +366,9 @@ def _show(
         tracker.log_report(folder, written.markdown)
     print(f"\n{written.text}\n")
     print(f"report:    {written.html}")
-    print(f"MLflow UI: mlflow ui --backend-store-uri {shlex.quote(masked(uri))}")
+    served = uri.startswith("http")
+    command = f"mlflow ui --backend-store-uri {shlex.quote(masked(uri))}"
+    print(f"MLflow UI: {masked(uri) if served else command}")
 
 
 if __name__ == "__main__":

@@ -213,10 +213,18 @@ def test_uis_table_and_jobs_reach_the_laptop_by_ssh_only(cluster: Cluster, study
 
 
 @pytest.mark.usefixtures("study")
-def test_down_ends_ray_on_every_host(cluster: Cluster) -> None:
-    alive = [cluster.head, cluster.workers[0]]
-    assert all(any("raylet" in line for line in host.processes()) for host in alive)
+def test_down_ends_ray_on_the_head_and_so_soon_on_its_workers(cluster: Cluster) -> None:
+    worker = cluster.workers[0]
+    assert ray_runs(cluster.head)
+    assert ray_runs(worker)
     down = cluster.ray("down", "-y", "cluster.yaml")
     assert down.returncode == 0, down.stdout
-    for host in alive:
-        assert not any("raylet" in line for line in host.processes()), host.name
+    assert not ray_runs(cluster.head)
+    end = time.monotonic() + 120
+    while ray_runs(worker):  # until it has looked for its head for a minute
+        assert time.monotonic() < end
+        time.sleep(0.5)
+
+
+def ray_runs(host: Host) -> bool:
+    return any("raylet/raylet" in line for line in host.processes())
