@@ -29,8 +29,9 @@ hosts: setup  ## a cluster on three hosts made of namespaces, and on a stand-in 
 demo: setup  ## the main job on embedded data
 	$(BIN)/python study/run.py --grid kesl_ablation
 
-bench: setup  ## throughput and overhead, as ratios
+bench: setup  ## throughput, overhead, scale
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/overhead.py --repeats 1
+	$(BIN)/python bench/scale.py
 
 .PHONY: help setup lint test slow hosts demo bench

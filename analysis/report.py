@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pandas import DataFrame
 
-from analysis import drawing, figures, runs, search_figures, tables
+from analysis import cost, drawing, figures, runs, search_figures, tables
 from study.grid import Plan
 
 FORMS = {
@@ -70,8 +70,10 @@ class Report:
     files: tuple[Path, ...]
 
 
-def write(plan: Plan, tracking_uri: str, folder: Path) -> Report:
+def write(plan: Plan, tracking_uri: str, folder: Path, price: float | None = None) -> Report:
     """Writes the report of what is recorded so far into `folder`; the same data, the same bytes.
+
+    `price`: of an hour of one GPU, or of one CPU where a trial has none.
 
     table.txt, .md, .tex, .csv, each figure as PNG and SVG, and report.html, which needs no other
     file. Raises Invalid where the tracker cannot be read.
@@ -84,6 +86,9 @@ def write(plan: Plan, tracking_uri: str, folder: Path) -> Report:
     over_training = {i: runs.learned_soft_labels(tracking_uri, i) for i in soft}
     folder.mkdir(parents=True, exist_ok=True)
     written = {name: render(plan, cells) for name, render in FORMS.items()}
+    spent = cost.costs(plan, recorded, runs.others(tracking_uri, plan), price)
+    lines, said = cost.lines(plan, spent), cost.caption(price)
+    written["md"] += f"\n{cost.markdown(lines, said)}"
     files = [folder / f"table.{name}" for name in written]
     for path, content in zip(files, written.values(), strict=True):
         path.write_text(content, encoding="utf-8")
@@ -92,7 +97,9 @@ def write(plan: Plan, tracking_uri: str, folder: Path) -> Report:
     drawn |= search_figures.searches(_searches(plan, folder))
     files += drawing.save(drawn, folder)
     page = folder / "report.html"
-    page.write_text(_page(plan, cells, recorded, folder, list(drawn)), encoding="utf-8")
+    page.write_text(
+        _page(plan, cells, recorded, folder, list(drawn), cost.html(lines, said)), encoding="utf-8"
+    )
     return Report(written["txt"], written["md"], page, (*files, page))
 
 
@@ -112,7 +119,14 @@ def _soft_labels(plan: Plan, recorded: DataFrame, tracking_uri: str) -> dict[str
     return {i: frame for i, frame in read.items() if frame is not None}
 
 
-def _page(plan: Plan, cells: DataFrame, recorded: DataFrame, folder: Path, drawn: list[str]) -> str:
+def _page(
+    plan: Plan,
+    cells: DataFrame,
+    recorded: DataFrame,
+    folder: Path,
+    drawn: list[str],
+    spent: str,
+) -> str:
     loader = FileSystemLoader(Path(__file__).parent)
     jinja = Environment(
         loader=loader,
@@ -125,6 +139,7 @@ def _page(plan: Plan, cells: DataFrame, recorded: DataFrame, folder: Path, drawn
     return jinja.get_template("report.html.j2").render(
         plan=plan,
         table=tables.html(plan, cells),
+        cost=spent,
         counts=Counter(trial["status"] for trial in trials),
         trials=trials,
         figures=[_figure(name, folder) for name in drawn],

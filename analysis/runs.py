@@ -1,9 +1,11 @@
 """What the tracker has recorded, as pandas frames: one row a trial, one row an epoch."""
 
+import gc
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -15,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from pandas import DataFrame
 
 from study.grid import Plan
-from trainables.settings import Invalid, unknown
+from trainables.settings import Invalid, masked, unknown
 
 EXPERIMENT = "label-studies"
 PAGE = 1000  # runs a request
@@ -46,27 +48,30 @@ def plan(tracking_uri: str, study: str) -> Plan:
         raise unknown("study", study, sorted(parents))
     text = _artifact(client, parents[study], "plan.json", Path.read_text)
     if text is None:
-        raise Invalid(f"study {study!r} has no plan.json in {tracking_uri}")
+        raise Invalid(f"study {study!r} has no plan.json in {masked(tracking_uri)}")
     return Plan.from_json(json.loads(text))
 
 
 def trials(tracking_uri: str, ids: Sequence[str]) -> DataFrame:
     """The recorded ones of the trials `ids`, in that order, one row each; the index is `trial_id`.
 
-    Columns: run_id, started (ms since 1970), the tags (status, reason, host, ...), the settings by
-    their dotted names, and the newest value of each metric, NaN where a trial lacks it.
+    Columns: run_id, started (ms since 1970), stopped (its command ended before it), the tags
+    (status, reason, host, ...), the settings by their dotted names, and the newest value of each
+    metric, NaN where a trial lacks it.
     """
     wanted = dict.fromkeys(ids)
-    rows: dict[str, dict[str, Any]] = {}
     # MLflow has no `tags.trial_id IN (...)`: one id is asked for, of several all runs are read.
     which = f"tags.trial_id = '{ids[0]}'" if len(wanted) == 1 else "tags.kind = 'trial'"
-    for run in _search(_connect(tracking_uri), which):
-        row = _row(run)
-        old = rows.get(row["trial_id"])
-        if row["trial_id"] in wanted and (old is None or _precedence(row) > _precedence(old)):
-            rows[row["trial_id"]] = row
-    frame = DataFrame([rows[i] for i in wanted if i in rows], columns=_columns(rows))
-    return frame.set_index("trial_id")
+    rows = _rows(tracking_uri, which, wanted.__contains__)
+    return _frame([rows[i] for i in wanted if i in rows])
+
+
+def others(tracking_uri: str, plan: Plan) -> DataFrame:
+    """The trials that the study ran first and that stand in no cell: those of its searches."""
+    cells = set(plan.trials())
+    which = f"tags.kind = 'trial' and tags.`grid.{plan.grid}` = '{plan.study}'"
+    rows = _rows(tracking_uri, which, lambda trial_id: trial_id not in cells)
+    return _frame(list(rows.values()))
 
 
 def histories(tracking_uri: str, ids: Sequence[str], metrics: Sequence[str]) -> DataFrame:
@@ -83,6 +88,20 @@ def histories(tracking_uri: str, ids: Sequence[str], metrics: Sequence[str]) -> 
     frame = DataFrame(points, columns=["trial_id", "epoch", "metric", "value"])
     newest = frame.drop_duplicates(["trial_id", "epoch", "metric"], keep="last")
     return newest.sort_values(["trial_id", "metric", "epoch"], ignore_index=True)
+
+
+def epoch_ends(tracking_uri: str, run_ids: Sequence[str]) -> dict[str, list[float]]:
+    """When each epoch ended, in seconds since 1970, by run; of a trial run again, the new ones."""
+    client = _connect(tracking_uri)
+    ends: dict[str, list[float]] = {}
+    for run_id in run_ids:
+        ends[run_id] = []
+        points = client.get_metric_history(run_id, "epoch")
+        for point in sorted(points, key=lambda p: (p.timestamp, p.step)):
+            if point.step == 1:
+                ends[run_id] = []
+            ends[run_id].append(point.timestamp / 1000)
+    return ends
 
 
 def soft_labels(tracking_uri: str, trial_id: str) -> DataFrame | None:
@@ -122,17 +141,35 @@ def _search(client: MlflowClient, which: str) -> Iterator[Run]:
         experiment = client.get_experiment_by_name(EXPERIMENT)
         token: str | None = ""
         while experiment is not None and token is not None:
-            page = client.search_runs(
-                [experiment.experiment_id],
-                which,
-                max_results=PAGE,
-                page_token=token or None,
-            )
+            with _uncollected():
+                page = client.search_runs(
+                    [experiment.experiment_id],
+                    which,
+                    max_results=PAGE,
+                    page_token=token or None,
+                )
             yield from page
             token = page.token
     except MlflowException as error:
         first = str(error).splitlines()[0]
-        raise Invalid(f"--tracking-uri {client.tracking_uri!r} cannot be read: {first}") from error
+        line = f"--tracking-uri {client.tracking_uri!r} cannot be read: {first}"
+        raise Invalid(masked(line)) from error
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without garbage collection, which takes two thirds of the time to read a page of runs.
+
+    MLflow makes a hundred objects a run that live until the page is read, and Python looks through
+    all of them again and again. A page at a time, so that what is garbage goes in between.
+    """
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _artifact(
@@ -144,16 +181,36 @@ def _artifact(
         return read(Path(client.download_artifacts(run.info.run_id, name, folder)))
 
 
+def _rows(
+    tracking_uri: str, which: str, wanted: Callable[[str], bool]
+) -> dict[str, dict[str, Any]]:
+    """By trial id; of several runs with one id, the one further on."""
+    rows: dict[str, dict[str, Any]] = {}
+    for run in _search(_connect(tracking_uri), which):
+        trial_id = run.data.tags["trial_id"]
+        if wanted(trial_id):
+            row = _row(run)
+            old = rows.get(trial_id)
+            if old is None or _precedence(row) > _precedence(old):
+                rows[trial_id] = row
+    return rows
+
+
+def _frame(rows: Sequence[dict[str, Any]]) -> DataFrame:
+    first = ["trial_id", "run_id", "started", "stopped", "status", "reason"]
+    columns = dict.fromkeys(first + [name for row in rows for name in row])
+    return DataFrame(rows, columns=list(columns)).set_index("trial_id")
+
+
 def _row(run: Run) -> dict[str, Any]:
     tags = {name: v for name, v in run.data.tags.items() if not name.startswith("mlflow.")}
     settings = {name: _value(name, text) for name, text in run.data.params.items()}
-    about = {"run_id": run.info.run_id, "started": run.info.start_time}
+    about = {
+        "run_id": run.info.run_id,
+        "started": run.info.start_time,
+        "stopped": run.info.status == "KILLED",
+    }
     return about | {"status": "running", "reason": ""} | tags | settings | run.data.metrics
-
-
-def _columns(rows: dict[str, dict[str, Any]]) -> list[str]:
-    first = ["trial_id", "run_id", "started", "status", "reason"]
-    return list(dict.fromkeys(first + [name for row in rows.values() for name in row]))
 
 
 def _precedence(row: dict[str, Any]) -> tuple[int, int]:

@@ -49,7 +49,8 @@ def compare(plan: Plan, runs: DataFrame, rule: str | None = None) -> DataFrame:
     rule = rule or default_rule(plan, runs)
     if rule not in RULES:
         raise unknown("selection rule", rule, RULES)
-    return DataFrame([_cell(plan, cell, runs, rule) for cell in plan.cells])
+    cells = DataFrame([_cell(plan, cell, runs, rule) for cell in plan.cells])
+    return cells if any(cell.budget for cell in plan.cells) else cells.drop(columns="budget")
 
 
 def default_rule(plan: Plan, runs: DataFrame) -> str:
@@ -79,19 +80,22 @@ def seed_values(metric: Metric, cell: Cell, runs: DataFrame, rule: str) -> dict[
     name = f"{cell.measure or rule}/{metric.name}"
     if name not in runs:
         return {}
-    known = (runs["status"] == "finished") & (_reasons(cell, runs) == "")
-    finished = runs.loc[known, name].dropna()
-    return {
-        seed: metric.factor * float(finished[trial_id]) + metric.offset
+    values, reasons = runs[name], _reasons(cell, runs)
+    found = {
+        seed: metric.factor * float(values[trial_id]) + metric.offset
         for seed, trial_id in cell.trials.items()
-        if trial_id is not None and trial_id in finished
+        if trial_id is not None and reasons.get(trial_id) == ""
+        if runs.at[trial_id, "status"] == "finished"
     }
+    return {seed: value for seed, value in found.items() if not math.isnan(value)}
 
 
-def _reasons(cell: Cell, runs: DataFrame) -> Series:
-    """By trial, why the cell's measure failed; "" where it did not."""
-    none = Series("", index=runs.index)
-    return runs[name].fillna("") if (name := f"{cell.measure}/reason") in runs else none
+def _reasons(cell: Cell, runs: DataFrame) -> dict[str, str]:
+    """Of its recorded trials, why the cell's measure failed; "" where it did not."""
+    ids = [i for i in cell.trials.values() if i is not None and i in runs.index]
+    name = f"{cell.measure}/reason"
+    found = {i: runs.at[i, name] if name in runs else "" for i in ids}
+    return {i: why if isinstance(why, str) else "" for i, why in found.items()}
 
 
 def paired(ours: dict[str, float], others: dict[str, float]) -> tuple[float, float, int]:
@@ -149,8 +153,7 @@ def _cell(plan: Plan, cell: Cell, runs: DataFrame, rule: str) -> dict[str, Any]:
         "difference": difference,
     }
     numbers = {name: math.nan if value is None else value for name, value in values.items()}
-    about = {"row": cell.row, "column": cell.column, "unit": metric.unit}
-    about |= {"budget": cell.budget} if any(c.budget for c in plan.cells) else {}
+    about = {"row": cell.row, "column": cell.column, "unit": metric.unit, "budget": cell.budget}
     return about | {"scale": plan.scale, "selection": selected} | numbers | {"verdict": judged}
 
 
@@ -330,13 +333,13 @@ def text(plan: Plan, cells: DataFrame) -> str:
 def markdown(plan: Plan, cells: DataFrame) -> str:
     """A pipe table; it has no headings over several columns, so each bears its group's name."""
     laid = layout(plan, cells)
-    header = [_markdown(name) for name in _flat_header(laid)]
+    header = [in_markdown(name) for name in _flat_header(laid)]
     rule = [":--"] * laid.labels + ["--:"] * (len(header) - laid.labels)
-    body = [[_markdown(value) for value in line] for block in laid.blocks for line in block]
+    body = [[in_markdown(value) for value in line] for block in laid.blocks for line in block]
     table = "\n".join(f"| {' | '.join(line)} |" for line in [header, rule, *body])
-    title = f"**{_markdown(plan.title)}**{' (DEMO SCALE)' * (plan.scale == 'demo')}"
-    paragraphs = [title, table, *map(_markdown, caption(plan, cells))]
-    missing = "\n".join(f"- {_markdown(note)}" for note in notes(plan, cells))
+    title = f"**{in_markdown(plan.title)}**{' (DEMO SCALE)' * (plan.scale == 'demo')}"
+    paragraphs = [title, table, *map(in_markdown, caption(plan, cells))]
+    missing = "\n".join(f"- {in_markdown(note)}" for note in notes(plan, cells))
     return "\n\n".join([*paragraphs, *([missing] if missing else [])]) + "\n"
 
 
@@ -575,7 +578,8 @@ def _flat_header(laid: Layout) -> list[str]:
     ]
 
 
-def _markdown(value: str) -> str:
+def in_markdown(value: str) -> str:
+    """With Markdown's characters escaped."""
     return re.sub(r"([\\`*_{}\[\]<>|#~$])", r"\\\1", value)
 
 

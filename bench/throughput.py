@@ -36,7 +36,7 @@ from trainables.losses.knowledge import KnowledgeLoss
 from trainables.nets.resnet import CifarResNet
 from trainables.nets.torchvision_nets import ResNet18
 from trainables.settings import Count, Use
-from trainables.storage import Shelf
+from trainables.storage import Folder
 from trainables.targets.knowledge import Knowledge
 from trainables.targets.smooth import Smooth
 from trainables.train import Run, Site, describe
@@ -123,7 +123,7 @@ def trial_of(
 
 def run_of(trial: Trial, site: Site) -> Run:
     """The trial about to be trained, with nothing on its shelf."""
-    return Run(trial, Shelf(site.folder / "nothing"), site)
+    return Run(trial, Folder(site.folder / "nothing"), site)
 
 
 def ours(trial: Trial, site: Site) -> Chunk:

@@ -7,19 +7,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+import psutil
 import torch
 
 from study import address
 from study.grid import Cell, Plan, find, lay_out
 from study.space import Shared, searches_of
 from trainables.formats import formats_of
-from trainables.settings import Invalid, Use, unknown
+from trainables.settings import Invalid, Use, masked, unknown
+from trainables.storage import Storage
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
     from study.search import Options
 
 HOME = Path.home() / ".label-studies"
+NETWORK = (  # how the types of network file systems begin
+    *("9p", "afs", "beegfs", "ceph", "cifs", "efs", "fuse.", "glusterfs", "gpfs", "lustre"),
+    *("nfs", "pvfs", "smb", "wekafs"),
+)
 
 
 class Parser(argparse.ArgumentParser):
@@ -45,10 +51,13 @@ def parser() -> Parser:
     mode.add_argument("--status", action="store_true", help="how far it is, from the tracker")
     mode.add_argument("--report", action="store_true", help="the table of what is recorded")
     mode.add_argument("--rerun", choices=("all", "failed"), help="train the selected cells again")
+    add("--clean", action="store_true", help="remove what finished trials no longer need")
+    add("--price-per-hour", type=_positive, help="of one GPU, or CPU: cost in the report")
     data = Path(os.environ.get("STUDY_DATA_DIR", HOME / "data"))
     add("--data-dir", type=Path, default=data, help=f"data sets, weights, taxonomies ({data})")
-    storage = Path(os.environ.get("STUDY_STORAGE", HOME))
-    add("--storage", type=Path, default=storage, help=f"trials and their results ({storage})")
+    storage = os.environ.get("STUDY_STORAGE", str(HOME))
+    where = f"trials and their results: a folder or s3://bucket/prefix ({storage})"
+    add("--storage", type=_storage, default=storage, metavar="FOLDER|URL", help=where)
     tracking = "MLflow's (default: MLFLOW_TRACKING_URI, or sqlite:///<storage>/mlflow.db)"
     add("--tracking-uri", default=os.environ.get("MLFLOW_TRACKING_URI"), help=tracking)
     cluster = "host:port of a Ray cluster, or auto (default: RAY_ADDRESS, or a new one here)"
@@ -77,7 +86,59 @@ def parser() -> Parser:
     add("--cpus-per-trial", type=_positive, default=1.0, help="default: 1")
     add("--gpus-per-trial", type=_positive, help="may be a fraction (default: 1 if there are any)")
     add("--max-concurrent", type=_natural, metavar="N", help="trials at once (default: what fits)")
+    stall = "end a trial without a finished epoch for so long; default: 720"
+    add("--stall-limit", type=_positive, default=720.0, metavar="MINUTES", help=stall)
     return p
+
+
+def _storage(text: str) -> Storage:
+    try:
+        return Storage(text)
+    except Invalid as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def tracking_uri(args: argparse.Namespace) -> str:
+    """MLflow's. Raises Invalid where it would be SQLite in a storage of several machines."""
+    given: str | None = args.tracking_uri
+    if where := _remote(args.storage):
+        path = Path((given or "").removeprefix("sqlite:///")).absolute()
+        inside = args.storage.root and path.is_relative_to(args.storage.root)
+        if given is None or (given.startswith("sqlite") and inside):
+            valid = "a server (http://...) or a database URL like postgresql://..."
+            raise _no_sqlite("--tracking-uri", given, valid, where)
+    return given or f"sqlite:///{args.storage.root / 'mlflow.db'}"
+
+
+def search_storage(args: argparse.Namespace) -> str:
+    """Optuna's. Raises Invalid where it would be SQLite beside a storage of several machines."""
+    given: str | None = args.search_storage
+    if (where := _remote(args.storage)) and (given is None or given.startswith("sqlite")):
+        valid = "a database URL like postgresql://..."
+        raise _no_sqlite("--search-storage", given, valid, where)
+    return given or f"sqlite:///{args.storage.root / 'optuna.db'}"
+
+
+def _no_sqlite(option: str, given: str | None, valid: str, where: str) -> Invalid:
+    said = f"{option} = {masked(given)}" if given else f"{option} is missing"
+    return Invalid(f"{said}: must be {valid}, since --storage is {where}")
+
+
+def _remote(storage: Storage) -> str | None:
+    """On what kind of storage SQLite files would be lost or damaged; None on a local disk."""
+    if storage.root is None:
+        return "on S3"
+    kind = network_of(storage.root)
+    return f"on a network file system ({kind})" if kind else None
+
+
+def network_of(path: Path) -> str | None:
+    """The kind of network file system that the path lies on; None on a local one."""
+    real = path.resolve()
+    mounts = psutil.disk_partitions(all=True)  # where two are over each other, the later one counts
+    over = [m for m in mounts if real.is_relative_to(m.mountpoint)]
+    kind = max(reversed(over), key=lambda m: len(m.mountpoint)).fstype if over else ""
+    return kind if kind.startswith(NETWORK) else None
 
 
 def _natural(text: str) -> int:

@@ -43,7 +43,7 @@ def dry_run(args: argparse.Namespace) -> int:
 
     plan, trials = laid_out(args, ready, measured)
     check_selected(plan, args.only)
-    storage = Storage(args.storage.absolute())
+    storage = args.storage
     now = progress(storage, selected_ids(plan, args))
     width = max(len(cell.row) for cell in plan.cells)
     for cell in plan.cells:

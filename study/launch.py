@@ -1,13 +1,18 @@
-"""Launch: a fresh Tuner over the trials that have no result yet."""
+"""Launch: fresh Tuners over what is to be trained, be it of a table or of searches."""
 
 import logging
+import math
 import os
+import signal
 import socket
 import tempfile
+import threading
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 # Read by Ray when it is imported: five result files a trial less; no use of the SIGINT handler that
@@ -17,6 +22,9 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+# So many trials may wait for a place, each a request to the autoscaler; Tune's own limit for a
+# searcher is one. How far ahead of its results a search asks is for `Feed` to say.
+os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "200")
 
 import ray
 import yaml
@@ -27,12 +35,14 @@ from study.address import VALID, check_token
 from study.pruning import Pruning, Waiting
 from trainables.settings import Invalid
 from trainables.storage import Storage
+from trainables.train import fail, final
 from trainables.trainable import trainable
 from trainables.trial import Trial
 
 WORKER_LOSSES = 10  # so many lost workers a trial survives
 FIRST_WORKER_SECONDS = 600.0  # that a cluster without any may take, as after `ray up`
 HEAD = "node:__internal_head__"  # what Ray calls a resource that the head alone has
+WAITING_SECONDS = 60.0  # between the lines that say that nothing can be placed
 
 
 @dataclass(frozen=True)
@@ -42,6 +52,10 @@ class Resources:
     cpus: float = 1.0
     gpus: float | None = None  # None: one, where the cluster has any
     concurrent: int | None = None
+    stall_minutes: float = math.inf  # without a finished epoch: then a trial is ended
+
+    def __str__(self) -> str:
+        return f"{self.cpus:g} CPUs" + (f", {self.gpus:g} GPUs" if self.gpus else "")
 
 
 def connect(address: str | None) -> None:
@@ -59,6 +73,7 @@ def connect(address: str | None) -> None:
             socket.create_connection((host, int(port or 6379)), timeout=5).close()
         except (OSError, ValueError) as error:
             raise Invalid(f"--address = {address}: must be {VALID} ({error})") from None
+    handler = signal.getsignal(signal.SIGTERM)
     try:
         ray.init(
             address=address or "local",
@@ -72,10 +87,13 @@ def connect(address: str | None) -> None:
         refused = "InvalidAuthToken" in str(error.__cause__)
         why = "it asks for its token, with RAY_AUTH_MODE=token" if refused else error
         raise Invalid(f"--address = {address}: must be {VALID} ({why})") from None
-    _wait_for_a_worker(address)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)  # Ray has put its own in place
+    if address is not None:
+        _wait_for_a_worker(address)
 
 
-def _wait_for_a_worker(address: str | None) -> None:
+def _wait_for_a_worker(address: str) -> None:
     """Returns when the cluster has CPUs, or the autoscaler knows a kind of node that has some."""
     end = time.monotonic() + FIRST_WORKER_SECONDS
     said = False
@@ -100,17 +118,111 @@ def fitted(resources: Resources) -> Resources:
         if wanted > most[kind]:
             valid = f"at most {most[kind]:g}, what the largest node has"
             raise Invalid(f"{option} = {wanted:g}: must be {valid}")
-    return Resources(resources.cpus, gpus, resources.concurrent)
+    return replace(resources, gpus=gpus)
 
 
 def largest_node() -> dict[str, float]:
     """The most CPUs and GPUs that one node has, of those alive and those that may be started."""
-    alive = [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
-    nodes: list[dict[str, float]] = [node["Resources"] for node in alive]
+    nodes = alive()
     here = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-    if any(n["NodeManagerAddress"] == here and HEAD in n["Resources"] for n in alive):
+    if any(n["NodeManagerAddress"] == here and HEAD in n["Resources"] for n in _alive_nodes()):
         nodes += startable(Path.home() / "ray_bootstrap_config.yaml")
     return {kind: max(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU")}
+
+
+def alive() -> list[dict[str, float]]:
+    """What each node of the cluster has."""
+    return [node["Resources"] for node in _alive_nodes()]
+
+
+def _alive_nodes() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+
+class Asking(Waiting, Protocol):
+    """What asks for trials to be trained: the trials of a table, or a search."""
+
+    ahead: int  # so many of its trials may wait for a place
+    lost: list[str]  # the ids of those that will have no result
+
+    def take(self) -> tuple[str, Trial] | None: ...
+
+    def ended(self, trial_id: str) -> None: ...
+
+
+class Queue:
+    """Trials as they are listed. One that waits for others is handed out when they have results.
+
+    Where one of those has failed, it fails as well, untrained.
+    """
+
+    ahead = 200
+
+    def __init__(
+        self,
+        trials: Mapping[str, Trial],
+        storage: Storage,
+        teachers: Mapping[str, Sequence[str]] = MappingProxyType({}),  # ids, by id
+    ) -> None:
+        self.lost: list[str] = []
+        self.trials, self._storage, self._teachers = trials, storage, teachers
+        self._waiting = [trial_id for trial_id in trials if teachers.get(trial_id)]
+        self._next = deque(trial_id for trial_id in trials if not teachers.get(trial_id))
+        self._look()
+
+    def take(self) -> tuple[str, Trial] | None:
+        if not self._next:
+            return None
+        trial_id = self._next.popleft()
+        return trial_id, self.trials[trial_id]
+
+    def reported(self, trial_id: str) -> bool:
+        return trial_id in self.trials
+
+    def ended(self, trial_id: str) -> None:
+        if trial_id in self.trials and not final(self._result(trial_id)):
+            self.lost.append(trial_id)
+        self._look()
+
+    def _look(self) -> None:
+        """Settles those that wait for nothing any more, until there is none."""
+        while settled := [i for i in self._waiting if self._settle(i)]:
+            self._waiting = [i for i in self._waiting if i not in settled]
+
+    def _settle(self, trial_id: str) -> bool:
+        """Whether it waits no more: it is the next, has failed, or is lost."""
+        for teacher in self._teachers[trial_id]:
+            result = self._result(teacher)
+            if teacher in self.lost:
+                self.lost.append(trial_id)
+                return True
+            if not final(result):
+                return False
+            if result["status"] == "failed":
+                reason = f"its teacher {teacher} failed: {result['reason']}"
+                fail(self.trials[trial_id], self._storage, reason)
+                return True
+        self._next.append(trial_id)
+        return True
+
+    def _result(self, trial_id: str) -> Any:
+        return self._storage.trial(trial_id).read_json("result.json")
+
+
+def queue(trials: Mapping[str, Trial], storage: Storage) -> Queue:
+    """Of the trials, and of those without a result that they learn from."""
+    wanted, teachers = dict(trials), {}
+    left = list(trials.items())
+    while left:
+        trial_id, trial = left.pop()
+        needed = {teacher.id: teacher for teacher in trial.teachers()}
+        teachers[trial_id] = tuple(needed)
+        for teacher_id, teacher in needed.items():
+            stored = storage.trial(teacher_id).read_json("result.json")
+            if teacher_id not in wanted and not final(stored):
+                wanted[teacher_id] = teacher
+                left.append((teacher_id, teacher))
+    return Queue(wanted, storage, teachers)
 
 
 def startable(autoscaling: Path) -> list[dict[str, float]]:
@@ -125,58 +237,70 @@ def startable(autoscaling: Path) -> list[dict[str, float]]:
 
 
 def run(
-    trials: Mapping[str, Trial], storage: Storage, folder: Path, resources: Resources
-) -> dict[str, str]:
-    """Trains the trials. Returns why, by id, for those that ended without a result.
-
-    Ray must be connected.
-    """
-    space = {"id": tune.grid_search(list(trials))}
-    errors = _fit(trials, storage, folder, resources, space)
-    results = set(storage.results())
-    return {i: errors.get(i, "not started") for i in trials if i not in results}
-
-
-def search(
-    searches: Sequence["Asking"], storage: Storage, folder: Path, resources: Resources
-) -> dict[str, str]:
-    """Trains what the searches ask for, side by side. Returns the same as `run`.
-
-    Ray must be connected.
-    """
-    errors = _fit({}, storage, folder, resources, {}, Feed(searches), Pruning(searches))
-    lost = [trial_id for search in searches for trial_id in search.lost]
-    return {i: errors.get(i, "ended without a result") for i in lost}
-
-
-def _fit(
-    trials: Mapping[str, Trial],
+    askings: Sequence[Asking],
     storage: Storage,
     folder: Path,
     resources: Resources,
-    space: dict[str, Any],
-    feed: Searcher | None = None,
-    scheduler: Pruning | None = None,
+    begun: Callable[[str], object] = lambda trial_id: None,
 ) -> dict[str, str]:
-    """Runs a fresh Tuner until all has ended. Returns the errors by trial id."""
+    """Trains what is asked for, side by side. Ray must be connected.
+
+    What runs out of GPU memory is tried once more after all others, alone on a whole GPU and on a
+    fresh actor. Each id is told to `begun` when a worker starts on it. Returns why, by id, for
+    those that ended without a result.
+    """
+    feed = Feed(askings, storage, resources.concurrent or 0)
+    errors: dict[str, str] = {}
+    while True:
+        errors |= _fit(feed, storage, folder, resources, begun)
+        if not feed.aside:
+            break
+        again = Feed([Queue(feed.aside, storage)], storage)
+        errors |= _fit(again, storage, folder, alone(resources), begun, retry=True)
+        feed.take_back()
+    lost = [trial_id for asking in askings for trial_id in asking.lost]
+    return {i: errors.get(i, "not started, since its teacher has no result") for i in lost}
+
+
+def alone(resources: Resources) -> Resources:
+    """For one trial at a time: a whole GPU; without any, all CPUs of a node."""
+    if resources.gpus:
+        return replace(resources, gpus=float(math.ceil(resources.gpus)), concurrent=1)
+    return replace(resources, cpus=largest_node()["CPU"], concurrent=1)
+
+
+def _fit(
+    feed: "Feed",
+    storage: Storage,
+    folder: Path,
+    resources: Resources,
+    begun: Callable[[str], object],
+    retry: bool = False,
+) -> dict[str, str]:
+    """Runs a fresh Tuner until all has ended. Returns the errors by trial id.
+
+    Raises what the feed could not read or write.
+    """
     with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
         outcome = tune.Tuner(
-            trainable(trials, storage, folder, resources.cpus, resources.gpus or 0.0),
-            param_space=space,
+            trainable(storage, folder, resources.cpus, resources.gpus or 0.0, retry),
             tune_config=tune.TuneConfig(
                 search_alg=feed,
-                scheduler=scheduler,
-                num_samples=-1 if feed else 1,
+                scheduler=Pruning(feed.askings),
+                num_samples=-1,
                 max_concurrent_trials=resources.concurrent,
-                reuse_actors=True,
+                reuse_actors=not retry,
                 trial_dirname_creator=lambda trial: trial.trial_id,
             ),
             run_config=tune.RunConfig(
                 storage_path=scratch,
                 failure_config=tune.FailureConfig(max_failures=WORKER_LOSSES),
+                callbacks=[Watch(feed, storage, resources, begun)],
                 verbose=0,
             ),
         ).fit()
+    if feed.broken:
+        raise feed.broken
     ended = [outcome[i] for i in range(len(outcome))]
     return {str(r.config["id"]): _why(r) for r in ended if r.config}
 
@@ -187,51 +311,139 @@ def _why(ended: tune.Result) -> str:
     return str(reason).strip().splitlines()[-1]
 
 
-class Asking(Waiting, Protocol):
-    """A search, as far as it is seen from here."""
-
-    lost: list[str]
-
-    def take(self) -> tuple[str, Trial] | None: ...
-
-    def ended(self, trial_id: str) -> None: ...
-
-
 class Feed(Searcher):
-    """Gives Tune the trials of several searches, next one of the search with the fewest running.
+    """Hands out trials, the one place that does: next one of the asking with the fewest running.
 
-    All state is in the searches' own storage, so that Tune has nothing to save.
+    All state is in the storage, so that Tune has nothing to save.
     """
 
-    def __init__(self, searches: Sequence[Asking]) -> None:
+    def __init__(self, askings: Sequence[Asking], storage: Storage, ahead: int = 0) -> None:
         super().__init__()
-        self._searches = list(searches)
-        self._running: dict[str, tuple[int, str]] = {}  # search and trial id, by Tune's own id
+        self.aside: dict[str, Trial] = {}  # ran out of GPU memory: to be tried once more, by id
+        self.broken: Exception | None = None  # Tune would go on, or try a trial again: it ends
+        self.askings, self._storage, self._ahead = list(askings), storage, ahead
+        self._running: dict[str, tuple[int, str, Trial]] = {}  # asking, id, trial, by Tune's id
+        self._started: set[str] = set()  # Tune's ids
+
+    @property
+    def waiting(self) -> list[str]:
+        """The ids of those that are handed out and have no place yet."""
+        return [i for tune_id, (_, i, _) in self._running.items() if tune_id not in self._started]
+
+    def place(self, tune_id: str, placed: bool) -> None:
+        """A trial has got a place, or has lost it with its worker."""
+        (self._started.add if placed else self._started.discard)(tune_id)
+
+    def take_back(self) -> None:
+        """Those that were set aside have ended."""
+        ended, self.aside = self.aside, {}
+        for trial_id in ended:
+            self._tell(trial_id)
 
     def suggest(self, trial_id: str) -> Any:
-        counts = [0] * len(self._searches)
-        for search, _ in self._running.values():
-            counts[search] += 1
-        for i in sorted(range(len(counts)), key=counts.__getitem__):
-            while (taken := self._searches[i].take()) is not None:
-                if all(taken[0] != running for _, running in self._running.values()):
-                    self._running[trial_id] = i, taken[0]
+        try:
+            given = None if self.broken else self._take(trial_id)
+        except Exception as error:  # raised when what runs has ended
+            given, self.broken = None, error
+        return given or (None if self._running else Searcher.FINISHED)
+
+    def _take(self, trial_id: str) -> dict[str, Any] | None:
+        running, waiting = Counter[int](), Counter[int]()
+        for tune_id, (i, _, _) in self._running.items():
+            running[i] += 1
+            waiting[i] += tune_id not in self._started
+        for i, asking in sorted(enumerate(self.askings), key=lambda item: running[item[0]]):
+            if waiting[i] >= max(asking.ahead, self._ahead):
+                continue
+            while (taken := asking.take()) is not None:
+                busy = {running_id for _, running_id, _ in self._running.values()}
+                if taken[0] not in busy and taken[0] not in self.aside:
+                    self._running[trial_id] = i, *taken
                     return {"id": taken[0], "trial": taken[1]}
-                # Another search trains it already: this one is told, too, when it has ended.
-        return None if self._running else Searcher.FINISHED
+                # Another one trains it already: this one is told, too, when it has ended.
+        return None
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        _, ended = self._running.pop(trial_id)
-        for search in self._searches:
-            search.ended(ended)
+        _, ended, trial = self._running.pop(trial_id)
+        self._started.discard(trial_id)
+        try:
+            stored = self._storage.trial(ended).read_json("result.json")
+            if stored is not None and not final(stored):
+                self.aside[ended] = trial
+            else:
+                self._tell(ended)
+        except Exception as error:  # raised when what runs has ended
+            self.broken = error
+
+    def _tell(self, trial_id: str) -> None:
+        for asking in self.askings:
+            asking.ended(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save."""
 
     def restore(self, checkpoint_path: str) -> None:
         """Nothing to restore."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}
+
+
+class Watch(tune.Callback):
+    """Ends trials that hang, and says what waits while nothing can be placed."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        storage: Storage,
+        resources: Resources,
+        begun: Callable[[str], object] = lambda trial_id: None,
+    ) -> None:
+        self._feed, self._storage, self._resources, self._begun = feed, storage, resources, begun
+        self._heard: dict[Any, float] = {}  # when a running one of Tune's trials was last heard of
+        self._idle_since = time.monotonic()  # nothing runs, as far as is known
+
+    def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        self._heard[trial] = time.monotonic()
+        self._feed.place(trial.trial_id, placed=True)
+        self._begun(trial.config["id"])
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any
+    ) -> None:
+        self._heard[trial] = time.monotonic()
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
+        self._heard.pop(trial, None)
+        self._feed.place(trial.trial_id, placed=False)
+
+    on_trial_error = on_trial_recover = on_trial_complete
+
+    def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
+        now = time.monotonic()
+        for trial, heard in self._heard.items():
+            if now - heard > 60 * self._resources.stall_minutes:
+                self._end(trial)
+                self._heard[trial] = now
+        if self._heard or not self._feed.waiting:
+            self._idle_since = now
+        elif now - self._idle_since > WAITING_SECONDS:
+            self._idle_since = now
+            nodes = alive()
+            there = (f"{sum(n.get(k, 0) for n in nodes):g} {k}s" for k in ("CPU", "GPU"))
+            print(
+                f"nothing can be placed: {len(self._feed.waiting)} trials pending, of "
+                f"{self._resources} each; the cluster has {', '.join(there)} on {len(nodes)} nodes",
+                flush=True,
+            )
+
+    def _end(self, trial: Any) -> None:
+        """Kills the worker and leaves a result, which Tune finds when it tries the trial again."""
+        reason = f"no epoch finished within {self._resources.stall_minutes:g} minutes"
+        ray.kill(trial.temporary_state.ray_actor)
+        fail(trial.config["trial"], self._storage, reason)
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

@@ -1,84 +1,133 @@
-"""Lease: one study command at a time on a storage folder."""
+"""Lease: one study command at a time on a storage."""
 
 import json
 import os
+import signal
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 
 from trainables.settings import Invalid
+from trainables.storage import Storage, Version
 
+NAME = "lease.json"
 RENEWAL_SECONDS = 10
 EXPIRY_SECONDS = 60  # without renewal, for a holder on another host
 
+Tag = bytes | str
+
 
 @contextmanager
-def lease(root: Path) -> Iterator[None]:
-    """Holds the storage folder. Raises Invalid where another command that lives holds it.
+def lease(storage: Storage) -> Iterator[None]:
+    """Holds the storage. Raises Invalid where another command that lives holds it.
 
     The lease of a dead holder is taken over: at once on its own host, elsewhere when it has not
-    been renewed for EXPIRY_SECONDS.
+    been renewed for EXPIRY_SECONDS. A holder that slept so long finds that out at its next renewal:
+    it is interrupted as by SIGINT, and Invalid says who holds the storage now.
     """
-    path = root / "lease.json"
-    mine = _self()
-    _take(path, mine)
+    held = _Held(storage)
+    try:
+        held.take()
+    except OSError as error:
+        valid = "a storage that can be locked"
+        raise Invalid(f"--storage = {storage}: must be {valid} ({error})") from None
     done = threading.Event()
-    threading.Thread(target=_renew, args=(path, done), daemon=True).start()
+    renewal = threading.Thread(target=held.renew, args=(done,), name="lease", daemon=True)
+    renewal.start()
     try:
         yield
     finally:
         done.set()
-        if _read(path) == mine:
-            path.unlink(missing_ok=True)
+        renewal.join()
+        if held.lost:
+            raise Invalid(held.lost) from None
+        held.give_back()
 
 
-def _take(path: Path, mine: dict[str, Any]) -> None:
-    while True:
-        try:
-            with path.open("x") as file:
-                json.dump(mine, file)
-            return
-        except FileExistsError:
-            holder = _read(path)
-            if holder is not None and _lives(holder, path):
-                since = datetime.fromtimestamp(holder["started"]).strftime("%Y-%m-%d %H:%M:%S")
+class _Held:
+    """This process's hold on a storage: every change is a swap of the version that it knows."""
+
+    def __init__(self, storage: Storage) -> None:
+        self.lost = ""  # why, in a line
+        self._storage, self._shelf = storage, storage.top
+        self._me = {
+            "host": socket.gethostname(),
+            "process": os.getpid(),
+            "started": psutil.Process().create_time(),
+            "token": uuid4().hex,
+        }
+        self._tag: Tag | None = None
+
+    def take(self) -> None:
+        while True:
+            found = self._shelf.version(NAME)
+            holder = _holder(found)
+            if holder and not _same(holder, self._me) and _lives(holder, found):
                 raise Invalid(
-                    f"--storage = {path.parent}: in use by another study command (host "
-                    f"{holder['host']}, process {holder['process']}, started {since}); wait for it "
-                    "or give another folder"
-                ) from None
-            path.unlink(missing_ok=True)
+                    f"--storage = {self._storage}: in use by another study command "
+                    f"({_told(holder)}); wait for it or give another storage"
+                )
+            if self._swap(found.tag if found else None):
+                return
+
+    def renew(self, done: threading.Event) -> None:
+        while not done.wait(RENEWAL_SECONDS):
+            try:
+                while not self._swap(self._tag):
+                    found = self._shelf.version(NAME)
+                    holder = _holder(found)
+                    if found is None or not holder or not _same(holder, self._me):
+                        self.lost = (
+                            f"--storage = {self._storage}: this command slept for over "
+                            f"{EXPIRY_SECONDS} s, and another has taken over "
+                            f"({_told(holder) if holder else 'ended since'}); nothing is lost"
+                        )
+                        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+                        return
+                    self._tag = found.tag  # our own write, whose answer did not reach us
+            except OSError as error:  # a storage that is away: nobody else can take it either
+                print(f"the lease on {self._storage} cannot be renewed: {error}", flush=True)
+
+    def give_back(self) -> None:
+        self._shelf.swap(NAME, b"{}", self._tag)
+
+    def _swap(self, old: Tag | None) -> bool:
+        content = json.dumps({**self._me, "renewed": time.time()}).encode()
+        tag = self._shelf.swap(NAME, content, old)
+        if tag is not None:
+            self._tag = tag
+        return tag is not None
 
 
-def _self() -> dict[str, Any]:
-    started = psutil.Process().create_time()
-    return {"host": socket.gethostname(), "process": os.getpid(), "started": started}
-
-
-def _read(path: Path) -> dict[str, Any] | None:
+def _holder(found: Version | None) -> dict[str, Any] | None:
+    """None where nobody holds it, or what is written is not whole."""
     try:
-        holder: dict[str, Any] = json.loads(path.read_text())
-        return holder
-    except (FileNotFoundError, json.JSONDecodeError):
+        holder: dict[str, Any] = json.loads(found.content) if found else {}
+    except ValueError:
         return None
+    return holder or None
 
 
-def _lives(holder: dict[str, Any], path: Path) -> bool:
+def _same(holder: dict[str, Any], me: dict[str, Any]) -> bool:
+    return all(holder.get(name) == me[name] for name in me)
+
+
+def _told(holder: dict[str, Any]) -> str:
+    since = datetime.fromtimestamp(holder["started"]).strftime("%Y-%m-%d %H:%M:%S")
+    return f"host {holder['host']}, process {holder['process']}, started {since}"
+
+
+def _lives(holder: dict[str, Any], found: Version | None) -> bool:
     if holder["host"] == socket.gethostname():
         try:
             return bool(psutil.Process(holder["process"]).create_time() == holder["started"])
         except psutil.NoSuchProcess:
             return False
-    return time.time() - path.stat().st_mtime < EXPIRY_SECONDS
-
-
-def _renew(path: Path, done: threading.Event) -> None:
-    while not done.wait(RENEWAL_SECONDS):
-        path.touch()
+    return found is not None and found.age < EXPIRY_SECONDS

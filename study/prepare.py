@@ -1,7 +1,6 @@
 """Prepare: everything that can be wrong is found before the first trial starts."""
 
 import functools
-import os
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,8 +8,9 @@ from pathlib import Path
 import torch
 
 from study.estimate import task_without_data
-from trainables.data.source import Source
+from trainables.node import fetch
 from trainables.settings import Invalid, Use
+from trainables.storage import Storage
 from trainables.train import Site
 from trainables.trial import Trial
 
@@ -24,7 +24,7 @@ def ready(trial: Trial, folder: Path, formats: dict[str, str]) -> tuple[Trial, s
     """
     for use in trial.uses():
         if hasattr(use.part, "fetch"):
-            use.part.fetch(folder, **dict(use.items))
+            fetch(use, folder)
     resolved = trial.resolved(folder, formats)
     return resolved, resolved.id
 
@@ -45,10 +45,7 @@ def missing(trial: Trial, folder: Path) -> list[str]:
     lines = []
     for use in trial.uses():
         try:
-            if issubclass(use.part, Source):
-                use.build().verify(folder)
-            if hasattr(use.part, "fetch"):
-                use.part.fetch(folder, **dict(use.items))
+            fetch(use, folder)
             use.resolved(folder)
         except Invalid as error:
             lines.append(str(error))
@@ -60,7 +57,7 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
     site = Site(folder, torch.device("cpu"))
     trials = list(trials)
     for source in {trial.data.source for trial in trials}:
-        source.build().verify(folder)
+        fetch(source, folder)
     seen = set()
     for trial in trials:
         for part in (trial.net, trial.targets, trial.loss, trial.method):
@@ -71,17 +68,13 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
                 part.build(*([task.model()] if part is trial.method else []), task)
 
 
-def check_storage(folder: Path) -> None:
-    """Makes the folder. Raises Invalid where it cannot be written or has no space."""
+def check_storage(storage: Storage) -> None:
+    """Raises Invalid, within seconds, where it cannot be written or has no space."""
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        probe = folder / f".probe-{os.getpid()}"
-        probe.write_bytes(b"probe")
-        probe.unlink()
+        storage.top.probe()
     except OSError as error:
-        raise Invalid(
-            f"--storage = {folder}: must be a folder to write in ({error.strerror})"
-        ) from None
-    free = shutil.disk_usage(folder).free >> 20
-    if free < FREE_MIB:
-        raise Invalid(f"--storage = {folder}: must have {FREE_MIB} MiB free, has {free}")
+        valid = "a folder to write in" if storage.root else "a bucket to write in"
+        why = error.strerror or error
+        raise Invalid(f"--storage = {storage}: must be {valid} ({why})") from None
+    if storage.root and (free := shutil.disk_usage(storage.root).free >> 20) < FREE_MIB:
+        raise Invalid(f"--storage = {storage}: must have {FREE_MIB} MiB free, has {free}")

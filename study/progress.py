@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self, TextIO
 
 from trainables.storage import Storage
+from trainables.train import final
 from trainables.trial import Trial
 
 LINE_SECONDS = 10.0
@@ -33,15 +34,23 @@ class Progress:
         return len(self.finished) + len(self.failed)
 
 
-def progress(storage: Storage, ids: list[str]) -> Progress:
-    """The state of each trial as its files say."""
+def progress(storage: Storage, ids: list[str], ended: dict[str, str] | None = None) -> Progress:
+    """The state of each trial as its files say.
+
+    `ended`: the states of those that had ended before; these are not read again, and what has
+    ended since is added.
+    """
+    ended = {} if ended is None else ended
     states: dict[str, list[str]] = {"new": [], "started": [], "finished": [], "failed": []}
     epochs = {}
     for trial_id in ids:
         shelf = storage.trial(trial_id)
-        result = shelf.read_json("result.json")
-        if result is not None:
-            states[result["status"]].append(trial_id)
+        if trial_id not in ended:
+            result = shelf.read_json("result.json")
+            if final(result):
+                ended[trial_id] = result["status"]
+        if trial_id in ended:
+            states[ended[trial_id]].append(trial_id)
         elif shelf.read("trial.json") is not None:
             states["started"].append(trial_id)
             epochs[trial_id] = len(shelf.read_json("history.json") or [])
@@ -88,11 +97,12 @@ class Ticker(Lines):
     ):
         super().__init__(out)
         self._storage, self._trials, self._ids = storage, trials, all_ids
+        self._ended: dict[str, str] = {}
         self._moved = self._begun
         self._at_start = self._work_left()
 
     def line(self) -> str:
-        now = progress(self._storage, self._ids)
+        now = progress(self._storage, self._ids, self._ended)
         running = [i for i in now.started if i in self._trials]
         parts = [f"{now.done}/{len(self._ids)} trials done", f"{len(running)} running"]
         if now.failed:
@@ -110,7 +120,7 @@ class Ticker(Lines):
 
     def _work_left(self) -> int:
         """Epochs to be trained."""
-        now = progress(self._storage, list(self._trials))
+        now = progress(self._storage, list(self._trials), self._ended)
         unfinished = (*now.new, *now.started)
         return sum(self._trials[i].recipe.epochs - now.epochs.get(i, 0) for i in unfinished)
 

@@ -3,7 +3,7 @@
 import argparse
 import shlex
 import sys
-from collections import Counter
+import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -11,30 +11,37 @@ from typing import TYPE_CHECKING
 
 from study import measured, prepare
 from study.arguments import (
+    HOME,
     check_selected,
     formats_there,
     laid_out,
     parser,
     search_options,
+    search_storage,
     seeds_of,
     selected_cells,
     selected_ids,
     told,
+    tracking_uri,
     wanted_searches,
 )
+from study.cleaning import clean
 from study.dry_run import dry_run
 from study.grid import Plan, Scale, find, grids, study_name
 from study.lease import lease
 from study.progress import Ticker, progress
 from study.space import Shared
-from trainables.settings import Invalid
-from trainables.storage import Storage
+from study.stopping import leave, stoppable
+from trainables.settings import Invalid, masked
+from trainables.storage import Folder, Storage
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
     from study.launch import Resources
     from study.search import Search
     from study.tracking import Tracker
+
+STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
 
 # Ray, MLflow and the report are imported where they are first needed: what does without them, like
 # an error in the arguments, is then there at once.
@@ -43,27 +50,42 @@ if TYPE_CHECKING:
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command. Returns its exit code: 1 where a trial failed, 2 for bad input."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    try:
-        args = parser().parse_args(arguments)
-        if args.list:
-            for name in grids():
-                print(f"{name:22} {find(name).title}")
-            return 0
-        if args.grid is None:
-            raise Invalid(f"--grid is missing: valid are {', '.join(grids())}")
-        find(args.grid)
-        print(_headline(args.grid, args.scale), flush=True)
-        uri = args.tracking_uri or f"sqlite:///{args.storage.absolute() / 'mlflow.db'}"
-        if args.status:
-            return _status(args, uri)
-        if args.report:
-            return _report(args, uri)
-        if args.dry_run:
-            return dry_run(args)
-        return _run(args, uri, _again(arguments))
-    except Invalid as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    with stoppable() as stop:
+        try:
+            return _main(arguments)
+        except Invalid as error:
+            print(f"error: {error}", file=sys.stderr)
+            return 2
+        except OSError as error:
+            print(f"error: {error}; to go on: {_again(arguments)}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            print(f"\n{stop}; to go on: {_again(arguments)}", flush=True)
+            if "ray" in sys.modules:
+                sys.modules["ray"].shutdown()
+            return stop.exit_code
+
+
+def _main(arguments: list[str]) -> int:
+    args = parser().parse_args(arguments)
+    if args.list:
+        for name in grids():
+            print(f"{name:22} {find(name).title}")
+        return 0
+    if args.clean:
+        return _clean(args)
+    if args.grid is None:
+        raise Invalid(f"--grid is missing: valid are {', '.join(grids())}")
+    find(args.grid)
+    print(_headline(args.grid, args.scale), flush=True)
+    uri = tracking_uri(args)
+    if args.status:
+        return _status(args, uri)
+    if args.report:
+        return _report(args, uri)
+    if args.dry_run:
+        return dry_run(args)
+    return _run(args, uri, _again(arguments))
 
 
 def _headline(grid: str, scale: Scale) -> str:
@@ -82,27 +104,32 @@ def _again(arguments: list[str]) -> str:
         at = kept.index("--rerun")
         del kept[at : at + 2]
     kept = [argument for argument in kept if not argument.startswith("--rerun=")]
-    return shlex.join(["python", "study/run.py", *kept])
+    return shlex.join(["python", "study/run.py", *map(masked, kept)])
 
 
 def _run(args: argparse.Namespace, uri: str, again: str) -> int:
-    from study.tracking import Tracker, check_reachable
+    from study.tracking import FAILURES, Tracker, check_reachable
 
     if args.search and args.rerun:
         raise Invalid("--rerun: not together with --search; what is trained stays as it is")
     wanted = wanted_searches(args) if args.search else []
-    prepare.check_storage(args.storage)
+    storage, folder = args.storage, args.data_dir.absolute()
+    prepare.check_storage(storage)
     check_reachable(uri)
-    storage, folder = Storage(args.storage.absolute()), args.data_dir.absolute()
+    database = search_storage(args) if wanted else ""
     ready = partial(prepare.ready, folder=folder, formats=formats_there(args))
-    with lease(storage.root):
+    if args.address:
+        from study import nodes
+
+        nodes.check(storage)
+    with lease(storage):
         plan, trials = laid_out(args, ready, partial(prepare.measured, folder=folder))
         check_selected(plan, args.only)
         chosen = selected_ids(plan, args)
         before = progress(storage, chosen)
         needed = chosen if args.rerun else (*before.started, *before.new)
         prepare.check_parts([t for t, i in trials.items() if i in needed], folder)
-        searches = _searches(args, wanted, storage, plan, ready) if wanted else []
+        searches = _searches(args, wanted, database, plan, ready) if wanted else []
         if args.rerun:
             for trial_id in before.failed if args.rerun == "failed" else chosen:
                 storage.trial(trial_id).clear()
@@ -118,10 +145,11 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
             ],
         )
         tracker.start()
+        within = None
         try:
             lost: dict[str, str] = {}
             if searches:
-                lost |= _search(args, storage, folder, searches)
+                lost |= _search(args, storage, folder, searches, tracker)
                 plan, trials = _with_winners(args, plan, trials, searches, ready)
                 tracker.replan(plan)
             chosen = selected_ids(plan, args)
@@ -132,20 +160,20 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
                 flush=True,
             )
             todo = {i: t for t, i in trials.items() if i in (*before.started, *before.new)}
-            lost |= _train(args, storage, folder, todo, chosen) if todo else {}
+            lost |= _train(args, storage, folder, todo, chosen, tracker) if todo else {}
             shown = measured.wanted(selected_cells(plan, args))
             unmeasured = _measure(args, storage, folder, plan, trials, shown)
         except KeyboardInterrupt:
-            print(f"\nstopped; to go on: {again}", flush=True)
-            return 130
+            within = STOP_SECONDS
+            raise
         finally:
-            unwritten = tracker.stop()
-        if unwritten:
-            print(
-                f"MLflow lacks {len(unwritten)} results ({tracker.behind}); to write them: {again}"
-            )
-        else:
-            _show(plan, uri, storage, tracker, searches)
+            unwritten = tracker.stop(within)
+        away = tracker.behind
+        if away is None:
+            try:
+                _show(args, plan, uri, storage, tracker, searches)
+            except FAILURES as error:
+                away = error
     for trial_id, reason in lost.items():
         print(f"error: trial {trial_id} has no result: {reason}", file=sys.stderr)
     for trial_id, reason in unmeasured.items():
@@ -153,42 +181,52 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
     hopeless = [search for search in searches if search.over and not search.best]
     for search in hopeless:
         print(f"error: every point failed or was pruned: {search.name}", file=sys.stderr)
+    sys.stderr.flush()
+    if away:
+        why = masked(str(away).splitlines()[0])
+        print(f"no report ({why}): MLflow lacks {len(unwritten)} runs; to write them: {again}")
     failed = progress(storage, chosen).failed or measured.failed(shown, storage)
-    return 1 if lost or unmeasured or unwritten or hopeless or failed else 0
+    return 1 if lost or unmeasured or away or hopeless or failed else 0
 
 
 def _searches(
     args: argparse.Namespace,
     wanted: list[Shared],
-    storage: Storage,
+    url: str,
     plan: Plan,
     ready: Callable[[Trial], tuple[Trial, str]],
 ) -> list["Search"]:
     """The searches, opened. Raises Invalid for whatever is wrong with one of them."""
     from study import search
 
-    url = args.search_storage or f"sqlite:///{storage.root / 'optuna.db'}"
     database = search.open_storage(url)
     options, rule = search_options(args), search.objective(plan)
-    searches = [
-        search.Search(what, options, rule, plan.study, database, storage, ready) for what in wanted
-    ]
-    for one in searches:
-        print(f"{told(one.what)}: {one.told} of {args.search} points done", flush=True)
+    with search.database_at(url):
+        searches = [
+            search.Search(what, options, rule, plan.study, database, args.storage, ready)
+            for what in wanted
+        ]
+        for one in searches:
+            print(f"{told(one.what)}: {one.told} of {args.search} points done", flush=True)
     return searches
 
 
 def _search(
-    args: argparse.Namespace, storage: Storage, folder: Path, searches: list["Search"]
+    args: argparse.Namespace,
+    storage: Storage,
+    folder: Path,
+    searches: list["Search"],
+    tracker: "Tracker",
 ) -> dict[str, str]:
     """Searches on Ray, if anything is left to train. Returns the same as `_train`."""
     from study import launch, search
 
-    if any(one.pending() for one in searches):
+    with search.database_at(search_storage(args)):
+        if not any(one.pending() for one in searches):
+            return {}
         resources = _resources(args)
         with search.SearchLines(searches, sys.stdout):
-            return launch.search(searches, storage, folder, resources)
-    return {}
+            return launch.run(searches, storage, folder, resources, tracker.begun)
 
 
 def _with_winners(
@@ -211,14 +249,21 @@ def _with_winners(
 
 
 def _train(
-    args: argparse.Namespace, storage: Storage, folder: Path, todo: dict[str, Trial], ids: list[str]
+    args: argparse.Namespace,
+    storage: Storage,
+    folder: Path,
+    todo: dict[str, Trial],
+    ids: list[str],
+    tracker: "Tracker",
 ) -> dict[str, str]:
     """Trains the trials on Ray. Returns why, by id, for those that ended without a result."""
     from study import launch
 
     resources = _resources(args)
-    with Ticker(storage, todo, ids, sys.stdout):
-        return launch.run(todo, storage, folder, resources)
+    queue = launch.queue(todo, storage)
+    tracker.follow(queue.trials)
+    with Ticker(storage, queue.trials, list(dict.fromkeys((*ids, *queue.trials))), sys.stdout):
+        return launch.run([queue], storage, folder, resources, tracker.begun)
 
 
 def _measure(
@@ -246,25 +291,38 @@ def _resources(args: argparse.Namespace) -> "Resources":
     from study import launch
 
     launch.connect(args.address)
-    wanted = launch.Resources(args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent)
+    wanted = launch.Resources(
+        args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent, args.stall_limit
+    )
     return launch.fitted(wanted)
 
 
+def _clean(args: argparse.Namespace) -> int:
+    """Of all studies in the storage."""
+    for option in ("status", "report", "rerun", "search"):
+        if getattr(args, option):
+            raise Invalid(f"--{option}: not together with --clean")
+    storage = args.storage
+    if args.dry_run:
+        files, size = clean(storage, only_tell=True)
+    else:
+        prepare.check_storage(storage)
+        with lease(storage):
+            files, size = clean(storage)
+    said = "would be removed" if args.dry_run else "removed"
+    print(f"{files} files, {size:,} bytes, of finished trials {said} from {storage.uri}")
+    return 0
+
+
 def _status(args: argparse.Namespace, uri: str) -> int:
-    from analysis import runs
+    from analysis import runs, status
     from study.tracking import check_reachable
 
     check_reachable(uri)
     plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
-    ids = plan.trials()
-    recorded = runs.trials(uri, ids)
-    states = dict.fromkeys(ids, "new") | recorded["status"].to_dict()
-    epochs = recorded["epoch"].fillna(0).astype(int).to_dict() if "epoch" in recorded else {}
-    for trial_id, state in states.items():
-        of = recorded["recipe.epochs"].get(trial_id)
-        print(f"{trial_id}  {state:8}  {f'epoch {epochs.get(trial_id, 0)}/{of}' if of else ''}")
-    counts = Counter(states.values())
-    print(f"{len(ids)} trials: {', '.join(f'{n} {state}' for state, n in counts.items())}")
+    recorded = runs.trials(uri, plan.trials())
+    ends = runs.epoch_ends(uri, status.running(recorded))
+    print(status.text(plan, recorded, ends, time.time()))
     return 0
 
 
@@ -274,34 +332,47 @@ def _report(args: argparse.Namespace, uri: str) -> int:
 
     check_reachable(uri)
     plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
-    _show(plan, uri, Storage(args.storage.absolute()), None, [])
+    _show(args, plan, uri, args.storage, None, [])
     return 0
 
 
 def _show(
-    plan: Plan, uri: str, storage: Storage, tracker: "Tracker | None", searches: list["Search"]
+    args: argparse.Namespace,
+    plan: Plan,
+    uri: str,
+    storage: Storage,
+    tracker: "Tracker | None",
+    searches: list["Search"],
 ) -> None:
     """Prints the table and writes the report, to the study's folder and to its MLflow run."""
     from analysis import report
 
-    folder = storage.study(plan.study).path / "report"
+    shelf = storage.study(plan.study) / "report"
+    folder = shelf.path or HOME / "reports" / plan.study  # of S3, a copy to look at
     for old in folder.glob("*"):  # no figure of an older layout stays; the searches are read again
         if old.name != "searches.json":
             old.unlink()
     if searches:
         from study.search import summary
 
-        summaries = [summary(one) for one in searches]
-        storage.study(f"{plan.study}/report").write_json("searches.json", summaries)
-    written = report.write(plan, uri, folder)
+        shelf.write_json("searches.json", [summary(one) for one in searches])
+    if shelf.path is None and (summaries := shelf.read("searches.json")):
+        Folder(folder).write("searches.json", summaries)
+    written = report.write(plan, uri, folder, args.price_per_hour)
+    if shelf.path is None:
+        for file in written.files:
+            shelf.write(file.name, file.read_bytes())
     if tracker:
         tracker.log_report(folder, written.markdown)
     print(f"\n{written.text}\n")
     print(f"report:    {written.html}")
     served = uri.startswith("http")
-    command = f"mlflow ui --backend-store-uri {shlex.quote(uri)}"
-    print(f"MLflow UI: {uri if served else command}")
+    command = f"mlflow ui --backend-store-uri {shlex.quote(masked(uri))}"
+    print(f"MLflow UI: {masked(uri) if served else command}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    if code > 128:
+        leave(code)
+    sys.exit(code)

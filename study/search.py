@@ -14,13 +14,15 @@ seeds of a poor point are never begun.
 
 import math
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, TextIO
 
 import optuna
 from optuna.distributions import distribution_to_json
+from optuna.exceptions import StorageInternalError
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 from sqlalchemy.engine import make_url
@@ -32,8 +34,9 @@ from study.pruners import Course, pruner_settings
 from study.space import PARTS, Shared, Space, settings_of
 from trainables.chance import seed_of
 from trainables.selection import RULES, Epoch
-from trainables.settings import Invalid, Use
+from trainables.settings import Invalid, Use, masked
 from trainables.storage import Storage
+from trainables.train import final
 from trainables.trial import PROTOCOL, Scalar, Trial
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -76,20 +79,29 @@ def objective(plan: Plan) -> str:
 
 
 def open_storage(url: str) -> optuna.storages.BaseStorage:
-    """Raises Invalid, without a password, where the database cannot be opened."""
-    try:
+    """Raises Invalid where the database cannot be opened."""
+    with database_at(url, ImportError, RuntimeError):
         return optuna.storages.get_storage(url)
-    except (SQLAlchemyError, ImportError, RuntimeError) as error:
+
+
+@contextmanager
+def database_at(url: str, *further: type[Exception]) -> Iterator[None]:
+    """Raises Invalid, without a password, where the database fails in here."""
+    kinds: tuple[type[Exception], ...] = (SQLAlchemyError, StorageInternalError, *further)
+    try:
+        yield
+    except kinds as error:
         valid = "the URL of a database that can be opened, like sqlite:////folder/optuna.db"
-        why = str(getattr(error, "orig", None) or error).splitlines()[0]
+        cause = error.__cause__ if isinstance(error, StorageInternalError) else error
+        why = str(getattr(cause, "orig", None) or cause or error).splitlines()[0]
         try:
             parsed = make_url(url)
         except ArgumentError:
             raise Invalid(f"--search-storage: must be {valid} (not a URL)") from None
         if parsed.password:
             why = why.replace(str(parsed.password), "***")
-        shown = parsed.render_as_string(hide_password=True)
-        raise Invalid(f"--search-storage = {shown}: must be {valid} ({why})") from None
+        line = f"--search-storage = {url}: must be {valid} ({why})"
+        raise Invalid(masked(line)) from None
 
 
 @dataclass(frozen=True)
@@ -110,6 +122,8 @@ class Search:
     of each one that has ended. All read what the storage has, so that no trial with a result is
     trained, whoever trained it.
     """
+
+    ahead = 1  # a point is drawn with as many results as there can be: one waits for a place
 
     def __init__(
         self,
@@ -227,7 +241,7 @@ class Search:
     def ended(self, trial_id: str) -> None:
         """To be called for every trial that ended, whichever search it was of."""
         waiting = [n for n, ids in self._waiting.items() if trial_id in ids]
-        if waiting and self._storage.trial(trial_id).read_json("result.json") is None:
+        if waiting and self._result(trial_id) is None:
             self.lost.append(trial_id)
             return
         for number in waiting:
@@ -383,8 +397,9 @@ class Search:
             self.study.tell(number, state=TrialState.FAIL)
 
     def _result(self, trial_id: str) -> dict[str, Any] | None:
+        """None as long as it is to be trained, or tried once more."""
         result: dict[str, Any] | None = self._storage.trial(trial_id).read_json("result.json")
-        return result
+        return result if final(result) else None
 
     def _history(self, trial_id: str) -> list[Epoch]:
         """The epochs that the trial has made."""

@@ -6,12 +6,15 @@ from files, with the timestamps that stand there, so that writing twice changes 
 
 import logging
 import os
+import random
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from importlib.metadata import version
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,8 +23,9 @@ from study.grid import Plan
 from study.measured import Wanted, wanted
 from trainables.measures.measure import file_of
 from trainables.selection import Epoch
-from trainables.settings import Invalid
+from trainables.settings import Invalid, masked
 from trainables.storage import Shelf, Storage
+from trainables.train import final
 
 # A server that does not answer fails a call at once, instead of after four minutes.
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
@@ -31,15 +35,19 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from mlflow import MlflowClient  # reads the environment set above
 from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.exceptions import MlflowException
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
 EXPERIMENT = "label-studies"
+FAILURES = (MlflowException, OSError)  # of a server or a database that is away
 POLL_SECONDS = 5.0
+SETTLE_SECONDS = 1.0  # at most, before the next attempt to be the one that creates a run
 PACKAGES = ("ray", "mlflow", "optuna", "numpy", "torchvision")
-METRICS_A_CALL = 1000
+METRICS_A_CALL = 900  # which with the parameters makes 1000, the limit
 PARAMS_A_CALL = 100
+LOG_LINES = 50  # of a failed trial, the last ones, in its run
 
 
 def check_reachable(uri: str) -> None:
@@ -51,7 +59,7 @@ def check_reachable(uri: str) -> None:
             socket.create_connection((parts.hostname or "", port), timeout=5).close()
         except OSError as error:
             valid = "the address of a running MLflow server, or left out for a file in the storage"
-            raise Invalid(f"--tracking-uri = {uri}: must be {valid} ({error})") from None
+            raise Invalid(f"--tracking-uri = {masked(uri)}: must be {valid} ({error})") from None
 
 
 class Tracker:
@@ -72,9 +80,15 @@ class Tracker:
         self._lock = threading.Lock()
         self._parent = self._experiment = ""
         self._runs: dict[str, str] = {}  # run id by trial id
-        self._epochs: dict[str, int] = {}  # written, by trial id
+        self._states: dict[str, str] = {}  # of the runs as MLflow has them, by trial id
+        self._settings: dict[str, int] = {}  # how many MLflow has, by trial id
+        self._epochs: dict[str, int] = {}  # written, by run id
         self._ended: dict[str, str] = {}  # when the written result came about, by trial id
         self._killed: set[str] = set()  # ids of trials whose run is marked as pruned
+        self._sites: dict[str, Any] = {}  # where MLflow has it running, by trial id
+        self._settled: set[str] = set()  # ids with a final result that MLflow has: not read again
+        self._begun: set[str] = set()  # ids of the trials that this command has started
+        self._further: tuple[str, ...] = ()  # ids of trials that may be in no cell
         self._measures = Measures(storage)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._follow, name="tracker", daemon=True)
@@ -82,16 +96,29 @@ class Tracker:
     def start(self) -> None:
         self._thread.start()
 
+    def begun(self, trial_id: str) -> None:
+        """A worker has started on the trial."""
+        self._begun.add(trial_id)
+
+    def follow(self, trial_ids: Iterable[str]) -> None:
+        """These trials, too, be they in a cell or not."""
+        self._further = tuple(trial_ids)
+
     def replan(self, plan: Plan) -> None:
         """The study from now on, with further cells."""
         with self._lock:
             self.plan, self._client = plan, None
 
-    def stop(self) -> list[str]:
-        """Writes what is left. Returns the ids whose results MLflow still lacks; see `behind`."""
+    def stop(self, within: float | None = None) -> list[str]:
+        """Writes what is left; a run without a result is KILLED from now on.
+
+        Takes `within` seconds at most, if given. Returns the ids whose results MLflow still lacks;
+        `behind` says why.
+        """
         self._stop.set()
-        self._thread.join()
-        results = {i: self.storage.trial(i).read_json("result.json") for i in self._ids()}
+        self._thread.join(within)
+        left = [i for i in self._ids() if i not in self._settled]
+        results = {i: self.storage.trial(i).read_json("result.json") for i in left}
         lacks = [i for i, r in results.items() if r and self._ended.get(i) != _end(r)]
         return list(dict.fromkeys([*lacks, *(i for i, *_ in self._measures.news(self.plan))]))
 
@@ -108,49 +135,88 @@ class Tracker:
             last = self._stop.is_set()
             try:
                 with self._lock:
-                    self._synchronise()
+                    self._synchronise(last)
                 self.behind = None
             except Exception as error:  # shown by the command; the storage is the buffer meanwhile
-                self.behind = error
+                self.behind, self._client = error, None
             self._stop.wait(0 if last else POLL_SECONDS)
 
     def _ids(self) -> list[str]:
-        return list(dict.fromkeys((*self.plan.trials(), *self._searched())))
+        return list(dict.fromkeys((*self.plan.trials(), *self._searched(), *self._further)))
 
-    def _synchronise(self) -> None:
+    def _synchronise(self, last: bool) -> None:
         client = self._client or self._connect()
-        for trial_id in self._ids():
-            self._write(client, trial_id, self.storage.trial(trial_id))
+        if last:
+            client.set_terminated(self._parent, "KILLED")  # FINISHED when it has its report
+        # Those that run come first: few, and known to change.
+        left = [i for i in self._ids() if i not in self._settled]
+        for trial_id in sorted(left, key=lambda i: self._states.get(i) != "RUNNING"):
+            self._write(client, trial_id, self.storage.trial(trial_id), last)
         self._measures.write(client, self.plan, self._runs)
 
     def _connect(self) -> MlflowClient:
         """Finds or makes the experiment and the study's run, and finds the trials' runs."""
         client = MlflowClient(self.uri)
-        found = client.get_experiment_by_name(EXPERIMENT)
-        if found is None:
-            local = None if urlsplit(self.uri).scheme.startswith("http") else self.storage.root
-            place = (local / "artifacts").absolute().as_uri() if local else None
-            self._experiment = client.create_experiment(EXPERIMENT, artifact_location=place)
-        else:
-            self._experiment = found.experiment_id
-        studies = self._search(client, f"tags.kind = 'study' and tags.study = '{self.plan.study}'")
-        self._parent = studies[0].info.run_id if studies else self._create_parent(client)
+        self._experiment = self._find_experiment(client)
+        which = f"tags.kind = 'study' and tags.study = '{self.plan.study}'"
+        self._parent = self._only_run(client, which, self._study_tags()).info.run_id
+        client.update_run(self._parent, "RUNNING")
         client.set_tag(self._parent, "trials", str(len(self.plan.trials())))
         client.log_dict(self._parent, self.plan.to_json(), "plan.json")
         wanted = set(self.plan.trials())
-        for run in self._search(client, "tags.kind = 'trial'"):
-            tags = run.data.tags
-            trial_id = tags["trial_id"]
-            self._runs[trial_id] = run.info.run_id  # of all: a search may ask for any
-            if tags["status"] == "pruned":
-                self._killed.add(trial_id)
-            self._measures.note(trial_id, tags)
-            if "ended" in tags:
-                self._ended[trial_id] = tags["ended"]
-            if trial_id in wanted and f"grid.{self.plan.grid}" not in tags:
+        self._runs, self._states, self._settings, self._ended = {}, {}, {}, {}
+        self._settled = set()
+        for run in _each_once(client, self._search(client, "tags.kind = 'trial'")):
+            trial_id = run.data.tags["trial_id"]
+            self._note(trial_id, run)  # of all: a search may ask for any
+            if trial_id in wanted and f"grid.{self.plan.grid}" not in run.data.tags:
                 client.set_tag(run.info.run_id, f"grid.{self.plan.grid}", self.plan.study)
         self._client = client
         return client
+
+    def _note(self, trial_id: str, run: Run) -> None:
+        self._runs[trial_id] = run.info.run_id
+        self._states[trial_id] = run.info.status
+        self._settings[trial_id] = len(run.data.params)
+        self._measures.note(trial_id, run.data.tags)
+        if run.data.tags["status"] == "pruned":
+            self._killed.add(trial_id)
+        if "ended" in run.data.tags:
+            self._ended[trial_id] = run.data.tags["ended"]
+
+    def _find_experiment(self, client: MlflowClient) -> str:
+        """The id of the experiment, which is made where there is none."""
+        found = client.get_experiment_by_name(EXPERIMENT)
+        if found is None:
+            server = urlsplit(self.uri).scheme.startswith("http")
+            place = None if server else f"{self.storage.uri}/artifacts"
+            try:
+                return str(client.create_experiment(EXPERIMENT, artifact_location=place))
+            except MlflowException:
+                found = client.get_experiment_by_name(EXPERIMENT)
+                if found is None:
+                    raise  # and where there is one, another command was faster
+        return str(found.experiment_id)
+
+    def _only_run(
+        self, client: MlflowClient, which: str, tags: dict[str, str], started: int | None = None
+    ) -> Run:
+        """The run that `which` finds, or a new one; of several commands at once, only one's.
+
+        Who finds another's run beside a new one gives way: of two that each create a run and
+        then look, at least one sees both. A run that is found may still give way itself: what is
+        written to it then fails, and the next attempt looks again.
+        """
+        while True:
+            found = self._search(client, which)
+            if found:
+                return found[0]
+            made = client.create_run(self._experiment, start_time=started, tags=tags).info.run_id
+            found = self._search(client, which)
+            if [run.info.run_id for run in found] == [made]:
+                return found[0]
+            client.delete_run(made)
+            time.sleep(random.uniform(0, SETTLE_SECONDS))
 
     def _search(self, client: MlflowClient, which: str) -> list[Run]:
         runs: list[Run] = []
@@ -162,9 +228,9 @@ class Tracker:
             if not token:
                 return runs
 
-    def _create_parent(self, client: MlflowClient) -> str:
+    def _study_tags(self) -> dict[str, str]:
         plan = self.plan
-        tags = {
+        return {
             "kind": "study",
             "study": plan.study,
             "grid": plan.grid,
@@ -172,46 +238,61 @@ class Tracker:
             "overrides": " ".join(plan.overrides),
             "mlflow.runName": plan.study,
         }
-        run_id: str = client.create_run(self._experiment, tags=tags).info.run_id
-        return run_id
 
-    def _write(self, client: MlflowClient, trial_id: str, shelf: Shelf) -> None:
+    def _write(self, client: MlflowClient, trial_id: str, shelf: Shelf, last: bool) -> None:
         """What the shelf has and the trial's run lacks."""
         result = shelf.read_json("result.json")
+        if result and self._ended.get(trial_id) == _end(result):
+            if final(result):
+                self._settled.add(trial_id)
+            return
         settings = shelf.read_json("trial.json")
-        if settings is None or (result and self._ended.get(trial_id) == _end(result)):
+        if settings is None:
             return
         history: list[Epoch] = (
             result["history"] if result else shelf.read_json("history.json") or []
         )
         if trial_id not in self._runs:
-            self._runs[trial_id] = self._create(client, trial_id, settings, history)
+            which = f"tags.kind = 'trial' and tags.trial_id = '{trial_id}'"
+            started = _milliseconds(history[0]["time"] if history else time.time())
+            tags = self._trial_tags(trial_id, settings)
+            self._note(trial_id, self._only_run(client, which, tags, started))
         run = self._runs[trial_id]
-        news = history[self._epochs.get(trial_id, 0) :]
-        points = [point for epoch in news for point in _points(epoch)]
-        for some in _chunks(points + (_final_points(result) if result else []), METRICS_A_CALL):
-            client.log_batch(run, metrics=some)
-        self._epochs[trial_id] = len(history)
+        points = [p for epoch in history[self._epochs.get(run, 0) :] for p in _points(epoch)]
+        points += _final_points(result) if result else []
+        missing = list(settings.items()) if self._settings[trial_id] < len(settings) else []
+        params = [Param(name, str(value)) for name, value in missing]
+        # As few calls as can be: each is a transaction, which costs more than what it writes.
+        chunks = _chunks(points, METRICS_A_CALL), _chunks(params, PARAMS_A_CALL)
+        for some, told in zip_longest(*chunks, fillvalue=()):
+            client.log_batch(run, metrics=some, params=told)
+        self._settings[trial_id], self._epochs[run] = len(settings), len(history)
         if result:
             self._finish(client, run, shelf, result)
             self._ended[trial_id] = _end(result)
-        elif (trial_id in self._pruned()) != (trial_id in self._killed):
-            self._mark(client, trial_id)
-
-    def _mark(self, client: MlflowClient, trial_id: str) -> None:
-        """A trial that was pruned, or one that was and is trained again for another search."""
-        run, pruned = self._runs[trial_id], trial_id not in self._killed
-        if pruned:
-            client.set_terminated(run, "KILLED")
         else:
-            client.update_run(run, "RUNNING")
-        client.set_tag(run, "status", "pruned" if pruned else "running")
-        self._killed ^= {trial_id}
+            site = shelf.read_json("site.json")
+            if site and site != self._sites.get(trial_id):
+                client.log_batch(run, tags=_tags(site))
+                self._sites[trial_id] = site
+            self._mark(client, trial_id, last)
 
-    def _create(
-        self, client: MlflowClient, trial_id: str, settings: dict[str, Any], history: list[Epoch]
-    ) -> str:
-        tags = {
+    def _mark(self, client: MlflowClient, trial_id: str, last: bool) -> None:
+        """A trial without a result is RUNNING while it is trained, else KILLED; or pruned."""
+        run, running = self._runs[trial_id], self._states[trial_id] == "RUNNING"
+        pruned = trial_id in self._pruned()
+        if running and (last or pruned):
+            client.set_terminated(run, "KILLED")
+            self._states[trial_id] = "KILLED"
+        elif not running and not last and not pruned and trial_id in self._begun:
+            client.update_run(run, "RUNNING")
+            self._states[trial_id] = "RUNNING"
+        if pruned != (trial_id in self._killed):
+            client.set_tag(run, "status", "pruned" if pruned else "running")
+            self._killed ^= {trial_id}
+
+    def _trial_tags(self, trial_id: str, settings: dict[str, Any]) -> dict[str, str]:
+        return {
             "kind": "trial",
             "trial_id": trial_id,
             "status": "running",
@@ -221,19 +302,18 @@ class Tracker:
             "mlflow.parentRunId": self._parent,
             "mlflow.runName": f"{settings['targets']} {settings['net']} {trial_id[:6]}",
         }
-        started = _milliseconds(history[0]["time"] if history else time.time())
-        run: str = client.create_run(self._experiment, start_time=started, tags=tags).info.run_id
-        params = [Param(name, str(value)) for name, value in settings.items()]
-        for some in _chunks(params, PARAMS_A_CALL):
-            client.log_batch(run, params=some)
-        return run
 
     def _finish(self, client: MlflowClient, run: str, shelf: Shelf, result: dict[str, Any]) -> None:
         failed = result["status"] == "failed"
-        for name in (*shelf.names("soft_labels*.csv"), *(shelf.names("log.txt") if failed else [])):
-            client.log_artifact(run, str(shelf.path / name))
+        for name in shelf.names("soft_labels*.csv"):
+            client.log_text(run, (shelf.read(name) or b"").decode(), name)
+        log = shelf.read("log.txt") if failed else None
+        if log is not None:
+            lines = log.decode(errors="replace").splitlines(keepends=True)
+            client.log_text(run, "".join(lines[-LOG_LINES:]), "log.txt")
         tags = {"status": result["status"], "reason": result["reason"] or "", **result["site"]}
-        client.log_batch(run, tags=[RunTag(name, str(value)) for name, value in tags.items()])
+        tags["retried"] = result.get("retried", False)
+        client.log_batch(run, tags=_tags(tags))
         client.set_terminated(
             run, "FAILED" if failed else "FINISHED", _milliseconds(result["ended"])
         )
@@ -286,12 +366,25 @@ class Measures:
             self._told.add((trial_id, label))
 
 
+@cache
 def commit() -> str:
     """The commit of this source tree, with "-dirty" where files differ from it; "" outside git."""
     where = ["git", "-C", str(Path(__file__).parent)]
     head = subprocess.run([*where, "rev-parse", "HEAD"], capture_output=True, text=True)
     changes = subprocess.run([*where, "status", "--porcelain"], capture_output=True, text=True)
     return head.stdout.strip() + ("-dirty" if changes.stdout else "")
+
+
+def _each_once(client: MlflowClient, runs: Iterable[Run]) -> list[Run]:
+    """One run a trial. Of several, left by commands that were killed, those not kept are deleted.
+
+    One with a result is kept before one without.
+    """
+    kept: dict[str, Run] = {}
+    for run in sorted(runs, key=lambda run: ("ended" not in run.data.tags, run.info.run_id)):
+        if kept.setdefault(run.data.tags["trial_id"], run) is not run:
+            client.delete_run(run.info.run_id)
+    return list(kept.values())
 
 
 def _points(epoch: Epoch) -> list[Metric]:
@@ -304,11 +397,17 @@ def _final_points(result: dict[str, Any]) -> list[Metric]:
     values = {
         f"{rule}/{m}": v for rule, chosen in result["selected"].items() for m, v in chosen.items()
     }
-    values |= {"seconds": result["seconds"], "peak_memory_mib": result["site"]["peak_memory_mib"]}
+    values["seconds"] = result["seconds"]
+    if result["site"]:  # a trial that the study has given up ran nowhere
+        values["peak_memory_mib"] = result["site"]["peak_memory_mib"]
     if (noise := result.get("realised_noise")) is not None:
         values["realised_noise"] = noise
     when = _milliseconds(result["ended"])
     return [Metric(name, value, when, 0) for name, value in values.items()]
+
+
+def _tags(values: dict[str, Any]) -> list[RunTag]:
+    return [RunTag(name, str(value)) for name, value in values.items()]
 
 
 def _milliseconds(seconds: float) -> int:

@@ -11,6 +11,7 @@ import inspect
 import math
 import os
 import pkgutil
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
@@ -126,6 +127,14 @@ def unknown(what: str, name: str, names: Iterable[str]) -> Invalid:
     similar = get_close_matches(name, names, n=3, cutoff=0.5)
     ordered = similar + [other for other in names if other not in similar]
     return Invalid(f"{what} {name!r} is unknown: valid are {', '.join(ordered) or 'none'}")
+
+
+def masked(text: str) -> str:
+    """The text with no credentials in its URLs: user and password, or a query's secret."""
+    text = re.sub(r"://([^/\s:@]*:\S*|[^/\s@]*)@", "://***@", text)
+    return re.sub(
+        r"(?i)([?&][^=&\s]*(?:pass|pwd|token|secret|key)[^=&\s]*=)[^&\s]*", r"\1***", text
+    )
 
 
 class Record:

@@ -28,6 +28,7 @@ from trainables.trial import Trial
 
 CHECKPOINT_SECONDS = 600  # an epoch longer than this is saved inside, too
 KEPT_CHECKPOINTS = 2
+OUT_OF_MEMORY = "out of GPU memory"  # the reason of a failure that is tried once more
 SNAPSHOTS = 5  # evenly spaced epochs after which learned soft labels are written
 EVALUATED_AT_ONCE = 64  # images, at least: small batches cost small nets a third of the time more
 
@@ -46,30 +47,57 @@ class Site:
     folder: Path  # the data and other files that settings name
     device: torch.device
     threads: int = 1  # of the CPU
+    cpus: float = 1.0  # what a scheduler has given to the trial, and
+    gpus: float = 0.0  # of GPUs
 
     @classmethod
-    def here(cls, folder: Path, threads: int = 1) -> "Site":
+    def here(cls, folder: Path, threads: int = 1, cpus: float = 1.0, gpus: float = 0.0) -> "Site":
         """The GPU if there is one, else the CPU."""
-        return cls(folder, torch.device("cuda" if torch.cuda.is_available() else "cpu"), threads)
+        device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return cls(folder, device, threads, cpus, gpus)
 
 
-def fit(trial: Trial, storage: Storage, site: Site, report: Report = lambda epoch: None) -> Result:
+def fit(
+    trial: Trial,
+    storage: Storage,
+    site: Site,
+    report: Report = lambda epoch: None,
+    retry: bool = False,
+) -> Result:
     """The trial's result: read, if it has one; else trained, from its newest checkpoint on.
 
     A failure of the trial itself (a loss that is not finite, bad data, too little memory) is a
     result with status "failed" and a reason. Only a storage that cannot be written raises OSError.
-    A teacher that has no result yet is trained first.
+    With `retry`, a trial that ran out of GPU memory is trained once more. A teacher that has no
+    result yet is trained first.
     """
     shelf = storage.trial(trial.id)
     result: Result | None = shelf.read_json("result.json")
-    if result is None:
+    if result is None or (retry and not final(result)):
         shelf.write_json("trial.json", trial.flat())
+        shelf.write_json("site.json", {**describe(site), "begun": time.time()})
         torch.set_num_threads(site.threads)
-        result = _outcome(trial, storage, site, report)
+        result = {**_outcome(trial, storage, site, report), "retried": retry}
         shelf.write_json("result.json", result)
-    for name in shelf.names("checkpoint-*.pt"):
-        shelf.remove(name)
+    if final(result):
+        for name in shelf.names("checkpoint-*.pt"):
+            shelf.remove(name)
     return result
+
+
+def final(result: Result | None) -> bool:
+    """Whether a trial is done with: all but the first time that it ran out of GPU memory."""
+    if result is None:
+        return False
+    return result.get("reason") != OUT_OF_MEMORY or bool(result.get("retried"))
+
+
+def fail(trial: Trial, storage: Storage, reason: str) -> None:
+    """A result for a trial that cannot go on, written by the study in the worker's stead."""
+    shelf = storage.trial(trial.id)
+    shelf.write_json("trial.json", trial.flat())
+    history = shelf.read_json("history.json") or []
+    shelf.write_json("result.json", _result(reason, history, 0.0, None, {}))
 
 
 def _outcome(trial: Trial, storage: Storage, site: Site, report: Report) -> Result:
@@ -90,20 +118,32 @@ def _outcome(trial: Trial, storage: Storage, site: Site, report: Report) -> Resu
     except (Diverged, Invalid) as error:
         reason = str(error)
     except torch.OutOfMemoryError:
-        reason = "out of GPU memory"
+        reason = OUT_OF_MEMORY
     except Exception as error:
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
-    history = run.history if run else []
+    if run is None:
+        return _result(reason, [], 0.0, None, describe(site))
+    return _result(reason, run.history, run.seconds, run.realised_noise, describe(site))
+
+
+def _result(
+    reason: str | None,
+    history: list[Epoch],
+    seconds: float,
+    noise: float | None,
+    site: dict[str, Any],
+) -> Result:
     return {
         "status": "finished" if reason is None else "failed",
         "reason": reason,
         "selected": select(history) if reason is None else {},
         "history": history,
-        "realised_noise": run.realised_noise if run else None,
-        "seconds": run.seconds if run else 0.0,
+        "realised_noise": noise,
+        "seconds": seconds,
         "ended": time.time(),
-        "site": describe(site),
+        "site": site,
+        "retried": False,
     }
 
 
@@ -312,13 +352,15 @@ def kept_epochs(epochs: int, keep: int) -> list[int]:
 
 
 def describe(site: Site) -> dict[str, Any]:
-    """Host, processor, versions, threads and peak memory of this process."""
+    """Host, processor, what it may use of them, versions, and peak memory of this process."""
     cuda = site.device.type == "cuda"
     peak = torch.cuda.max_memory_allocated() if cuda else 0
     return {
         "host": socket.gethostname(),
         "device": torch.cuda.get_device_name() if cuda else processor(),
         "threads": site.threads,
+        "cpus": site.cpus,
+        "gpus": site.gpus,
         "torch": torch.__version__,
         "python": platform.python_version(),
         "peak_memory_mib": (peak >> 20) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,

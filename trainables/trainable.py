@@ -1,36 +1,34 @@
 """The Ray Tune trainable around `fit`: the one file of this package that knows Ray."""
 
-from collections.abc import Mapping
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 from ray import tune
 
+from trainables import node
 from trainables.selection import Epoch
 from trainables.storage import Storage
 from trainables.train import Site, fit
-from trainables.trial import Trial
 
 
-def trainable(
-    trials: Mapping[str, Trial], storage: Storage, folder: Path, cpus: float, gpus: float
-) -> Any:
-    """What Tune runs for {"id": ...}: `fit`. Tune is told each epoch's metrics and nothing else.
+def trainable(storage: Storage, folder: Path, cpus: float, gpus: float, retry: bool = False) -> Any:
+    """What Tune runs for {"id": ..., "trial": ...}: `fit`. Tune is told each epoch's metrics.
 
-    A trial that is not in `trials`, since a search asked for it, comes along as "trial". What a
-    trial prints is appended to log.txt in its folder. A storage that fails is told to Tune as the
-    metric "lost", not as an exception, so that Tune retries lost workers only.
+    What a trial prints is appended to its log.txt. A storage that fails, and a node that differs
+    from the driver's, are told to Tune as the metric "lost", not as an exception, so that Tune
+    retries lost workers only.
     """
+    driver = node.software()
 
-    def train(config: dict[str, Any], trials: Mapping[str, Trial]) -> None:
-        site = Site.here(folder, threads=max(1, int(cpus)))
-        path = storage.trial(config["id"]).path
+    def train(config: dict[str, Any]) -> None:
+        site = Site.here(folder, max(1, int(cpus)), cpus, gpus)
+        trial = config["trial"]
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            with (path / "log.txt").open("a", buffering=1) as log:
+            node.check(trial, folder, driver)
+            with storage.trial(config["id"]).log("log.txt") as log:
                 with redirect_stdout(log), redirect_stderr(log):
-                    fit(config.get("trial") or trials[config["id"]], storage, site, report)
+                    fit(trial, storage, site, report, retry)
         except OSError as error:
             tune.report({"lost": f"{type(error).__name__}: {error}"})
 
@@ -38,5 +36,4 @@ def trainable(
         print(", ".join(f"{name} {value:.6g}" for name, value in epoch.items()), flush=True)
         tune.report(epoch)
 
-    resources = {"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus}
-    return tune.with_resources(tune.with_parameters(train, trials=trials), resources)
+    return tune.with_resources(train, {"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus})

@@ -78,6 +78,15 @@ def test_the_page_says_what_was_run(written: Report) -> None:
     assert text.count("<code>c0</code>") == 1  # printed twice, trained once
 
 
+def test_the_cost_is_in_the_page_and_in_markdown(tracking_uri: str, tmp_path: Path) -> None:
+    priced = report.write(small_world().plan, tracking_uri, tmp_path, price=1000.0)
+    # 12 trials of 7.5 s on two CPUs: 0.05 hours.
+    assert "| the study | 12 | 0.0500 | 50.0 |" in priced.markdown
+    page = priced.html.read_text()
+    assert '<th scope="row">the study</th><td>12</td><td>0.0500</td><td>50.0</td>' in page
+    assert "GPU-hours" in priced.markdown
+
+
 def test_the_same_data_give_the_same_bytes(
     written: Report, tracking_uri: str, tmp_path: Path
 ) -> None:

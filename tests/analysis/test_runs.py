@@ -1,3 +1,4 @@
+import gc
 import socket
 import time
 from pathlib import Path
@@ -61,6 +62,15 @@ def test_pages_are_joined(tracking_uri: str, world: World, monkeypatch: pytest.M
     whole = runs.trials(tracking_uri, world.plan.trials())
     monkeypatch.setattr(runs, "PAGE", 2)
     assert_frame_equal(runs.trials(tracking_uri, world.plan.trials()), whole)
+
+
+def test_garbage_is_collected_again_when_a_page_is_read(tracking_uri: str) -> None:
+    assert gc.isenabled()
+    runs.trials(tracking_uri, ["a0", "a1"])
+    assert gc.isenabled()
+    with runs._uncollected():
+        assert not gc.isenabled()
+    assert gc.isenabled()
 
 
 def test_of_two_runs_with_one_trial_id_the_finished_one_counts(tracking_uri: str) -> None:

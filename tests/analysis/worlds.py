@@ -16,6 +16,7 @@ EPOCHS = 4
 NAMES = ["zero", "one", "two"]
 SOFT = {2.0: [0.6, 0.3, 0.1], 5.0: [0.9, 0.1, 0.0]}  # the first class's row, by temperature
 SITE = {"host": "node-1", "device": "some CPU", "threads": "1", "torch": "2.15.0", "commit": "abc"}
+SITE |= {"cpus": "2.0", "gpus": "0.0"}
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from trainables.data.digits import Digits
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.methods.pencil import PENCIL
 from trainables.settings import Invalid, Use
+from trainables.storage import Storage
 from trainables.targets.knowledge import Knowledge
 from trainables.targets.one_hot import OneHot
 from trainables.trial import Trial
@@ -64,18 +65,18 @@ def test_every_method_is_built_with_its_trial(trial: Trial, tmp_path: Path) -> N
 def test_a_storage_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Invalid, match=r"--storage = .*file: must be a folder to write in"):
-        prepare.check_storage(tmp_path / "file")
+        prepare.check_storage(Storage(tmp_path / "file"))
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_storage_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     with pytest.raises(Invalid, match="must be a folder to write in"):
-        prepare.check_storage(tmp_path)
+        prepare.check_storage(Storage(tmp_path))
 
 
 def test_a_full_disk_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(10**9, 10**9, 2**20))
     with pytest.raises(Invalid, match="must have 256 MiB free, has 1"):
-        prepare.check_storage(tmp_path)
+        prepare.check_storage(Storage(tmp_path))

@@ -53,3 +53,11 @@ def test_clock_shows_minutes_or_hours() -> None:
         "59:59",
         "1 h 01 min",
     ]
+
+
+def test_what_had_ended_is_not_read_again(tmp_path: Path) -> None:
+    storage, ended = Storage(tmp_path), {"a": "finished"}
+    storage.trial("b").write_json("result.json", {"status": "failed"})
+    now = progress(storage, ["a", "b", "c"], ended)
+    assert (now.finished, now.failed, now.new) == (("a",), ("b",), ("c",))
+    assert ended == {"a": "finished", "b": "failed"}

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from study.grid import Grid, Metric
+from study.lease import lease
 from study.run import main
 from trainables.data.cifar import Cifar10
 from trainables.measures.human_kl import HumanKL
 from trainables.settings import Use
+from trainables.storage import Storage
 
 GRID = ["--grid", "kesl_ablation"]
 
@@ -64,6 +66,8 @@ GRID = ["--grid", "kesl_ablation"]
             "--search: row 'only CE' offers nothing to search in --search-space parts",
         ),
         ([*GRID, "--search", "2", "--seeds", "1001"], "--seeds = 1001: must be at most 1000 with"),
+        ([*GRID, "--price-per-hour", "0"], "argument --price-per-hour: '0' must be a number above"),
+        (["--clean", "--rerun", "all"], "--rerun: not together with --clean"),
         ([*GRID, "--dry-run", "--status"], "not allowed with argument --dry-run"),
     ],
 )
@@ -125,6 +129,27 @@ def test_a_dry_run_says_how_many_searches_there_are_and_opens_no_database(
     assert "tuned: Knowledge + KnowledgeLoss (7 rows) over targets.decay (0.1 to 0.9), " in said
     assert "3 searches of 20 points x 1 seeds, and 1 trials for each winner: at most 63" in said
     assert not list(tmp_path.iterdir())
+
+
+def test_cleaning_says_what_it_removes_and_a_dry_run_only_says_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf = Storage(tmp_path).trial("a")
+    shelf.write_json("trial.json", {"recipe.epochs": 2, "recipe.keep": 0})
+    shelf.write_json("result.json", {"status": "finished", "reason": None})
+    shelf.write("checkpoint-000000002.pt", b"12345")
+    command = ["--clean", "--storage", str(tmp_path)]
+    assert main([*command, "--dry-run"]) == 0
+    said = f"1 files, 5 bytes, of finished trials would be removed from {tmp_path}\n"
+    assert capsys.readouterr().out == said
+    assert len(shelf.names("*")) == 3
+    with lease(tmp_path):
+        assert main([*command, "--dry-run"]) == 0
+        assert main(command) == 2
+    assert "in use by another study command" in capsys.readouterr().err
+    assert main(command) == 0
+    assert "1 files, 5 bytes, of finished trials removed from" in capsys.readouterr().out
+    assert shelf.names("*") == ["result.json", "trial.json"]
 
 
 def test_a_dry_run_without_data_names_what_is_missing(

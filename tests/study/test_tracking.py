@@ -1,5 +1,6 @@
 """The storage, projected to a real MLflow."""
 
+import threading
 import time
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from study.tracking import EXPERIMENT, Tracker, check_reachable
 from trainables.measures.measure import file_of
 from trainables.settings import Invalid
 from trainables.storage import Storage
-from trainables.train import Site, fit
+from trainables.train import Site, fail, fit
 from trainables.trial import Trial
 
 OVERRIDES = ("recipe.epochs=2", "recipe.milestones=()", "recipe.schedule=constant")
@@ -42,6 +43,10 @@ def track(uri: str, storage: Storage, plan: Plan) -> Tracker:
     assert tracker.stop() == []
     assert tracker.behind is None
     return tracker
+
+
+def statuses(uri: str, kind: str) -> list[str]:
+    return [run.info.status for run in runs(uri, kind)]
 
 
 def runs(uri: str, kind: str) -> list[Run]:
@@ -176,10 +181,160 @@ def test_a_pruned_trial_is_killed_and_one_that_goes_on_runs_and_finishes(
 
     assert status([trial.id]) == ("KILLED", "pruned")
     assert status([trial.id]) == ("KILLED", "pruned")
-    assert status([]) == ("RUNNING", "running")
+    assert status([]) == ("KILLED", "running")
     fit(trial, storage, Site.here(Path("/nowhere")))
     assert status([]) == ("FINISHED", "finished")
     assert status([trial.id]) == ("FINISHED", "finished")
+
+
+def test_of_a_running_trial_the_host_is_told(
+    recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
+) -> None:
+    _, _, plan, trials = recorded
+    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    shelf = storage.trial(trials[0].id)
+    shelf.write_json("trial.json", trials[0].flat())
+    for host in ("node-1", "node-2"):  # lost with its worker, and started elsewhere
+        shelf.write_json("site.json", {"host": host, "begun": 1.5})
+        track(uri, storage, plan)
+        tags = runs(uri, "trial")[0].data.tags
+        assert (tags["host"], tags["begun"], tags["status"]) == (host, "1.5", "running")
+
+
+def test_a_failed_trial_has_its_reason_and_its_last_50_log_lines(
+    recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
+) -> None:
+    _, _, plan, trials = recorded
+    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    fail(trials[0], storage, "no epoch finished")
+    lines = [f"line {i}\n" for i in range(60)]
+    storage.trial(trials[0].id).write("log.txt", "".join(lines).encode())
+    track(uri, storage, plan)
+    run = runs(uri, "trial")[0]
+    assert run.data.tags["reason"] == "no epoch finished"
+    path = MlflowClient(uri).download_artifacts(run.info.run_id, "log.txt", str(tmp_path))
+    assert Path(path).read_text() == "".join(lines[10:])
+
+
+def test_a_result_that_is_written_is_not_read_again(
+    recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
+) -> None:
+    _, storage, plan, _ = recorded
+    tracker = Tracker(f"sqlite:///{tmp_path / 'mlflow.db'}", storage, plan)
+    for _ in range(2):  # the second time it is seen that all is there
+        tracker._synchronise(last=False)
+    tracker.storage = Storage(tmp_path / "elsewhere")
+    tracker.start()
+    assert tracker.stop() == []
+    assert {run.data.tags["status"] for run in runs(tracker.uri, "trial")} == {"finished"}
+
+
+def test_a_run_without_a_result_is_killed_at_the_end_and_runs_again_when_resumed(
+    tmp_path: Path,
+) -> None:
+    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    plan, trials = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
+    some = next(iter(trials))
+    storage.trial(some.id).write_json("trial.json", some.flat())
+    for _ in range(2):
+        tracker = Tracker(uri, storage, plan)
+        tracker.begun(some.id)
+        tracker.start()
+        end = time.monotonic() + 60
+        while tracker._states.get(some.id) != "RUNNING":
+            assert time.monotonic() < end
+            time.sleep(0.05)
+        assert statuses(uri, "trial") == statuses(uri, "study") == ["RUNNING"]
+        assert tracker.stop(within=60) == []
+        assert statuses(uri, "trial") == statuses(uri, "study") == ["KILLED"]
+    fit(some, storage, Site.here(Path("/nowhere")))
+    track(uri, storage, plan)
+    assert statuses(uri, "trial") == ["FINISHED"]
+
+
+def test_two_storages_at_the_same_moment_make_one_run_an_id(
+    recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
+) -> None:
+    _, storage, plan, trials = recorded
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    MlflowClient(uri).search_experiments()  # makes the tables
+    others = []
+    for name in ("one", "other", "third"):
+        other = Storage(tmp_path / name)
+        for trial in trials:
+            for file in ("trial.json", "result.json"):
+                value = storage.trial(trial.id).read_json(file)
+                other.trial(trial.id).write_json(file, value)
+        others.append(other)
+    trackers = [Tracker(uri, other, plan) for other in others]
+    for tracker in trackers:
+        tracker.start()
+    end = time.monotonic() + 60
+    while any(len(tracker._ended) < len(trials) for tracker in trackers):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    for tracker in trackers:
+        tracker.stop()
+    assert sorted(r.data.tags["trial_id"] for r in runs(uri, "trial")) == sorted(plan.trials())
+    assert len(runs(uri, "study")) == 1
+    assert set(statuses(uri, "trial")) == {"FINISHED"}
+
+
+def test_of_two_that_create_a_run_and_then_look_no_two_are_left(
+    recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
+) -> None:
+    """The race itself, many times: all threads create between two looks."""
+    _, storage, plan, _ = recorded
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    client = MlflowClient(uri)
+    experiment = client.create_experiment(EXPERIMENT)
+    start = threading.Barrier(4)
+
+    def race() -> None:
+        tracker = Tracker(uri, storage, plan)
+        tracker._experiment = experiment
+        for i in range(5):
+            start.wait()
+            tracker._only_run(client, f"tags.trial_id = 'x{i}'", {"trial_id": f"x{i}"})
+
+    threads = [threading.Thread(target=race) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    left = client.search_runs([experiment])
+    assert sorted(run.data.tags["trial_id"] for run in left) == [f"x{i}" for i in range(5)]
+
+
+def test_what_a_crash_left_twice_or_without_settings_is_put_right(
+    recorded: tuple[str, Storage, Plan, list[Trial]],
+) -> None:
+    uri, storage, plan, trials = recorded
+    trial = trials[0]
+    client = MlflowClient(uri)
+    (old,) = (r for r in runs(uri, "trial") if r.data.tags["trial_id"] == trial.id)
+    tags = {"kind": "trial", "trial_id": trial.id}
+    client.create_run(old.info.experiment_id, tags=tags)
+    track(uri, storage, plan)
+    (left,) = (r for r in runs(uri, "trial") if r.data.tags["trial_id"] == trial.id)
+    assert left.info.run_id == old.info.run_id
+    client.delete_run(old.info.run_id)
+    client.create_run(old.info.experiment_id, tags=tags)  # killed before it wrote settings
+    track(uri, storage, plan)
+    (new,) = (r for r in runs(uri, "trial") if r.data.tags["trial_id"] == trial.id)
+    assert new.data.params == old.data.params
+    assert new.info.status == "FINISHED"
+
+
+def test_a_trial_that_the_study_has_given_up_has_a_run_too(tmp_path: Path) -> None:
+    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    plan, trials = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
+    some = next(iter(trials))
+    fail(some, storage, "its teacher failed")
+    track(uri, storage, plan)
+    (run,) = runs(uri, "trial")
+    assert (run.info.status, run.data.tags["reason"]) == ("FAILED", "its teacher failed")
+    assert run.data.tags["retried"] == "False"
 
 
 def test_measures_go_to_their_trials_run_once_with_settings_and_reason(

@@ -28,7 +28,7 @@ from trainables.model import Out, Task
 from trainables.nets.net import Net
 from trainables.nets.resnet import CifarResNet
 from trainables.settings import Invalid, Use, classes_of, keywords_of
-from trainables.storage import Shelf, Storage
+from trainables.storage import Folder, Storage
 from trainables.targets.knowledge import Knowledge
 from trainables.targets.smooth import Smooth
 from trainables.targets.targets import Targets
@@ -108,7 +108,7 @@ parts = [cls for kind in (*FIELDS.values(), Source, Augment) for cls in classes_
 
 
 def started(trial: Trial, path: Path) -> Run:
-    return Run(trial, Shelf(path / "run"), SITE)
+    return Run(trial, Folder(path / "run"), SITE)
 
 
 def first_batch(run: Run) -> Batch:

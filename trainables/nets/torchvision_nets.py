@@ -30,7 +30,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from trainables.nets.net import Net, through
 from trainables.settings import Invalid, Positive, Use
-from trainables.storage import Shelf
+from trainables.storage import Folder
 
 if TYPE_CHECKING:
     from trainables.model import Task
@@ -260,7 +260,7 @@ def fetch(path: Path, url: str) -> None:
             content = answer.read()
         if not genuine(content, path.name):
             raise OSError("its content is another")
-        Shelf(path.parent).write(path.name, content)
+        Folder(path.parent).write(path.name, content)
     except (OSError, HTTPException) as error:
         reason = str(error) or f"no answer in {PATIENCE} s"
         raise Invalid(f"{path} is missing: put the file from {url} there ({reason})") from None

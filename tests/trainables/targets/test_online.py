@@ -14,7 +14,7 @@ from trainables.data.data import Batch
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.methods.method import Method
 from trainables.settings import Invalid, Use
-from trainables.storage import Shelf
+from trainables.storage import Folder
 from trainables.targets.online import Online, correct_sums, mixed, normalised
 from trainables.train import Run
 
@@ -151,7 +151,7 @@ def test_a_period_longer_than_the_training_is_refused(
 ) -> None:
     def started(period: int) -> Run:
         trial = small_trial(targets=Use(Online, period=period, unit=unit))
-        return Run(trial, Shelf(tmp_path / "run"), SITE)
+        return Run(trial, Folder(tmp_path / "run"), SITE)
 
     started(most)
     message = rf"^Online.period = {period}: must be at most {most}, the {unit} of the whole"

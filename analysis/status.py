@@ -1,0 +1,86 @@
+"""Status: how far each trial of a study is, as the tracker has it."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from pandas import DataFrame
+
+from study.grid import Plan
+from study.progress import clock
+
+STALLED_AFTER = 3.0  # times the usual time of an epoch, and
+SLACK_SECONDS = 10.0  # for the tracker, which writes every few seconds
+HEADER = ("trial", "state", "host", "epoch", "last epoch", "seed", "row")
+
+
+def running(recorded: DataFrame) -> list[str]:
+    """The ids of the runs that are being trained, as far as is known."""
+    return [str(i) for i in recorded["run_id"][recorded["status"] == "running"]]
+
+
+def text(plan: Plan, recorded: DataFrame, ends: Mapping[str, Sequence[float]], now: float) -> str:
+    """A line a trial: state, host, epoch, how long ago it ended; and how many are in which state.
+
+    `recorded` as runs.trials gives it; `ends` as runs.epoch_ends does for the running ones; `now`
+    in seconds since 1970. "stalled": no epoch in three times its usual time, the median of the
+    trial's own or else of those of its cell.
+    """
+    rows = {str(trial_id): row.dropna().to_dict() for trial_id, row in recorded.iterrows()}
+    usual = {i: _usual(row, ends) for i, row in rows.items()}
+    lines: dict[str, tuple[str, ...]] = {}
+    for cell in plan.cells:
+        name = cell.row if len(plan.columns) == 1 else f"{cell.row}, {cell.column}"
+        times = [usual.get(i or "") or 0.0 for i in cell.trials.values()]
+        of_cell = median([time for time in times if time] or [0.0])
+        for seed, trial_id in cell.trials.items():
+            if trial_id is None or trial_id in lines:
+                continue
+            row = rows.get(trial_id, {"status": "new"})
+            state = _state(row, ends, usual.get(trial_id) or of_cell, now)
+            lines[trial_id] = (trial_id, state, *_where(row, ends, now), seed, name)
+    states = Counter(line[1] for line in lines.values())
+    counts = ", ".join(f"{n} {state}" for state, n in states.items())
+    return "\n".join([*_aligned([HEADER, *lines.values()]), f"{len(lines)} trials: {counts}"])
+
+
+def _state(
+    row: Mapping[Any, Any], ends: Mapping[str, Sequence[float]], usual: float, now: float
+) -> str:
+    """new, running, stalled, stopped (to be resumed), finished or failed."""
+    if row["status"] != "running":
+        return str(row["status"])
+    if row["stopped"]:
+        return "stopped"
+    begun = float(row.get("begun", row["started"] / 1000))
+    heard = max((begun, *ends.get(row["run_id"], ())))
+    late = usual and now - heard > STALLED_AFTER * usual + SLACK_SECONDS
+    return "stalled" if late else "running"
+
+
+def _usual(row: Mapping[Any, Any], ends: Mapping[str, Sequence[float]]) -> float:
+    """Seconds of an epoch of the trial; 0 where that is not known yet."""
+    if row["status"] == "finished" and "seconds" in row:
+        return float(row["seconds"]) / int(row["recipe.epochs"])
+    durations = [after - before for before, after in pairwise(ends.get(row["run_id"], ()))]
+    return median(durations) if durations else 0.0
+
+
+def _where(
+    row: Mapping[Any, Any], ends: Mapping[str, Sequence[float]], now: float
+) -> tuple[str, str, str]:
+    """Host, epoch of all, and the age of the newest one."""
+    ended = ends.get(row.get("run_id", ""), ())
+    epoch = len(ended) if row["status"] == "running" else int(row.get("epoch", 0))
+    of = f"{epoch}/{row['recipe.epochs']}" if "recipe.epochs" in row else "–"
+    return str(row.get("host", "–")), of, f"{clock(now - ended[-1])} ago" if ended else "–"
+
+
+def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
+    return [
+        "  ".join(f"{value:{width}}" for value, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]

@@ -1,0 +1,85 @@
+"""The status page, from what the tracker has."""
+
+from typing import Any
+
+from mlflow import MlflowClient
+from pandas import DataFrame
+from worlds import cell, small_world
+
+from analysis import runs, status
+from study.grid import Plan
+
+NOW = 1_700_000_000.0
+
+
+def plan(*ids: str) -> Plan:
+    row = cell("T 2", {str(seed): i for seed, i in enumerate(ids)}, None, {})
+    return small_world().planned(cells=(row, cell("T 2 (again)", row.trials, None, {}))).plan
+
+
+def recorded(**rows: dict[str, Any]) -> DataFrame:
+    common = {"host": "node-1", "recipe.epochs": 4, "stopped": False, "reason": ""}
+    about = {i: {"run_id": f"run-{i}", "started": 1000 * (NOW - 500)} for i in rows}
+    return DataFrame([common | about[i] | row for i, row in rows.items()], index=list(rows))
+
+
+def states(text: str) -> dict[str, str]:
+    return {line.split()[0]: line.split()[1] for line in text.splitlines()[1:-1]}
+
+
+def test_each_trial_is_a_line_once() -> None:
+    frame = recorded(
+        a={"status": "finished", "epoch": 4.0, "seconds": 40.0},
+        b={"status": "running"},
+    )
+    said = status.text(plan("a", "b", "c"), frame, {"run-b": [NOW - 15, NOW - 5]}, NOW)
+    assert said.splitlines() == [
+        "trial  state     host    epoch  last epoch  seed  row",
+        "a      finished  node-1  4/4    –           0     T 2",
+        "b      running   node-1  2/4    0:05 ago    1     T 2",
+        "c      new       –       –      –           2     T 2",
+        "3 trials: 1 finished, 1 running, 1 new",
+    ]
+
+
+def test_a_trial_is_stalled_after_three_of_its_own_epochs_and_what_the_tracker_takes() -> None:
+    frame = recorded(a={"status": "running"})
+    for ago, state in ((39.0, "running"), (41.0, "stalled")):  # 3 x 10 s + 10 s
+        ends = {"run-a": [NOW - ago - 20, NOW - ago - 10, NOW - ago]}
+        assert states(status.text(plan("a"), frame, ends, NOW)) == {"a": state}
+
+
+def test_a_trial_without_an_epoch_is_judged_by_its_cell() -> None:
+    frame = recorded(
+        a={"status": "finished", "epoch": 4.0, "seconds": 40.0},
+        b={"status": "running", "begun": str(NOW - 39)},
+        c={"status": "running", "begun": str(NOW - 41)},
+    )
+    said = states(status.text(plan("a", "b", "c"), frame, {}, NOW))
+    assert said == {"a": "finished", "b": "running", "c": "stalled"}
+
+
+def test_a_trial_that_was_started_again_is_not_stalled_by_the_time_between() -> None:
+    frame = recorded(a={"status": "running", "begun": str(NOW - 5)})
+    ends = {"run-a": [NOW - 320, NOW - 310, NOW - 300]}
+    assert states(status.text(plan("a"), frame, ends, NOW)) == {"a": "running"}
+
+
+def test_a_trial_whose_command_has_ended_is_stopped() -> None:
+    frame = recorded(a={"status": "running", "stopped": True})
+    assert states(status.text(plan("a"), frame, {}, NOW)) == {"a": "stopped"}
+
+
+def test_the_running_ones_and_their_epochs_are_read_from_the_tracker(tracking_uri: str) -> None:
+    client = MlflowClient(tracking_uri)
+    found = client.get_experiment_by_name("label-studies")
+    assert found is not None
+    tags = {"kind": "trial", "trial_id": "status-a"}
+    run: str = client.create_run(found.experiment_id, tags=tags).info.run_id
+    for epoch, when in ((1, 10), (2, 20), (3, 30), (1, 100), (2, 110)):  # run again
+        client.log_metric(run, "epoch", epoch, timestamp=1000 * when, step=epoch)
+    frame = runs.trials(tracking_uri, ["status-a"])
+    assert status.running(frame) == [run]
+    assert runs.epoch_ends(tracking_uri, [run]) == {run: [100.0, 110.0]}
+    client.set_terminated(run, "KILLED")
+    assert runs.trials(tracking_uri, ["status-a"])["stopped"].all()

@@ -1,0 +1,72 @@
+"""Which databases go with which storage."""
+
+import argparse
+from collections import namedtuple
+from pathlib import Path
+
+import psutil
+import pytest
+
+from study import arguments
+from study.arguments import parser, search_storage, tracking_uri
+from trainables.settings import Invalid
+
+Mount = namedtuple("Mount", "mountpoint fstype")
+
+
+@pytest.fixture
+def mounts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    listed = [Mount("/", "ext4"), Mount(f"{tmp_path}/lab", "nfs4"), Mount("/proc", "proc")]
+    listed += [Mount(f"{tmp_path}/lab/disk", "xfs"), Mount(f"{tmp_path}/laboratory", "ext4")]
+    monkeypatch.setattr(psutil, "disk_partitions", lambda all: listed)  # noqa: A006
+
+
+def given(storage: str, *more: str) -> argparse.Namespace:
+    return parser().parse_args(["--storage", storage, *more])
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [("lab", "nfs4"), ("lab/a/b", "nfs4"), ("lab/disk/a", None), ("laboratory", None), (".", None)],
+)
+def test_the_innermost_mount_says_what_file_system_it_is(
+    mounts: None, tmp_path: Path, place: str, kind: str | None
+) -> None:
+    assert arguments.network_of(tmp_path / place) == kind
+
+
+def test_on_a_local_disk_sqlite_is_the_default(mounts: None, tmp_path: Path) -> None:
+    args = given(str(tmp_path / "a"))
+    assert tracking_uri(args) == f"sqlite:///{tmp_path}/a/mlflow.db"
+    assert search_storage(args) == f"sqlite:///{tmp_path}/a/optuna.db"
+
+
+@pytest.mark.parametrize("storage", ["s3://bucket/x", "lab/x"])
+def test_where_many_machines_write_databases_must_be_given(
+    mounts: None, tmp_path: Path, storage: str
+) -> None:
+    place = storage if "://" in storage else str(tmp_path / storage)
+    where = "on S3" if "://" in storage else r"on a network file system \(nfs4\)"
+    with pytest.raises(Invalid, match=f"^--tracking-uri is missing: must be .* is {where}$"):
+        tracking_uri(given(place))
+    with pytest.raises(Invalid, match=f"^--search-storage is missing: must be .* is {where}$"):
+        search_storage(given(place))
+    with pytest.raises(Invalid, match=f"^--search-storage = sqlite:////a.db: must .* is {where}$"):
+        search_storage(given(place, "--search-storage", "sqlite:////a.db"))
+    server = given(place, "--tracking-uri", "http://host:5000", "--search-storage", "mysql://h/d")
+    assert tracking_uri(server) == "http://host:5000"
+    assert search_storage(server) == "mysql://h/d"
+    local = given(place, "--tracking-uri", f"sqlite:///{tmp_path}/laboratory/m.db")
+    assert tracking_uri(local).endswith("laboratory/m.db")
+
+
+def test_sqlite_inside_a_network_storage_is_refused(mounts: None, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path}/lab/x/m.db"
+    with pytest.raises(Invalid, match=r"^--tracking-uri = sqlite:.*m\.db: must be a server"):
+        tracking_uri(given(str(tmp_path / "lab/x"), "--tracking-uri", uri))
+
+
+def test_an_url_of_no_storage_is_refused_without_its_password() -> None:
+    with pytest.raises(Invalid, match=r"--storage = gs://\*\*\*@bucket: must be a folder") as said:
+        given("gs://me:hush@bucket")
+    assert "hush" not in str(said.value)

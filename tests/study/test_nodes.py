@@ -1,0 +1,80 @@
+"""Machines that a study cannot run on are found and named. Real Ray, several nodes."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from study import launch, nodes
+from study.launch import Resources
+from trainables import node
+from trainables.settings import Invalid
+from trainables.storage import Storage
+from trainables.trial import Trial
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    head = {"num_cpus": 1, "include_dashboard": False}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    cluster.add_node(num_cpus=1)
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def test_nodes_that_share_the_storage_pass_and_nothing_is_left(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    nodes.check(Storage(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_storage_that_a_node_does_not_see_names_the_node(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    # A folder of each process's own: what a path on an unshared disk is.
+    storage = Storage(Path(f"/proc/self/task/{os.getpid()}/cwd") / "unshared")
+    here = Path.cwd()
+    os.chdir(tmp_path)
+    try:
+        with pytest.raises(Invalid, match=r"^node \S+ \(\d.*does not see what the driver writes"):
+            nodes.check(storage)
+    finally:
+        os.chdir(here)
+
+
+def test_other_software_names_the_node_before_any_trial(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(nodes, "software", lambda: replace(node.software(), sources="0123"))
+    with pytest.raises(Invalid, match=r"^node \S+ \(\d.*sources is .*, the driver's 0123$"):
+        nodes.check(Storage(tmp_path))
+
+
+def test_a_node_without_space_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage = Storage(tmp_path)
+    storage.top.write("probe", b"")
+    assert nodes._wrong(storage, "probe", node.software()) == ""
+    monkeypatch.setattr(nodes, "FREE_MIB", 1 << 40)
+    said = nodes._wrong(storage, "probe", node.software())
+    assert said.startswith(f"{tmp_path} must have {1 << 40} MiB free, has ")
+
+
+def test_a_node_that_came_later_is_looked_at_by_its_first_trial(
+    cluster: Cluster, trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = replace(node.software(), torch="1.0")
+    monkeypatch.setattr(node, "software", lambda: other)
+    lost = launch.run({trial.id: trial}, Storage(tmp_path), tmp_path, Resources(gpus=0.0))
+    assert list(lost) == [trial.id]
+    assert "node " in lost[trial.id]
+    assert lost[trial.id].endswith("the driver's 1.0")
+    assert list(Storage(tmp_path).results()) == []

@@ -1,0 +1,39 @@
+"""Nets that make trouble, in a file that workers can import, too."""
+
+import time
+
+import torch
+from torch import Tensor, nn
+
+from trainables.model import Task
+from trainables.nets.net import Net
+from trainables.settings import Count
+
+
+class Pixels(Net):
+    """The mean of every channel."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.features = task.channels
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return self.scale * x.mean((2, 3)), ()
+
+
+class Hungry(Pixels):
+    """Is out of memory with fewer threads than it needs: with less than a whole node."""
+
+    def __init__(self, task: Task, *, threads: Count = 2) -> None:
+        super().__init__(task)
+        if torch.get_num_threads() < threads:
+            raise torch.OutOfMemoryError
+
+
+class Stuck(Pixels):
+    """Never returns."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        time.sleep(3600)
+        return super().forward(x)

@@ -1,0 +1,92 @@
+"""What a machine must have before it trains."""
+
+import socket
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import pytest
+
+from trainables import node
+from trainables.data.digits import Digits
+from trainables.nets.net import Net
+from trainables.nets.resnet import CifarResNet
+from trainables.settings import Use
+from trainables.targets.knowledge import Knowledge
+from trainables.trial import DataSpec, Recipe, Trial
+
+FORMATS = {"precision": "float32", "memory_format": "contiguous"}
+
+
+def trial(**parts: Use) -> Trial:
+    net = Use(CifarResNet, depth=8, width=2)
+    recipe = Recipe(epochs=1, schedule="constant")
+    return Trial(data=DataSpec(source=Use(Digits)), **{"net": net, **parts}, recipe=recipe)
+
+
+def test_a_machine_like_the_driver_has_no_differences() -> None:
+    assert node.software().differences(node.software()) == ""
+
+
+def test_a_difference_names_node_what_and_both_values(tmp_path: Path) -> None:
+    driver = replace(node.software(), ray="0.0.1", sources="0123")
+    own = node.software()
+    with pytest.raises(OSError, match=r"^node ") as raised:
+        node.check(trial(), tmp_path, driver)
+    assert str(raised.value) == (
+        f"node {socket.gethostname()}: sources is {own.sources}, the driver's 0123, "
+        f"ray is {own.ray}, the driver's 0.0.1"
+    )
+
+
+def test_the_sources_are_those_of_all_three_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for package in node.PACKAGES:
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "a.py").write_text("x = 1")
+    monkeypatch.setattr(node, "__file__", str(tmp_path / "trainables/node.py"))
+    hashes = [node.software.__wrapped__().sources]
+    (tmp_path / "trainables/notes.txt").write_text("no source")
+    assert node.software.__wrapped__().sources == hashes[0]
+    for package in node.PACKAGES:
+        (tmp_path / package / "a.py").write_text("x = 2")
+        hashes.append(node.software.__wrapped__().sources)
+    (tmp_path / "study/a.py").rename(tmp_path / "study/b.py")
+    hashes.append(node.software.__wrapped__().sources)
+    assert len(set(hashes)) == 5
+
+
+def test_a_file_that_differs_from_the_drivers_is_named(tmp_path: Path) -> None:
+    lines = "".join(f"digit {name}\n" for name in Digits().names(tmp_path))
+    for place in ("driver", "node"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "tree.txt").write_text(lines)
+    known = trial(targets=Use(Knowledge, hierarchy="tree.txt"))
+    resolved = known.resolved(tmp_path / "driver", FORMATS)
+    node.check(resolved, tmp_path / "node", node.software())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/tree.txt").write_text(lines.replace("digit", "number"))
+    wrong = r"^node .*other/tree\.txt has checksum .*, as on the driver$"
+    with pytest.raises(OSError, match=wrong):
+        node.check(resolved, tmp_path / "other", node.software())
+    with pytest.raises(OSError, match=r"^node .*nowhere/tree\.txt"):
+        node.check(resolved, tmp_path / "nowhere", node.software())
+
+
+class Far(Net):
+    """Has weights that are fetched; each download leaves a line."""
+
+    @classmethod
+    def fetch(cls, folder: Path) -> None:
+        if not (folder / "weights").exists():
+            with (folder / "downloads").open("a") as file:
+                file.write("once\n")
+            (folder / "weights").write_text("w")
+
+
+def test_many_processes_of_a_machine_fetch_once(tmp_path: Path) -> None:
+    with ProcessPoolExecutor(6, mp_context=get_context("fork")) as pool:
+        list(pool.map(node.fetch, [Use(Far)] * 24, [tmp_path] * 24))
+    assert (tmp_path / "downloads").read_text() == "once\n"

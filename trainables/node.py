@@ -1,0 +1,92 @@
+"""Node: what a machine must have before it trains: the driver's software, and the trial's files."""
+
+import functools
+import hashlib
+import os
+import platform
+import socket
+import tempfile
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from filelock import FileLock
+
+from trainables.data.source import Source
+from trainables.settings import Invalid, Use
+from trainables.trial import Trial
+
+PACKAGES = ("analysis", "study", "trainables")
+
+
+@dataclass(frozen=True)
+class Software:
+    """What trials are run by, as far as it must be the same everywhere."""
+
+    sources: str  # hash of all Python files of our packages
+    ray: str
+    torch: str
+    python: str
+
+    def differences(self, driver: "Software") -> str:
+        """In words; empty where there are none."""
+        theirs = asdict(driver)
+        found = [(name, own, theirs[name]) for name, own in asdict(self).items()]
+        return ", ".join(f"{n} is {own}, the driver's {its}" for n, own, its in found if own != its)
+
+
+@functools.cache
+def software() -> Software:
+    """This machine's."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for path in sorted(p for package in PACKAGES for p in (root / package).rglob("*.py")):
+        content = path.read_bytes()
+        digest.update(f"{path.relative_to(root).as_posix()} {len(content)}\n".encode() + content)
+    torch_version = torch.__version__.partition("+")[0]  # the same for CPU and CUDA
+    return Software(
+        digest.hexdigest()[:12], version("ray"), torch_version, platform.python_version()
+    )
+
+
+def check(trial: Trial, folder: Path, driver: Software) -> None:
+    """Raises OSError, naming this node, where it cannot train the trial as another would.
+
+    What it has found right it does not look at again in this process.
+    """
+    try:
+        if different := software().differences(driver):
+            raise Invalid(different)
+        for one in (trial, *trial.teachers()):
+            for use in one.uses():
+                _check_files(use, use.checksums, folder)
+    except Invalid as error:
+        raise OSError(f"node {socket.gethostname()}: {error}") from None
+
+
+@functools.cache
+def _check_files(use: Use, checksums: tuple[tuple[str, str], ...] | None, folder: Path) -> None:
+    fetch(use, folder)
+    found = dict(use.resolved(folder).checksums or ()) if checksums else {}
+    for name, right in checksums or ():
+        if found[name] != right:
+            path = use.files(folder)[name]
+            raise Invalid(f"{path} has checksum {found[name]}: must be {right}, as on the driver")
+
+
+def fetch(use: Use, folder: Path) -> None:
+    """Fetches what is missing of its files, one process of the machine at a time.
+
+    Raises Invalid where a file is missing or corrupt.
+    """
+    if not (issubclass(use.part, Source) or hasattr(use.part, "fetch")):
+        return
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    # Not in the folder, which may be read-only, or shared by nodes over a network.
+    lock = Path(tempfile.gettempdir()) / f"label-studies-{os.getuid()}-{name}.lock"
+    with FileLock(lock):
+        if issubclass(use.part, Source):
+            use.build().verify(folder)
+        if hasattr(use.part, "fetch"):
+            use.part.fetch(folder, **dict(use.items))
