@@ -29,6 +29,7 @@ os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "200")
 import ray
 import yaml
 from ray import tune
+from ray.tune.execution import class_cache
 from ray.tune.search import Searcher
 
 from study.address import VALID, check_token
@@ -38,6 +39,12 @@ from trainables.storage import Storage
 from trainables.train import fail, final
 from trainables.trainable import trainable
 from trainables.trial import Trial
+
+# Tune would hand the driver's AWS keys to its workers in a form that Ray writes to its logs. Every
+# node finds its own.
+class_cache.ENV_VARS_TO_PROPAGATE = {
+    name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
+}
 
 WORKER_LOSSES = 10  # so many lost workers a trial survives
 FIRST_WORKER_SECONDS = 600.0  # that a cluster without any may take, as after `ray up`

@@ -310,7 +310,7 @@ def _clean(args: argparse.Namespace) -> int:
         with lease(storage):
             files, size = clean(storage)
     said = "would be removed" if args.dry_run else "removed"
-    print(f"{files} files, {size:,} bytes, of finished trials {said} from {storage.uri}")
+    print(f"{files} files, {size:,} bytes, of finished trials {said} from {storage}")
     return 0
 
 

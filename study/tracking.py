@@ -32,6 +32,7 @@ os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # with the password in it
 
 from mlflow import MlflowClient  # reads the environment set above
 from mlflow.entities import Metric, Param, Run, RunTag
@@ -39,6 +40,7 @@ from mlflow.exceptions import MlflowException
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
+logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # what fails is raised, too: told once
 
 EXPERIMENT = "label-studies"
 FAILURES = (MlflowException, OSError)  # of a server or a database that is away
@@ -179,7 +181,7 @@ class Tracker:
         self._states[trial_id] = run.info.status
         self._settings[trial_id] = len(run.data.params)
         self._measures.note(trial_id, run.data.tags)
-        if run.data.tags["status"] == "pruned":
+        if run.data.tags.get("status") == "pruned":
             self._killed.add(trial_id)
         if "ended" in run.data.tags:
             self._ended[trial_id] = run.data.tags["ended"]

@@ -11,6 +11,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from study import launch
+from study.address import VALID
 from trainables.settings import Invalid
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -46,10 +47,10 @@ def test_a_first_worker_is_waited_for_and_a_cluster_without_any_refused(
 def test_a_command_without_the_token_of_its_cluster_ends_with_one_line(tmp_path: Path) -> None:
     launch.connect(None)
     address = ray.get_runtime_context().gcs_address
-    there = ["--storage", str(tmp_path)]
     kept = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
+    command = [sys.executable, "study/run.py", "--grid", "kesl_ablation"]
     done = subprocess.run(
-        [sys.executable, "study/run.py", "--grid", "kesl_ablation", "--address", address, *there],
+        [*command, "--address", address, "--storage", str(tmp_path)],
         env=kept | {"RAY_AUTH_MODE": "disabled"},
         capture_output=True,
         text=True,
@@ -57,7 +58,7 @@ def test_a_command_without_the_token_of_its_cluster_ends_with_one_line(tmp_path:
     )
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1] == (
-        f"error: --address = {address}: must be host:port of a running Ray cluster, or auto for "
-        "the one of this machine (it asks for its token, with RAY_AUTH_MODE=token)"
+        f"error: --address = {address}: must be {VALID} "
+        "(it asks for its token, with RAY_AUTH_MODE=token)"
     )
     assert list(tmp_path.iterdir()) == []

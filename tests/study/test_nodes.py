@@ -10,7 +10,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from study import launch, nodes
-from study.launch import Resources
+from study.launch import Queue, Resources
 from trainables import node
 from trainables.settings import Invalid
 from trainables.storage import Storage
@@ -73,8 +73,10 @@ def test_a_node_that_came_later_is_looked_at_by_its_first_trial(
 ) -> None:
     other = replace(node.software(), torch="1.0")
     monkeypatch.setattr(node, "software", lambda: other)
-    lost = launch.run({trial.id: trial}, Storage(tmp_path), tmp_path, Resources(gpus=0.0))
+    storage = Storage(tmp_path)
+    queue = Queue({trial.id: trial}, storage)
+    lost = launch.run([queue], storage, tmp_path, Resources(gpus=0.0))
     assert list(lost) == [trial.id]
     assert "node " in lost[trial.id]
     assert lost[trial.id].endswith("the driver's 1.0")
-    assert list(Storage(tmp_path).results()) == []
+    assert list(storage.results()) == []

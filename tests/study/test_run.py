@@ -143,7 +143,7 @@ def test_cleaning_says_what_it_removes_and_a_dry_run_only_says_it(
     said = f"1 files, 5 bytes, of finished trials would be removed from {tmp_path}\n"
     assert capsys.readouterr().out == said
     assert len(shelf.names("*")) == 3
-    with lease(tmp_path):
+    with lease(Storage(tmp_path)):
         assert main([*command, "--dry-run"]) == 0
         assert main(command) == 2
     assert "in use by another study command" in capsys.readouterr().err

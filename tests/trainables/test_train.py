@@ -132,7 +132,7 @@ def test_after_the_end_weights_and_outputs_are_kept_and_checkpoints_are_not(
     storage: Storage,
 ) -> None:
     fit(TRIAL, storage, SITE)
-    expected = ["history.json", "model.pt", "outputs.pt", "result.json", "trial.json"]
+    expected = ["history.json", "model.pt", "outputs.pt", "result.json", "site.json", "trial.json"]
     assert storage.trial(TRIAL.id).names("*") == expected
 
 
