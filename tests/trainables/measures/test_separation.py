@@ -14,11 +14,14 @@ from trainables.storage import Storage
 
 
 def by_hand(x: Tensor, y: Tensor) -> float:
-    """The mean of (b - a) / max(a, b), image by image (Rousseeuw 1987)."""
+    """The mean of (b - a) / max(a, b), image by image; 0 of one alone (Rousseeuw 1987)."""
     shares = []
     for i in range(len(x)):
         far = (x - x[i]).norm(dim=1)
         own = y == y[i]
+        if own.sum() == 1:
+            shares.append(0.0)
+            continue
         a = float(far[own].sum() / (own.sum() - 1))
         b = min(float(far[y == c].mean()) for c in y.unique() if c != y[i])
         shares.append((b - a) / max(a, b))
