@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from pandas import DataFrame
 
 from analysis.drawing import COLOURS, DASHES, GREY, distinct, empty_figure, is_number, style
+from analysis.feature_maps import feature_maps
 from analysis.soft_labels import soft_labels, soft_labels_over_training
 from analysis.tables import MEASURED, RULE_WORDS, seed_values
 from study.grid import Cell, Metric, Plan
@@ -32,12 +33,13 @@ def draw(
     histories: DataFrame,
     soft: Mapping[str, DataFrame],
     over_training: Mapping[str, Mapping[int, DataFrame]],
+    features: Mapping[tuple[str, str], DataFrame],
     rule: str,
 ) -> dict[str, Figure]:
     """All figures that there is something to draw for, by file name.
 
     `runs` and `histories` as analysis.runs gives them; `soft`: soft labels by trial id, and
-    `over_training` those of earlier epochs.
+    `over_training` those of earlier epochs; `features` by trial id and measure.
     """
     figures: dict[str, Figure] = {}
     seen: list[set[tuple[str, ...]]] = []  # trials of columns: measures share those of others
@@ -61,7 +63,9 @@ def draw(
     learned = soft_labels_over_training(plan, over_training)
     figures |= {"soft_labels_over_training": learned} if learned else {}
     heat = soft_labels(plan, soft)
-    return figures | ({"soft_labels": heat} if heat else {})
+    figures |= {"soft_labels": heat} if heat else {}
+    maps = feature_maps(plan, features)
+    return figures | ({"feature_maps": maps} if maps else {})
 
 
 def learning_curves(

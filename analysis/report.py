@@ -11,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pandas import DataFrame
 
 from analysis import cost, drawing, figures, runs, search_figures, tables
-from study.grid import Plan
+from study.grid import Cell, Plan
 
 FORMS = {
     "txt": tables.text,
@@ -57,6 +57,12 @@ ABOUT = {
         "Each distinct matrix of soft labels, the distribution of one class in a row: its entropy "
         "and the mass of the true class stand beside it.",
     ),
+    "feature_maps": (
+        "t-SNE of the features",
+        "Penultimate features of test images in two dimensions, a dot an image, of a row's first "
+        "finished seed. Of more than 20 classes only the first 10 are drawn, as they lie among all "
+        "others. Distances between far groups, axes and their scale have no meaning.",
+    ),
 }
 
 
@@ -84,6 +90,7 @@ def write(plan: Plan, tracking_uri: str, folder: Path, price: float | None = Non
     cells = tables.compare(plan, recorded)
     soft = _soft_labels(plan, recorded, tracking_uri)
     over_training = {i: runs.learned_soft_labels(tracking_uri, i) for i in soft}
+    features = _features(plan, recorded, tracking_uri)
     folder.mkdir(parents=True, exist_ok=True)
     written = {name: render(plan, cells) for name, render in FORMS.items()}
     spent = cost.costs(plan, recorded, runs.others(tracking_uri, plan), price)
@@ -93,7 +100,7 @@ def write(plan: Plan, tracking_uri: str, folder: Path, price: float | None = Non
     for path, content in zip(files, written.values(), strict=True):
         path.write_text(content, encoding="utf-8")
     rule = tables.rule_of(plan, cells)
-    drawn = figures.draw(plan, recorded, histories, soft, over_training, rule)
+    drawn = figures.draw(plan, recorded, histories, soft, over_training, features, rule)
     drawn |= search_figures.searches(_searches(plan, folder))
     files += drawing.save(drawn, folder)
     page = folder / "report.html"
@@ -113,10 +120,26 @@ def _searches(plan: Plan, folder: Path) -> list[dict[str, Any]]:
 
 def _soft_labels(plan: Plan, recorded: DataFrame, tracking_uri: str) -> dict[str, DataFrame]:
     """Those of the first finished seed of each cell, by trial id."""
-    finished = set(recorded.index[recorded["status"] == "finished"])
-    first = [next((i for i in c.trials.values() if i in finished), None) for c in plan.cells]
-    read = {i: runs.soft_labels(tracking_uri, i) for i in dict.fromkeys(first) if i}
+    ids = dict.fromkeys(i for _, i in _first_finished(plan, recorded))
+    read = {i: runs.soft_labels(tracking_uri, i) for i in ids}
     return {i: frame for i, frame in read.items() if frame is not None}
+
+
+def _features(
+    plan: Plan, recorded: DataFrame, tracking_uri: str
+) -> dict[tuple[str, str], DataFrame]:
+    """Those of the first finished seed of each cell with a measure, by trial id and measure."""
+    found = _first_finished(plan, recorded)
+    keys = dict.fromkeys((i, cell.measure) for cell, i in found if cell.measure)
+    read = {key: runs.features(tracking_uri, *key) for key in keys}
+    return {key: frame for key, frame in read.items() if frame is not None}
+
+
+def _first_finished(plan: Plan, recorded: DataFrame) -> list[tuple[Cell, str]]:
+    """The cells with a finished seed, and the first one's trial id."""
+    finished = set(recorded.index[recorded["status"] == "finished"])
+    first = [(c, next((i for i in c.trials.values() if i in finished), None)) for c in plan.cells]
+    return [(cell, i) for cell, i in first if i]
 
 
 def _page(

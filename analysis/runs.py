@@ -128,6 +128,21 @@ def learned_soft_labels(tracking_uri: str, trial_id: str) -> dict[int, DataFrame
     return {epoch: f.set_axis(f.columns) for epoch, f in read.items() if f is not None}
 
 
+def features(tracking_uri: str, trial_id: str, measure: str) -> DataFrame | None:
+    """The features that the measure with that label kept: x, y, label; None if it has none."""
+    recorded = trials(tracking_uri, [trial_id])
+    if recorded.empty:
+        return None
+    client = _connect(tracking_uri)
+    run = client.get_run(recorded["run_id"].iloc[0])
+    return _artifact(client, run, f"features-{measure}.csv", _read_features)
+
+
+def _read_features(path: Path) -> DataFrame:
+    """A class may be called "nan" or "7": names stay text."""
+    return pd.read_csv(path, dtype={"label": str}, keep_default_na=False)
+
+
 def _connect(tracking_uri: str) -> MlflowClient:
     """Raises Invalid for a database that does not exist: MLflow would make an empty one."""
     if tracking_uri.startswith(SQLITE) and not Path(tracking_uri.removeprefix(SQLITE)).is_file():

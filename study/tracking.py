@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from study.grid import Plan
 from study.measured import Wanted, wanted
 from trainables.measures.measure import file_of
+from trainables.measures.separation import features_of
 from trainables.selection import Epoch
 from trainables.settings import Invalid, masked
 from trainables.storage import Shelf, Storage
@@ -326,7 +327,7 @@ class Tracker:
 class Measures:
     """Projects measures to the runs of their trials: `<label>/<name>`, with their settings.
 
-    Of a failed one the run has the tag `<label>/reason`.
+    Of a failed one the run has the tag `<label>/reason`. Features that one kept are an artifact.
     """
 
     def __init__(self, storage: Storage) -> None:
@@ -359,6 +360,9 @@ class Measures:
             when = _milliseconds(stored["ended"])
             values = {**stored["values"], "seconds": stored["seconds"]}
             tags = {"reason": stored["reason"] or "", "ended": _end(stored)}
+            features = self._storage.trial(trial_id).read(features_of(label))
+            if features is not None:
+                client.log_text(runs[trial_id], features.decode(), features_of(label))
             client.log_batch(
                 runs[trial_id],
                 metrics=[Metric(f"{label}/{name}", v, when, 0) for name, v in values.items()],

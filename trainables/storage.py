@@ -8,6 +8,7 @@ trials/<id>/trial.json          the settings
             model.pt, outputs.pt    final weights; final scores and labels
             soft_labels.csv     the targets' matrix in the end; -00010 after that epoch
             epoch-00010.pt      weights of an epoch that the recipe keeps
+            measure-<label>.json    a measure; its features-<label>.csv, if it keeps some
             log.txt
 """
 

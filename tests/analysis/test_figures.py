@@ -14,7 +14,7 @@ from study.grid import percent
 
 
 def drawn(world: World, rule: str = "last") -> dict[str, Figure]:
-    return figures.draw(world.plan, world.runs(), world.histories(), world.soft(), {}, rule)
+    return figures.draw(world.plan, world.runs(), world.histories(), world.soft(), {}, {}, rule)
 
 
 def legend(figure: Figure) -> list[str]:
@@ -178,7 +178,7 @@ def test_columns_of_the_same_trials_have_their_curves_once_and_effects_of_their_
     world = world.planned(columns=columns, cells=tuple(cells))
     runs = world.runs()
     runs["Pgd-abc/accuracy"] = runs["last/test.accuracy"] / 2
-    found = figures.draw(world.plan, runs, world.histories(), world.soft(), {}, "last")
+    found = figures.draw(world.plan, runs, world.histories(), world.soft(), {}, {}, "last")
     names = ["learning_curves_1_accuracy", "effects_test_accuracy", "effects_pgd_abc_accuracy"]
     assert list(found) == [*names, "soft_labels"]
     first = found["effects_pgd_abc_accuracy"].axes[0]

@@ -116,6 +116,17 @@ def test_soft_labels_are_read_where_there_are_some(tracking_uri: str, world: Wor
     assert runs.soft_labels(tracking_uri, "unknown") is None
 
 
+def test_features_are_read_by_the_measure_that_kept_them(tracking_uri: str) -> None:
+    client = MlflowClient(tracking_uri)
+    run = runs.trials(tracking_uri, ["a0"])["run_id"].iloc[0]
+    client.log_text(run, "x,y,label\n1.5,-2.0,nan\n0.0,3.0,7\n", "features-Separation-abc.csv")
+    found = runs.features(tracking_uri, "a0", "Separation-abc")
+    assert found is not None
+    assert found.to_dict("list") == {"x": [1.5, 0.0], "y": [-2.0, 3.0], "label": ["nan", "7"]}
+    assert runs.features(tracking_uri, "a0", "Separation-other") is None
+    assert runs.features(tracking_uri, "unknown", "Separation-abc") is None
+
+
 def test_a_trial_without_a_status_is_running(tracking_uri: str) -> None:
     client = MlflowClient(tracking_uri)
     found = client.get_experiment_by_name("label-studies")

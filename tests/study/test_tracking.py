@@ -12,6 +12,7 @@ from study.grid import Grid, Plan, lay_out
 from study.measured import wanted
 from study.tracking import EXPERIMENT, Tracker, check_reachable
 from trainables.measures.measure import file_of
+from trainables.measures.separation import features_of
 from trainables.settings import Invalid
 from trainables.storage import Storage
 from trainables.train import Site, fail, fit
@@ -358,8 +359,11 @@ def test_measures_go_to_their_trials_run_once_with_settings_and_reason(
     storage.trial(hard).write_json(file_of(fgsm), stored)
     failure = {**stored, "status": "failed", "reason": "out of GPU memory", "values": {}}
     storage.trial(hard).write_json(file_of(ensemble), failure)
+    storage.trial(hard).write(features_of(fgsm), b"x,y,label\n1,2,zero\n")
     track(uri, storage, plan)
     (before,) = (run for run in runs(uri, "trial") if run.data.tags["trial_id"] == hard)
+    kept = [a.path for a in MlflowClient(uri).list_artifacts(before.info.run_id)]
+    assert [path for path in kept if path.startswith("features-")] == [features_of(fgsm)]
     assert before.data.metrics[f"{fgsm}/accuracy"] == 0.25
     assert before.data.params[f"{fgsm}/eps"] == "0.5"
     assert before.data.tags[f"{fgsm}/reason"] == ""
