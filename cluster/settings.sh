@@ -6,11 +6,12 @@ export STUDY_STORAGE=s3://CHANGE-ME/label-studies
 # On each node; what can be fetched is fetched there at first use.
 export STUDY_DATA_DIR=$HOME/data
 
-# The head's records. A sqlite file lives as long as the head's disk. After that the storage is
-# still the truth: the same commands write MLflow anew, and train nothing. To outlive the head,
-# postgresql://user@host/database for both (with the password in ~/.pgpass, never here).
+# The head's records, which live as long as its disk. After that the storage is still the truth: the
+# same commands write both anew, and train nothing twice. To outlive the head, both may be
+# postgresql://user@host/database, of two databases (with the password in ~/.pgpass of the head,
+# never here). SQLite is refused for searches beside a shared storage: cluster/database.sh makes this.
 export MLFLOW_BACKEND_STORE_URI=sqlite:///$HOME/mlflow.db
-export STUDY_SEARCH_STORAGE=sqlite:///$HOME/optuna.db
+export STUDY_SEARCH_STORAGE=postgresql:///optuna
 export MLFLOW_ARTIFACTS_DESTINATION=$STUDY_STORAGE/artifacts
 export MLFLOW_TRACKING_URI=http://127.0.0.1:5000
 

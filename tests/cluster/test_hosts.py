@@ -138,6 +138,7 @@ def write_form(path: Path, key: Path, head: Host, workers: list[Host]) -> None:
     form["provider"]["head_ip"] = head.address
     form["provider"]["worker_ips"] = [worker.address for worker in workers]
     form["auth"] = {"ssh_user": "root", "ssh_private_key": str(key)}
+    form["head_setup_commands"] = []
     form["setup_commands"] = [c for c in form["setup_commands"] if "setup.sh" not in c]
     form["worker_start_ray_commands"] = [f"{form['worker_start_ray_commands'][0]} --num-cpus=1"]
     path.write_text(yaml.safe_dump(form))

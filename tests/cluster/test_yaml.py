@@ -74,7 +74,7 @@ def test_every_file_that_is_sent_is_there_and_all_that_is_imported_is_sent() -> 
     assert {name.strip("*") for name in yaml.safe_load(packages[1])} <= sent
 
 
-@pytest.mark.parametrize("name", ["settings.sh", "setup.sh", "start.sh"])
+@pytest.mark.parametrize("name", ["settings.sh", "setup.sh", "database.sh", "start.sh"])
 def test_scripts_can_be_parsed(name: str) -> None:
     subprocess.run(["bash", "-n", ROOT / "cluster" / name], check=True)
 

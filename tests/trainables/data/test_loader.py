@@ -1,5 +1,4 @@
 import threading
-import time
 from collections.abc import Iterable
 
 import pytest
@@ -16,16 +15,16 @@ BOTH: list[Augment] = [Crop(padding=2), Flip()]
 
 
 class OnDemand:
-    """Images that are not held as a tensor; each look takes some seconds."""
+    """Images that are not held as a tensor; it counts the looks."""
 
-    def __init__(self, images: Tensor, seconds: float = 0.0) -> None:
-        self.images, self.seconds = images, seconds
+    def __init__(self, images: Tensor) -> None:
+        self.images, self.looks = images, threading.Semaphore(0)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: Tensor) -> Tensor:
-        time.sleep(self.seconds)
+        self.looks.release()
         return self.images[index].contiguous(memory_format=torch.channels_last)
 
 
@@ -155,11 +154,12 @@ def test_pixels_are_normalised_by_channel() -> None:
 
 
 def test_the_next_images_are_decoded_while_a_batch_is_worked_on() -> None:
-    seconds, d = 0.02, data(OnDemand(pixels(32), seconds=0.02))
-    started = time.perf_counter()
-    for _ in training_batches(d, 2, [], 0, 0):
-        time.sleep(seconds)  # a training step
-    assert time.perf_counter() - started < 0.8 * (8 * 2 * seconds)
+    images = OnDemand(pixels(32))
+    batches = training_batches(data(images), 2, [], 0, 0)
+    next(batches)
+    for _ in range(2):  # that batch, and the one that is not asked for yet
+        assert images.looks.acquire(timeout=30)
+    assert not images.looks.acquire(timeout=0.05)  # but no further one
 
 
 def test_an_error_while_decoding_reaches_the_training_loop() -> None:
