@@ -36,7 +36,7 @@ def feature_maps(plan: Plan, features: Mapping[tuple[str, str], DataFrame]) -> F
     with style():
         legend_lines = math.ceil(len(classes) / 5)
         figure = empty_figure(7.2, 0.8 + 2.5 * lines + 0.18 * legend_lines, plan, None)
-        axes = figure.subplots(lines, columns, squeeze=False).flat
+        axes = list(figure.subplots(lines, columns, squeeze=False).flat)
         for ax in axes:
             ax.set_axis_off()
         for ax, (title, frame) in zip(axes, panels.items(), strict=False):

@@ -6,6 +6,7 @@ from worlds import World
 
 from analysis.feature_maps import feature_maps
 from analysis.figures import draw
+from study.grid import Metric
 
 
 def frame(names: list[str], x: float = 0.0) -> DataFrame:
@@ -16,7 +17,8 @@ def frame(names: list[str], x: float = 0.0) -> DataFrame:
 def measured(world: World) -> World:
     """Each row in a second column, too, whose number a measure gives."""
     cells = [replace(cell, column="silhouette", measure="S-1") for cell in world.plan.cells]
-    return world.planned(cells=(*world.plan.cells, *cells))
+    columns = {**world.plan.columns, "silhouette": Metric("silhouette", "")}
+    return world.planned(columns=columns, cells=(*world.plan.cells, *cells))
 
 
 def test_a_row_has_one_panel_of_its_first_seed_that_has_features(measured: World) -> None:
