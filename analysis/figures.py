@@ -96,12 +96,13 @@ def _curves(
     panels: Mapping[str, str],
     what: str,
 ) -> Figure | None:
-    """Metrics by epoch, a panel each, those that are recorded."""
-    recorded = set(histories["metric"])
-    panels = {name: title for name, title in panels.items() if name in recorded}
+    """Metrics by epoch, a panel each, those that are recorded of the column's trials."""
     cells = distinct(cell for cell in plan.cells if cell.column == column)
     started = runs.loc[runs.index.isin(histories["trial_id"])]
     lines = {label: ids for label, ids in (_line_of(cell, started) for cell in cells) if ids}
+    shown = {trial_id for ids in lines.values() for trial_id in ids}
+    recorded = set(histories.loc[histories["trial_id"].isin(shown), "metric"])
+    panels = {name: title for name, title in panels.items() if name in recorded}
     if not panels or not lines:
         return None
     with style():

@@ -47,6 +47,13 @@ def test_learning_curves_are_means_and_rows_of_the_same_trials_are_one_line(worl
     assert len(train.collections) == 4  # the bands
 
 
+def test_the_fit_of_wrong_labels_is_drawn_of_columns_that_have_some(world: World) -> None:
+    noisy = [{**epoch, "train.wrong_label_error": 0.9} for epoch in world.past["a0"].history]
+    assert "wrong_labels" not in drawn(world)
+    figure = drawn(world.but("a0", history=noisy))["wrong_labels"]
+    assert points(figure.axes[0], 0) == [[epoch, 0.9] for epoch in range(1, 5)]
+
+
 def test_a_line_is_of_the_finished_seeds_and_says_how_many(world: World) -> None:
     world = world.but("a0", status="failed", reason="bad").but("a1", status="running")
     figure = drawn(world)["learning_curves"]
