@@ -162,7 +162,8 @@ def effects(
         for ax, (name, sweeps) in zip(axes.flat, by_setting.items(), strict=False):
             _effect(ax, name, sweeps, plan, metric, runs, rule)
         for ax in axes[:, 0]:
-            ax.set_ylabel(f"{measure} {metric.words} ({metric.unit})".strip())
+            unit = f"({metric.unit})" if metric.unit else ""
+            ax.set_ylabel(f"{measure} {metric.words} {unit}".strip())
         said = (
             "Dots: seeds; circles: their mean. A line joins cells that differ in this setting "
             f"alone; each panel has its own scale. Values are {_taken(rule, measure)}."

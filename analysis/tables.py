@@ -196,9 +196,9 @@ def layout(plan: Plan, cells: DataFrame) -> Layout:
     compared = bool((cells["verdict"] != "").any())
     if len(plan.columns) == 1:
         (name, metric), names = next(iter(plan.columns.items())), ["ours", "n", "published"]
-        groups, header = [("", 1), (f"{name} ({metric.unit})", 3)], ["", ours, "n", "published"]
+        groups, header = [("", 1), (_in_unit(name, metric.unit), 3)], ["", ours, "n", "published"]
         if _has_gains(cells):
-            groups.append((f"gain over {plan.baseline} ({_points(metric)})", 3))
+            groups.append((_in_unit(f"gain over {plan.baseline}", _points(metric)), 3))
             header += [ours, "pairs", "published"]
             names += ["gain", "pairs", "published gain"]
         if compared:
@@ -224,7 +224,7 @@ def layout(plan: Plan, cells: DataFrame) -> Layout:
         ]
         block = [line for line in block if any(text not in (NONE, "") for text in line[1:])]
         stacked.append(tuple((row if i == 0 else "", *line) for i, line in enumerate(block)))
-    header = ["", "", *(f"{name} ({metric.unit})" for name, metric in plan.columns.items())]
+    header = ["", "", *(_in_unit(name, m.unit) for name, m in plan.columns.items())]
     return Layout((), tuple(header), 2, tuple(stacked))
 
 
@@ -458,6 +458,10 @@ def _printed_digits(plan: Plan, column: str) -> int:
 
 def _mark(plan: Plan) -> str:
     return " (demo)" if plan.scale == "demo" else ""
+
+
+def _in_unit(words: str, unit: str) -> str:
+    return f"{words} ({unit})" if unit else words
 
 
 def _points(metric: Metric) -> str:
