@@ -37,7 +37,11 @@ class Parser(argparse.ArgumentParser):
 
 def parser() -> Parser:
     """The command line."""
-    p = Parser(prog="study/run.py", description="Run a published table as trials on Ray.")
+    p = Parser(
+        allow_abbrev=False,
+        prog="study/run.py",
+        description="Run a published table as trials on Ray.",
+    )
     add = p.add_argument
     add("--grid", help="the table to run")
     add("--list", action="store_true", help="name all grids")

@@ -88,7 +88,7 @@ def connect(address: str | None) -> None:
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
-    except ConnectionError as error:
+    except (ConnectionError, RuntimeError) as error:  # the latter for another version of Ray
         if address is None:
             raise
         refused = "InvalidAuthToken" in str(error.__cause__)
@@ -293,7 +293,7 @@ def _fit(
             trainable(storage, folder, resources.cpus, resources.gpus or 0.0, retry),
             tune_config=tune.TuneConfig(
                 search_alg=feed,
-                scheduler=Pruning(feed.askings),
+                scheduler=Pruning(feed.askings, feed.end),
                 num_samples=-1,
                 max_concurrent_trials=resources.concurrent,
                 reuse_actors=not retry,
@@ -336,6 +336,10 @@ class Feed(Searcher):
     def waiting(self) -> list[str]:
         """The ids of those that are handed out and have no place yet."""
         return [i for tune_id, (_, i, _) in self._running.items() if tune_id not in self._started]
+
+    def end(self, error: Exception) -> None:
+        """Hands out no more; the error is raised when what runs has ended."""
+        self.broken = self.broken or error
 
     def place(self, tune_id: str, placed: bool) -> None:
         """A trial has got a place, or has lost it with its worker."""

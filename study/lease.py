@@ -20,6 +20,7 @@ from trainables.storage import Storage, Version
 NAME = "lease.json"
 RENEWAL_SECONDS = 10
 EXPIRY_SECONDS = 60  # without renewal, for a holder on another host
+CLOCK_SECONDS = 5.0  # that a process's start may move, as the clock is set right
 
 Tag = bytes | str
 
@@ -127,7 +128,8 @@ def _told(holder: dict[str, Any]) -> str:
 def _lives(holder: dict[str, Any], found: Version | None) -> bool:
     if holder["host"] == socket.gethostname():
         try:
-            return bool(psutil.Process(holder["process"]).create_time() == holder["started"])
+            started = psutil.Process(holder["process"]).create_time()
+            return bool(abs(started - holder["started"]) < CLOCK_SECONDS)
         except psutil.NoSuchProcess:
             return False
     return found is not None and found.age < EXPIRY_SECONDS

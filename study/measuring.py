@@ -12,6 +12,7 @@ from ray.exceptions import RayError
 from study.launch import WORKER_LOSSES, Resources
 from study.measured import Job, Wanted, failed, lacking
 from study.progress import Lines
+from trainables import node
 from trainables.measures.measure import Finished, compute, file_of, label
 from trainables.storage import Storage
 from trainables.train import Site
@@ -27,13 +28,13 @@ def run(
     task = ray.remote(_measure).options(
         num_cpus=resources.cpus, num_gpus=resources.gpus or 0, max_retries=WORKER_LOSSES
     )
-    threads = max(1, int(resources.cpus))
+    threads, driver = max(1, int(resources.cpus)), node.software()
     waiting, lost = deque(jobs), {}
     running: dict[Any, Job] = {}
     while waiting or running:
         while waiting and len(running) < (resources.concurrent or len(jobs)):
             job = waiting.popleft()
-            running[task.remote(job, storage, folder, threads)] = job
+            running[task.remote(job, storage, folder, threads, driver)] = job
         (ended,), _ = ray.wait(list(running))
         job = running.pop(ended)
         try:
@@ -43,9 +44,13 @@ def run(
     return lost
 
 
-def _measure(job: Job, storage: Storage, folder: Path, threads: int) -> None:
-    """Computes each measure that is not there yet, and stores it at once."""
+def _measure(job: Job, storage: Storage, folder: Path, threads: int, driver: Any) -> None:
+    """Computes each measure that is not there yet, and stores it at once.
+
+    Raises OSError where the node differs from the `driver`, or lacks files of the trial.
+    """
     torch.set_num_threads(threads)
+    node.check(job.trial, folder, driver)
     shelf = storage.trial(job.trial.id)
     finished = Finished(job.trial, shelf, Site.here(folder, threads))
     for use in job.measures:

@@ -72,10 +72,11 @@ class Lines(ABC):
         self._thread.start()
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self._done.set()
-        self._thread.join()
-        print(self.line(), file=self._out, flush=True)
+        if kind is None:
+            self._thread.join()
+            print(self.line(), file=self._out, flush=True)
 
     @abstractmethod
     def line(self) -> str: ...

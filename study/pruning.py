@@ -1,30 +1,39 @@
 """Pruning: a running trial that nobody waits for any more is stopped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 
 class Waiting(Protocol):
-    """A search, as far as it is seen from here."""
+    """What asks for trials, as far as it is seen from here."""
 
     def reported(self, trial_id: str) -> bool: ...
 
 
 class Pruning(FIFOScheduler):
-    """Tells every search of each epoch; Tune stops the trial that none of them waits for.
+    """Tells every asking of each epoch; Tune stops the trial that none of them waits for.
 
     A worker does not begin its next epoch before this one is judged. All state is in the searches'
-    own storage, so that Tune has nothing to save.
+    own storage, so that Tune has nothing to save. What fails here is told to `broken`: Tune would
+    make a traceback of it.
     """
 
-    def __init__(self, searches: Sequence[Waiting] = ()) -> None:
+    def __init__(
+        self, askings: Sequence[Waiting] = (), broken: Callable[[Exception], object] | None = None
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._searches = searches
+        self._askings, self._broken = askings, broken
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        waited_for = [search.reported(trial.config["id"]) for search in self._searches]
+        try:
+            waited_for = [asking.reported(trial.config["id"]) for asking in self._askings]
+        except Exception as error:
+            if self._broken is None:
+                raise
+            self._broken(error)
+            return TrialScheduler.STOP
         return TrialScheduler.CONTINUE if any(waited_for) else TrialScheduler.STOP
 
     def __getstate__(self) -> dict[str, Any]:

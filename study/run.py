@@ -172,7 +172,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         if away is None:
             try:
                 _show(args, plan, uri, storage, tracker, searches)
-            except FAILURES as error:
+            except (*FAILURES, Invalid) as error:
                 away = error
     for trial_id, reason in lost.items():
         print(f"error: trial {trial_id} has no result: {reason}", file=sys.stderr)
@@ -183,7 +183,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         print(f"error: every point failed or was pruned: {search.name}", file=sys.stderr)
     sys.stderr.flush()
     if away:
-        why = masked(str(away).splitlines()[0])
+        why = masked((str(away) or type(away).__name__).splitlines()[0])
         print(f"no report ({why}): MLflow lacks {len(unwritten)} runs; to write them: {again}")
     failed = progress(storage, chosen).failed or measured.failed(shown, storage)
     return 1 if lost or unmeasured or away or hopeless or failed else 0

@@ -57,10 +57,10 @@ def check_reachable(uri: str) -> None:
     """Raises Invalid, within 5 seconds, where nothing answers at a tracking server's address."""
     parts = urlsplit(uri)
     if parts.scheme in ("http", "https"):
-        port = parts.port or (443 if parts.scheme == "https" else 80)
         try:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
             socket.create_connection((parts.hostname or "", port), timeout=5).close()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             valid = "the address of a running MLflow server, or left out for a file in the storage"
             raise Invalid(f"--tracking-uri = {masked(uri)}: must be {valid} ({error})") from None
 
@@ -115,11 +115,13 @@ class Tracker:
     def stop(self, within: float | None = None) -> list[str]:
         """Writes what is left; a run without a result is KILLED from now on.
 
-        Takes `within` seconds at most, if given. Returns the ids whose results MLflow still lacks;
-        `behind` says why.
+        Returns the ids whose results MLflow still lacks; `behind` says why. With `within` it takes
+        so many seconds at most, and returns none.
         """
         self._stop.set()
         self._thread.join(within)
+        if within is not None:
+            return []  # told to stop: nobody waits for what more would have to be read
         left = [i for i in self._ids() if i not in self._settled]
         results = {i: self.storage.trial(i).read_json("result.json") for i in left}
         lacks = [i for i, r in results.items() if r and self._ended.get(i) != _end(r)]
@@ -154,6 +156,8 @@ class Tracker:
         # Those that run come first: few, and known to change.
         left = [i for i in self._ids() if i not in self._settled]
         for trial_id in sorted(left, key=lambda i: self._states.get(i) != "RUNNING"):
+            if self._stop.is_set() and not last:
+                return  # the last round begins anew
             self._write(client, trial_id, self.storage.trial(trial_id), last)
         self._measures.write(client, self.plan, self._runs)
 

@@ -10,8 +10,8 @@ NETS = {
     "ResNet-34": Use(ResNet34),
     "ResNet-50": Use(ResNet50),
     "ResNet-101": Use(ResNet101),
-    "ResNeXt29-2x64d": Use(ResNeXt29, cardinality=2, base_width=64),
-    "ResNeXt29-32x4d": Use(ResNeXt29, cardinality=32, base_width=4),
+    "ResNeXt29-2x64d": Use(ResNeXt29, cardinality=2, base_width=64, stem=1),
+    "ResNeXt29-32x4d": Use(ResNeXt29, cardinality=32, base_width=4, stem=1),
 }
 
 PRINTED = printed("""
@@ -45,7 +45,9 @@ grid = Grid(
     assumed=(
         *ASSUMED,
         "ResNet-34, -50 and -101: ImageNet's, with a first layer of 3 x 3 and no pooling after it",
-        "Xu et al. and BYOT without supervision of the features, as the text says",
+        "ResNeXt29's first layer is 1 x 1, as in the public script",
+        "Xu et al. and BYOT without supervision of the features, as the text says; Xu et al. with "
+        "weight 1 and T 3, BYOT with alpha 0.1 and T 3, as a re-implementation has them",
     ),
     demo=ols_demo,
     rows={name: across(name, *numbers) for name, numbers in PRINTED.items()},

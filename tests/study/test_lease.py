@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -104,7 +105,7 @@ def test_a_holder_that_was_killed_is_taken_over_at_once(storage: Storage) -> Non
 
 
 def test_another_process_of_the_same_number_is_not_the_holder(storage: Storage) -> None:
-    write(storage, socket.gethostname(), os.getpid(), psutil.Process().create_time() - 1)
+    write(storage, socket.gethostname(), os.getpid(), psutil.Process().create_time() - 60)
     with lease(storage):
         pass
 
@@ -135,6 +136,14 @@ def test_a_lease_is_renewed(storage: Storage, monkeypatch: pytest.MonkeyPatch) -
         first = storage.top.read_json("lease.json")["renewed"]
         time.sleep(0.3)
         assert storage.top.read_json("lease.json")["renewed"] > first
+
+
+@pytest.fixture(autouse=True)
+def interruptible() -> Iterator[None]:
+    """SIGINT as in a terminal, here and in child processes: in the background it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def test_a_holder_that_was_taken_over_is_interrupted_and_says_by_whom(

@@ -109,8 +109,8 @@ class Arazo(Method):
         regulariser: Weight = 1.0,
     ) -> None:
         super().__init__(model, task)
-        if start > task.recipe.epochs:
-            valid = f"at most {task.recipe.epochs}, the epochs of the whole training"
+        if start >= task.recipe.epochs:
+            valid = f"below {task.recipe.epochs}, the epochs of the whole training"
             raise Invalid(f"Arazo.start = {start}: must be {valid}")
         self.start, self.guess, self.mixup, self.regulariser = start, guess, mixup, regulariser
         self.classes = task.classes

@@ -71,8 +71,8 @@ class SelfLearning(Method):
         limit: Fraction = 0.95,
     ) -> None:
         super().__init__(model, task)
-        if start > task.recipe.epochs:
-            valid = f"at most {task.recipe.epochs}, the epochs of the whole training"
+        if start >= task.recipe.epochs:
+            valid = f"below {task.recipe.epochs}, the epochs of the whole training"
             raise Invalid(f"SelfLearning.start = {start}: must be {valid}")
         self.start, self.alpha, self.m, self.p = start, alpha, m, p
         self.rank, self.limit = rank, limit

@@ -238,5 +238,5 @@ def test_defaults_are_those_of_the_public_code() -> None:
 
 
 def test_a_start_past_the_end_is_refused() -> None:
-    with pytest.raises(Invalid, match=r"Arazo.start = 4: must be at most 3, the epochs"):
-        arazo([0], start=4)
+    with pytest.raises(Invalid, match=r"Arazo.start = 3: must be below 3, the epochs"):
+        arazo([0], start=3)
