@@ -150,4 +150,4 @@ def test_defaults_are_the_papers() -> None:
 
 def test_a_start_past_the_end_is_refused() -> None:
     with pytest.raises(Invalid, match=r"SelfLearning.start = 3: must be below 3, the epochs"):
-        learning([0], settings={"start": 4})
+        learning([0], settings={"start": 3})
