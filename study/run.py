@@ -131,7 +131,10 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         prepare.check_parts([t for t, i in trials.items() if i in needed], folder)
         searches = _searches(args, wanted, database, plan, ready) if wanted else []
         if args.rerun:
-            for trial_id in before.failed if args.rerun == "failed" else chosen:
+            again_ids = before.failed if args.rerun == "failed" else chosen
+            taught = (t for trial, i in trials.items() if i in again_ids for t in trial.teachers())
+            failed_teachers = progress(storage, [teacher.id for teacher in taught]).failed
+            for trial_id in dict.fromkeys((*again_ids, *failed_teachers)):
                 storage.trial(trial_id).clear()
             shown = measured.wanted(selected_cells(plan, args))
             measured.forget(measured.failed(shown, storage), storage)
@@ -148,9 +151,14 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         within = None
         try:
             lost: dict[str, str] = {}
+            hopeless: list[str] = []
             if searches:
+                from study.search import database_at
+
                 lost |= _search(args, storage, folder, searches, tracker)
-                plan, trials = _with_winners(args, plan, trials, searches, ready)
+                with database_at(database):
+                    plan, trials = _with_winners(args, plan, trials, searches, ready)
+                    hopeless = [one.name for one in searches if one.over and not one.best]
                 tracker.replan(plan)
             chosen = selected_ids(plan, args)
             before = progress(storage, chosen)
@@ -178,9 +186,8 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
         print(f"error: trial {trial_id} has no result: {reason}", file=sys.stderr)
     for trial_id, reason in unmeasured.items():
         print(f"error: measures of trial {trial_id} were lost: {reason}", file=sys.stderr)
-    hopeless = [search for search in searches if search.over and not search.best]
-    for search in hopeless:
-        print(f"error: every point failed or was pruned: {search.name}", file=sys.stderr)
+    for name in hopeless:
+        print(f"error: every point failed or was pruned: {name}", file=sys.stderr)
     sys.stderr.flush()
     if away:
         why = masked((str(away) or type(away).__name__).splitlines()[0])
@@ -350,18 +357,22 @@ def _show(
     shelf = storage.study(plan.study) / "report"
     folder = shelf.path or HOME / "reports" / plan.study  # of S3, a copy to look at
     for old in folder.glob("*"):  # no figure of an older layout stays; the searches are read again
-        if old.name != "searches.json":
+        if old.name != "searches.json" or shelf.path is None:
             old.unlink()
     if searches:
-        from study.search import summary
+        from study.search import database_at, summary
 
-        shelf.write_json("searches.json", [summary(one) for one in searches])
+        with database_at(search_storage(args)):
+            shelf.write_json("searches.json", [summary(one) for one in searches])
     if shelf.path is None and (summaries := shelf.read("searches.json")):
         Folder(folder).write("searches.json", summaries)
     written = report.write(plan, uri, folder, args.price_per_hour)
     if shelf.path is None:
         for file in written.files:
             shelf.write(file.name, file.read_bytes())
+        for name in {*shelf.names("*")} - {file.name for file in written.files}:
+            if name != "searches.json":
+                shelf.remove(name)
     if tracker:
         tracker.log_report(folder, written.markdown)
     print(f"\n{written.text}\n")

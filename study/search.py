@@ -48,6 +48,7 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
 }
 FIRST_SEED = 1000  # of searched trials; a table's seeds are below
 HELD_OUT = 0.1  # of the training images, at least
+SHOWN = 8  # so many searches have numbers of their own in a line
 REPEATS = 20  # so many in a row, and the space is exhausted
 
 Ready = Callable[[Trial], tuple[Trial, str]]  # resolves a trial's files and formats; its id
@@ -452,6 +453,12 @@ class SearchLines(Lines):
         self._searches = searches
 
     def line(self) -> str:
+        if len(self._searches) > SHOWN:
+            told = sum(search.told for search in self._searches)
+            wanted = sum(search.options.points for search in self._searches)
+            return (
+                f"[{self.clock()}] {told}/{wanted} points told, in {len(self._searches)} searches"
+            )
         parts = [f"{search.told}/{search.options.points}" for search in self._searches]
         best = [f"{s.best.value:.2%}" if s.best else "none" for s in self._searches]
         return f"[{self.clock()}] points told: {', '.join(parts)}; best: {', '.join(best)}"

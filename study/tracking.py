@@ -87,7 +87,7 @@ class Tracker:
         self._settings: dict[str, int] = {}  # how many MLflow has, by trial id
         self._epochs: dict[str, int] = {}  # written, by run id
         self._ended: dict[str, str] = {}  # when the written result came about, by trial id
-        self._killed: set[str] = set()  # ids of trials whose run is marked as pruned
+        self._tags: dict[str, str] = {}  # the status as the runs' tags have it, by trial id
         self._sites: dict[str, Any] = {}  # where MLflow has it running, by trial id
         self._settled: set[str] = set()  # ids with a final result that MLflow has: not read again
         self._begun: set[str] = set()  # ids of the trials that this command has started
@@ -172,7 +172,7 @@ class Tracker:
         client.log_dict(self._parent, self.plan.to_json(), "plan.json")
         wanted = set(self.plan.trials())
         self._runs, self._states, self._settings, self._ended = {}, {}, {}, {}
-        self._settled, self._killed = set(), set()
+        self._settled, self._tags = set(), {}
         for run in _each_once(client, self._search(client, "tags.kind = 'trial'")):
             trial_id = run.data.tags["trial_id"]
             self._note(trial_id, run)  # of all: a search may ask for any
@@ -186,8 +186,7 @@ class Tracker:
         self._states[trial_id] = run.info.status
         self._settings[trial_id] = len(run.data.params)
         self._measures.note(trial_id, run.data.tags)
-        if run.data.tags.get("status") == "pruned":
-            self._killed.add(trial_id)
+        self._tags[trial_id] = run.data.tags.get("status", "")
         if "ended" in run.data.tags:
             self._ended[trial_id] = run.data.tags["ended"]
 
@@ -286,17 +285,19 @@ class Tracker:
 
     def _mark(self, client: MlflowClient, trial_id: str, last: bool) -> None:
         """A trial without a result is RUNNING while it is trained, else KILLED; or pruned."""
-        run, running = self._runs[trial_id], self._states[trial_id] == "RUNNING"
+        run, state, begun = self._runs[trial_id], self._states[trial_id], trial_id in self._begun
         pruned = trial_id in self._pruned()
-        if running and (last or pruned):
-            client.set_terminated(run, "KILLED")
-            self._states[trial_id] = "KILLED"
-        elif not running and not last and not pruned and trial_id in self._begun:
+        if last or pruned:
+            if state == "RUNNING" or (begun and state != "KILLED"):
+                client.set_terminated(run, "KILLED")
+                self._states[trial_id] = "KILLED"
+        elif begun and state != "RUNNING":
             client.update_run(run, "RUNNING")
             self._states[trial_id] = "RUNNING"
-        if pruned != (trial_id in self._killed):
-            client.set_tag(run, "status", "pruned" if pruned else "running")
-            self._killed ^= {trial_id}
+        status, said = "pruned" if pruned else "running", self._tags[trial_id]
+        if status != said and (begun or "pruned" in (status, said)):
+            client.set_tag(run, "status", status)
+            self._tags[trial_id] = status
 
     def _trial_tags(self, trial_id: str, settings: dict[str, Any]) -> dict[str, str]:
         return {

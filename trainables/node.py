@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from trainables.data.source import Source
 from trainables.settings import Invalid, Use
+from trainables.storage import Storage
 from trainables.trial import Trial
 
 PACKAGES = ("analysis", "study", "trainables")
@@ -63,6 +64,12 @@ def check(trial: Trial, folder: Path, driver: Software) -> None:
                 _check_files(use, use.checksums, folder)
     except Invalid as error:
         raise OSError(f"node {socket.gethostname()}: {error}") from None
+
+
+def check_shared(storage: Storage, name: str) -> None:
+    """Raises OSError, naming this node, where the storage lacks a file that the driver sees."""
+    if storage.top.read(name) is None:
+        raise OSError(f"node {socket.gethostname()}: {storage} is not shared with the driver")
 
 
 @functools.cache

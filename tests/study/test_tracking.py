@@ -253,6 +253,22 @@ def test_a_run_without_a_result_is_killed_at_the_end_and_runs_again_when_resumed
     assert statuses(uri, "trial") == ["FINISHED"]
 
 
+def test_a_trial_that_is_trained_again_is_told_to_be_running(tmp_path: Path) -> None:
+    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    plan, trials = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
+    some = next(iter(trials))
+    fail(some, storage, "bad data")
+    track(uri, storage, plan)
+    storage.trial(some.id).clear()
+    storage.trial(some.id).write_json("trial.json", some.flat())
+    tracker = Tracker(uri, storage, plan)
+    tracker.begun(some.id)
+    tracker.start()
+    tracker.stop()
+    (run,) = runs(uri, "trial")
+    assert (run.info.status, run.data.tags["status"]) == ("KILLED", "running")
+
+
 def test_two_storages_at_the_same_moment_make_one_run_an_id(
     recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
 ) -> None:

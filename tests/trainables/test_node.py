@@ -13,6 +13,7 @@ from trainables.data.digits import Digits
 from trainables.nets.net import Net
 from trainables.nets.resnet import CifarResNet
 from trainables.settings import Use
+from trainables.storage import Storage
 from trainables.targets.knowledge import Knowledge
 from trainables.trial import DataSpec, Recipe, Trial
 
@@ -73,6 +74,14 @@ def test_a_file_that_differs_from_the_drivers_is_named(tmp_path: Path) -> None:
         node.check(resolved, tmp_path / "other", node.software())
     with pytest.raises(OSError, match=r"^node .*nowhere/tree\.txt"):
         node.check(resolved, tmp_path / "nowhere", node.software())
+
+
+def test_a_storage_without_what_the_driver_sees_names_the_node(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    with pytest.raises(OSError, match=rf"^node {socket.gethostname()}: {tmp_path} is not shared"):
+        node.check_shared(storage, "lease.json")
+    storage.top.write_json("lease.json", {})
+    node.check_shared(storage, "lease.json")
 
 
 class Far(Net):
