@@ -144,6 +144,7 @@ class Search:
         self._prunes, self._database = options.pruner != "none", database
         self._courses: dict[int, Course] = {}  # of points that may be pruned, by their number
         self._jobs: deque[tuple[str, Trial]] = deque()
+        self._teaching: set[str] = set()  # ids of teachers that are to be trained, or are
         self._waiting: dict[int, set[str]] = {}  # ids without a result, by number of the point
         self._made: dict[int, dict[str, Trial]] = {}  # trials by id, by number of the point
         sampler = f"{options.sampler} {options.seed}, {options.seeds} seeds"
@@ -230,7 +231,11 @@ class Search:
         while not self._jobs:
             if not self._next_point():
                 return None
-        return self._jobs.popleft()
+        for job in self._jobs:
+            if not self._untaught(job[1]):
+                self._jobs.remove(job)
+                return job
+        return None
 
     def pending(self) -> bool:
         """Whether anything is to be trained; what is not, is told."""
@@ -242,7 +247,9 @@ class Search:
     def ended(self, trial_id: str) -> None:
         """To be called for every trial that ended, whichever search it was of."""
         waiting = [n for n, ids in self._waiting.items() if trial_id in ids]
-        if waiting and self._result(trial_id) is None:
+        waited_for = self.waits_for(trial_id)
+        self._teaching.discard(trial_id)
+        if waited_for and self._result(trial_id) is None:
             self.lost.append(trial_id)
             return
         for number in waiting:
@@ -257,7 +264,8 @@ class Search:
         return self.waits_for(trial_id)
 
     def waits_for(self, trial_id: str) -> bool:
-        return any(trial_id in ids for ids in list(self._waiting.values()))
+        waiting = any(trial_id in ids for ids in list(self._waiting.values()))
+        return waiting or trial_id in self._teaching
 
     def _settle_record(self) -> None:
         """Notes what is searched, or raises Invalid where the study was made for something else."""
@@ -356,8 +364,17 @@ class Search:
         if ended is None or (self._prunes and ended == first):
             todo = [i for i in trials if i in self._waiting[number]]
             now = [first] if self._prunes and first in todo else todo
+            for teacher in dict.fromkeys(t for i in now for t in self._untaught(trials[i])):
+                if teacher.id not in self._teaching:
+                    self._teaching.add(teacher.id)
+                    self.asked += [teacher.id] if teacher.id not in self.asked else []
+                    self._jobs.append((teacher.id, teacher))
             self._jobs.extend((i, trials[i]) for i in now)
         self._tell_if_done(number)
+
+    def _untaught(self, trial: Trial) -> list[Trial]:
+        """The trial's teachers without a result, which are trained before it."""
+        return [teacher for teacher in trial.teachers() if self._result(teacher.id) is None]
 
     def _prune_if_poor(self, number: int) -> bool:
         """Notes the epochs that the point's first trial has made; whether they end the point.
