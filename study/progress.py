@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self, TextIO
 
+from trainables.settings import masked
 from trainables.storage import Storage
 from trainables.train import final
 from trainables.trial import Trial
@@ -76,7 +77,7 @@ class Lines(ABC):
         self._done.set()
         if kind is None:
             self._thread.join()
-            print(self.line(), file=self._out, flush=True)
+            self._say()
 
     @abstractmethod
     def line(self) -> str: ...
@@ -87,7 +88,17 @@ class Lines(ABC):
 
     def _tick(self) -> None:
         while not self._done.wait(LINE_SECONDS):
-            print(self.line(), file=self._out, flush=True)
+            self._say()
+
+    def _say(self) -> None:
+        """The line, or why there is none: a storage that is away for a moment stops nothing."""
+        try:
+            line = self.line()
+        except Exception as error:
+            line = (
+                f"[{self.clock()}] {masked((str(error) or type(error).__name__).splitlines()[0])}"
+            )
+        print(line, file=self._out, flush=True)
 
 
 class Ticker(Lines):

@@ -3,7 +3,7 @@
 import io
 from pathlib import Path
 
-from study.progress import Ticker, clock, progress
+from study.progress import Lines, Ticker, clock, progress
 from trainables.storage import Storage
 from trainables.train import Site, fit
 from trainables.trial import Trial
@@ -61,3 +61,15 @@ def test_what_had_ended_is_not_read_again(tmp_path: Path) -> None:
     now = progress(storage, ["a", "b", "c"], ended)
     assert (now.finished, now.failed, now.new) == (("a",), ("b",), ("c",))
     assert ended == {"a": "finished", "b": "failed"}
+
+
+def test_a_line_that_fails_says_why_without_a_password_and_the_next_one_comes() -> None:
+    class Failing(Lines):
+        def line(self) -> str:
+            raise OSError("no answer from http://me:secret@host")
+
+    out = io.StringIO()
+    with Failing(out):
+        pass
+    assert out.getvalue().count("no answer from") == 1
+    assert "secret" not in out.getvalue()
