@@ -119,6 +119,8 @@ def test_a_study_on_s3_leaves_no_secret_anywhere(
 ) -> None:
     logs = Path(tempfile.mkdtemp(prefix="sec-", dir="/tmp"))  # short: Ray's sockets lie there
     home = tmp_path / "home"
+    for name in [name for name in os.environ if name.startswith("RAY_")]:
+        monkeypatch.delenv(name)  # Ray has set some here, if an earlier test started a cluster
     for name, value in {**SECRETS, "RAY_TMPDIR": str(logs), "HOME": str(home)}.items():
         monkeypatch.setenv(name, value)
     uri = f"http://me:{SECRETS['STUDY_TEST_PASSWORD']}@{server}"

@@ -12,6 +12,7 @@ import pytest
 
 from study.stopping import stoppable
 from tests.study.test_exactly_once import runs, wait_until_trained
+from trainables.storage import Storage
 
 EPOCHS = 30
 SHORT = (f"recipe.epochs={EPOCHS}", "recipe.milestones=()", "recipe.schedule=constant")
@@ -58,7 +59,7 @@ def test_the_command_stops_in_order_and_goes_on(number: int, code: int, tmp_path
     said, _ = driver.communicate(timeout=60)
     assert time.monotonic() - begun < 10
     assert driver.returncode == code, said
-    assert not (tmp_path / "lease.json").exists()
+    assert Storage(tmp_path).top.read_json("lease.json") == {}  # given back
     unfinished = [run for run in runs(tmp_path, "trial") if "ended" not in run.data.tags]
     assert unfinished
     assert {run.info.status for run in unfinished} == {"KILLED"}
