@@ -33,6 +33,7 @@ from nothing import nothing
 
 from analysis import runs, tables
 from study import launch
+from study.feed import Queue
 from study.grid import Cell, Plan, percent
 from study.progress import Ticker
 from study.tracking import EXPERIMENT, Tracker
@@ -145,7 +146,7 @@ def study(folder: Path, trials: int) -> Cost:
         tracker = Tracker(f"sqlite:///{database}", storage, plan)
         tracker.start()
         with Ticker(storage, todo, list(todo), sys.stderr):
-            queue = launch.Queue(todo, storage)
+            queue = Queue(todo, storage)
             lost = launch.run([queue], storage, folder, launch.Resources(gpus=0), tracker.begun)
         unwritten = tracker.stop()
     if lost or unwritten:

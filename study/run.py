@@ -264,10 +264,10 @@ def _train(
     tracker: "Tracker",
 ) -> dict[str, str]:
     """Trains the trials on Ray. Returns why, by id, for those that ended without a result."""
-    from study import launch
+    from study import feed, launch
 
     resources = _resources(args)
-    queue = launch.queue(todo, storage)
+    queue = feed.queue(todo, storage)
     tracker.follow(queue.trials)
     with Ticker(storage, queue.trials, list(dict.fromkeys((*ids, *queue.trials))), sys.stdout):
         return launch.run([queue], storage, folder, resources, tracker.begun)

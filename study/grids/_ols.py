@@ -1,10 +1,11 @@
 """What the tables of online label smoothing (Zhang et al., TIP 2021) share."""
 
 import math
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
-from study.grid import Published, demo
+from study.grid import Entry, Published, demo
 from trainables.data.cifar import Cifar10, Cifar100
 from trainables.data.corrupt import Symmetric
 from trainables.data.cutout import Cutout
@@ -114,6 +115,12 @@ METHODS: dict[str, dict[str, Any]] = {
 def method(name: str) -> dict[str, Any]:
     """The parts of a method by its printed name; "A + B" has those of both."""
     return {kind: use for one in name.split(" + ") for kind, use in METHODS[one].items()}
+
+
+def row(trial: Trial, columns: Iterable[str], name: str, *published: Published) -> dict[str, Entry]:
+    """A row whose cells are numbers of one trial: `trial` with that method."""
+    pairs = zip(columns, published, strict=True)
+    return {column: (trial.but(**method(name)), number) for column, number in pairs}
 
 
 def printed(table: str) -> dict[str, list[Published]]:

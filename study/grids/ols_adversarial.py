@@ -1,7 +1,9 @@
 """OLS, Table VIII: attacked images; CIFAR-10, ResNet-29."""
 
-from study.grid import Entry, Grid, Metric, Published, error
-from study.grids._ols import ASSUMED, base10, method, ols_demo
+from functools import partial
+
+from study.grid import Grid, Metric, error
+from study.grids._ols import ASSUMED, base10, ols_demo, row
 from trainables.measures.attack import Fgsm, Pgd
 from trainables.settings import Use
 
@@ -11,12 +13,7 @@ COLUMNS: dict[str, Metric] = {
     "PGD": error("accuracy", Use(Pgd, eps=8 / 255)),
 }
 
-
-def across(name: str, *published: Published) -> dict[str, Entry]:
-    """A row: one trial, and its attacks."""
-    pairs = zip(COLUMNS, published, strict=True)
-    return {column: (base10.but(**method(name)), number) for column, number in pairs}
-
+across = partial(row, base10, COLUMNS)
 
 grid = Grid(
     title="OLS, adversarial attacks (CIFAR-10, ResNet-29)",

@@ -1,7 +1,9 @@
 """OLS, Table IX: attacked images; ImageNet, ResNet-50."""
 
-from study.grid import Entry, Grid, Metric, Published, error
-from study.grids._ols import IMAGENET_ASSUMED, imagenet, method, ols_demo
+from functools import partial
+
+from study.grid import Grid, Metric, error
+from study.grids._ols import IMAGENET_ASSUMED, imagenet, ols_demo, row
 from trainables.measures.attack import Fgsm, Pgd
 from trainables.settings import Use
 
@@ -12,12 +14,7 @@ COLUMNS: dict[str, Metric] = {
     for kind, value in (("top-1", "accuracy"), ("top-5", "top5_accuracy"))
 }
 
-
-def across(name: str, *published: Published) -> dict[str, Entry]:
-    """A row: one trial, and its attacks."""
-    trial = imagenet.but(**method(name))
-    return {column: (trial, number) for column, number in zip(COLUMNS, published, strict=True)}
-
+across = partial(row, imagenet, COLUMNS)
 
 grid = Grid(
     title="OLS, adversarial attacks (ImageNet, ResNet-50)",

@@ -1,7 +1,9 @@
 """OLS, Table III: the average over models of evenly spaced epochs; CIFAR-100, ResNet-56."""
 
-from study.grid import Entry, Grid, Metric, Published, error
-from study.grids._ols import ASSUMED, base, method, ols_demo
+from functools import partial
+
+from study.grid import Grid, Metric, error
+from study.grids._ols import ASSUMED, base, ols_demo, row
 from trainables.measures.ensemble import Ensemble
 from trainables.settings import Use
 
@@ -12,14 +14,7 @@ COLUMNS: dict[str, Metric] = {
 }
 kept = base.but(recipe=base.recipe.but(keep=60))  # of which 6, 10, 15 and 20 are evenly spaced
 
-
-def across(name: str, *published: Published) -> dict[str, Entry]:
-    """A row: one trial, and the ensembles of its epochs."""
-    return {
-        column: (kept.but(**method(name)), number)
-        for column, number in zip(COLUMNS, published, strict=True)
-    }
-
+across = partial(row, kept, COLUMNS)
 
 grid = Grid(
     title="OLS, ensembles of one training's epochs (CIFAR-100, ResNet-56)",

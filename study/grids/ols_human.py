@@ -1,7 +1,9 @@
 """OLS, Table XII: how far from people's labels; CIFAR-10 and CIFAR-10H, ResNet-29."""
 
-from study.grid import Entry, Grid, Metric, Published, error
-from study.grids._ols import ASSUMED, base10, method, ols_demo
+from functools import partial
+
+from study.grid import Grid, Metric, error
+from study.grids._ols import ASSUMED, base10, ols_demo, row
 from trainables.measures.human_kl import HumanKL
 from trainables.settings import Use
 
@@ -10,12 +12,7 @@ COLUMNS = {
     "KL to CIFAR-10H": Metric("kl", "nats", better="lower", measure=Use(HumanKL)),
 }
 
-
-def across(name: str, *published: Published) -> dict[str, Entry]:
-    """A row: one trial, its error and its divergence."""
-    pairs = zip(COLUMNS, published, strict=True)
-    return {column: (base10.but(**method(name)), number) for column, number in pairs}
-
+across = partial(row, base10, COLUMNS)
 
 grid = Grid(
     title="OLS, divergence from human labels (CIFAR-10, ResNet-29)",

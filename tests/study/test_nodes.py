@@ -10,7 +10,8 @@ import ray
 from ray.cluster_utils import Cluster
 
 from study import launch, nodes
-from study.launch import Queue, Resources
+from study.feed import Queue
+from study.launch import Resources
 from trainables import node
 from trainables.settings import Invalid
 from trainables.storage import Storage
