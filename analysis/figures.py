@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from pandas import DataFrame
 
+from analysis.comparison import MEASURED, seed_values
 from analysis.drawing import COLOURS, DASHES, GREY, distinct, empty_figure, is_number, style
 from analysis.feature_maps import feature_maps
+from analysis.layout import RULE_WORDS
 from analysis.soft_labels import soft_labels, soft_labels_over_training
-from analysis.tables import MEASURED, RULE_WORDS, seed_values
 from study.grid import Cell, Metric, Plan
 
 # The test curve is drawn where nothing was held out for validation.

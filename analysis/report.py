@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pandas import DataFrame
 
-from analysis import cost, drawing, figures, runs, search_figures, tables
+from analysis import comparison, cost, drawing, figures, layout, runs, search_figures, tables
 from study.grid import Cell, Plan
 
 FORMS = {
@@ -87,7 +87,7 @@ def write(plan: Plan, tracking_uri: str, folder: Path, price: float | None = Non
     recorded = runs.trials(tracking_uri, plan.trials())
     shown = [*figures.CURVES, figures.WRONG_LABELS]
     histories = runs.histories(tracking_uri, plan.trials(), shown)
-    cells = tables.compare(plan, recorded)
+    cells = comparison.compare(plan, recorded)
     soft = _soft_labels(plan, recorded, tracking_uri)
     over_training = {i: runs.learned_soft_labels(tracking_uri, i) for i in soft}
     features = _features(plan, recorded, tracking_uri)
@@ -99,7 +99,7 @@ def write(plan: Plan, tracking_uri: str, folder: Path, price: float | None = Non
     files = [folder / f"table.{name}" for name in written]
     for path, content in zip(files, written.values(), strict=True):
         path.write_text(content, encoding="utf-8")
-    rule = tables.rule_of(plan, cells)
+    rule = layout.rule_of(plan, cells)
     drawn = figures.draw(plan, recorded, histories, soft, over_training, features, rule)
     drawn |= search_figures.searches(_searches(plan, folder))
     files += drawing.save(drawn, folder)

@@ -31,7 +31,8 @@ import psutil
 from figure import Figure, exit_code
 from nothing import nothing
 
-from analysis import runs, tables
+from analysis import runs
+from analysis.comparison import compare
 from study import launch
 from study.feed import Queue
 from study.grid import Cell, Plan, percent
@@ -232,7 +233,7 @@ def table(folder: Path, count: int) -> float:
     uri, plan = f"sqlite:///{database}", plan_of(ids)
     runs.trials(uri, ids[:1])  # opens the database, which MLflow checks once
     begun = time.perf_counter()
-    cells = tables.compare(plan, runs.trials(uri, ids))
+    cells = compare(plan, runs.trials(uri, ids))
     taken = time.perf_counter() - begun
     if cells["n"].sum() != count:
         sys.exit(f"the table has {cells['n'].sum()} of {count} runs")

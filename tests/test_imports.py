@@ -72,7 +72,7 @@ def test_the_three_packages_are_read() -> None:
     [
         ("trainables.train", "import study.grid"),
         ("trainables.train", "from study import grid"),
-        ("trainables.nets.net", "from analysis.tables import compare"),
+        ("trainables.nets.net", "from analysis.comparison import compare"),
         ("trainables.nets.net", "from ...study import grid"),
         ("study.grid", "def f():\n    from analysis import runs"),
         ("study.grid", "if TYPE_CHECKING:\n    import analysis.runs as r"),

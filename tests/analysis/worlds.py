@@ -7,7 +7,7 @@ from typing import Any
 from mlflow import MlflowClient
 from mlflow.entities import Metric as Point
 from mlflow.entities import Param, RunTag
-from pandas import DataFrame
+from pandas import DataFrame, Series
 
 from study.grid import Cell, Plan, percent
 from trainables.selection import RULES, Epoch
@@ -162,6 +162,38 @@ def cell(
     column: str = "accuracy",
 ) -> Cell:
     return Cell(row=row, column=column, trials=trials, published=published, settings=settings)
+
+
+def at_paper_scale(world: World) -> World:
+    return world.planned(scale="paper", selection="last")
+
+
+def wide(world: World, columns: tuple[str, ...] = ("CE", "KESL")) -> World:
+    """Row ResNet: only CE in the first column, T 2 in all others."""
+    first, second, *_ = world.plan.cells
+    cells = [
+        replace(first if i == 0 else second, row="ResNet", column=c) for i, c in enumerate(columns)
+    ]
+    metrics = {name: percent("test.accuracy") for name in columns}
+    return world.planned(columns=metrics, baseline=columns[0], cells=tuple(cells))
+
+
+def measured(world: World, **changes: Any) -> tuple[Plan, DataFrame]:
+    """Row ResNet: the accuracy in one column, that of a measure of the same trials in another.
+
+    The measure is 0.5, 0.6, 0.7 over the seeds of the row and 0.4, 0.4, 0.4 of the other row.
+    """
+    rows = {"only CE": world.plan.cells[0], "T 2": world.plan.cells[1]}
+    cells = [
+        replace(cell, row=row, column=column, measure=label, published=(70.0, None))
+        for row, cell in rows.items()
+        for column, label in (("clean", ""), ("PGD", "Pgd-abc"))
+    ]
+    columns = {"clean": percent("test.accuracy"), "PGD": percent("accuracy")}
+    settings = {"Pgd-abc": {"measure": "Pgd", "eps": 8 / 255, "steps": 20}}
+    made = world.planned(columns=columns, cells=tuple(cells), measures=settings, **changes)
+    values = {"a0": 0.4, "a1": 0.4, "a2": 0.4, "b0": 0.5, "b1": 0.6, "b2": 0.7}
+    return made.plan, made.runs().assign(**{"Pgd-abc/accuracy": Series(values)})
 
 
 def record(uri: str, world: World) -> str:
