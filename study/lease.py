@@ -14,10 +14,10 @@ from uuid import uuid4
 
 import psutil
 
+from trainables.node import LEASE
 from trainables.settings import Invalid
 from trainables.storage import Storage, Version
 
-NAME = "lease.json"
 RENEWAL_SECONDS = 10
 EXPIRY_SECONDS = 60  # without renewal, for a holder on another host
 CLOCK_SECONDS = 5.0  # that a process's start may move, as the clock is set right
@@ -68,7 +68,7 @@ class _Held:
 
     def take(self) -> None:
         while True:
-            found = self._shelf.version(NAME)
+            found = self._shelf.version(LEASE)
             holder = _holder(found)
             if holder and not _same(holder, self._me) and _lives(holder, found):
                 raise Invalid(
@@ -82,7 +82,7 @@ class _Held:
         while not done.wait(RENEWAL_SECONDS):
             try:
                 while not self._swap(self._tag):
-                    found = self._shelf.version(NAME)
+                    found = self._shelf.version(LEASE)
                     holder = _holder(found)
                     if found is None or not holder or not _same(holder, self._me):
                         self.lost = (
@@ -97,11 +97,11 @@ class _Held:
                 print(f"the lease on {self._storage} cannot be renewed: {error}", flush=True)
 
     def give_back(self) -> None:
-        self._shelf.swap(NAME, b"{}", self._tag)
+        self._shelf.swap(LEASE, b"{}", self._tag)
 
     def _swap(self, old: Tag | None) -> bool:
         content = json.dumps({**self._me, "renewed": time.time()}).encode()
-        tag = self._shelf.swap(NAME, content, old)
+        tag = self._shelf.swap(LEASE, content, old)
         if tag is not None:
             self._tag = tag
         return tag is not None

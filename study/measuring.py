@@ -28,7 +28,7 @@ def run(
     task = ray.remote(_measure).options(
         num_cpus=resources.cpus, num_gpus=resources.gpus or 0, max_retries=WORKER_LOSSES
     )
-    threads, driver = max(1, int(resources.cpus)), node.software()
+    threads, driver = max(1, int(resources.cpus)), node.Driver.of(storage)
     waiting, lost = deque(jobs), {}
     running: dict[Any, Job] = {}
     while waiting or running:
@@ -44,13 +44,13 @@ def run(
     return lost
 
 
-def _measure(job: Job, storage: Storage, folder: Path, threads: int, driver: Any) -> None:
+def _measure(job: Job, storage: Storage, folder: Path, threads: int, driver: node.Driver) -> None:
     """Computes each measure that is not there yet, and stores it at once.
 
     Raises OSError where the node differs from the `driver`, or lacks files of the trial.
     """
     torch.set_num_threads(threads)
-    node.check(job.trial, folder, driver)
+    node.prepare(job.trial, folder, storage, driver)
     shelf = storage.trial(job.trial.id)
     finished = Finished(job.trial, shelf, Site.here(folder, threads))
     for use in job.measures:

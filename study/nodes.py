@@ -1,16 +1,13 @@
 """Nodes: each machine of a cluster is looked at before the first trial starts."""
 
-import shutil
-import tempfile
-from pathlib import Path
 from uuid import uuid4
 
 import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from study.prepare import FREE_MIB
-from trainables.node import Software, software
+from trainables import node
+from trainables.node import Driver, software
 from trainables.settings import Invalid
 from trainables.storage import Storage
 
@@ -22,15 +19,16 @@ def check(storage: Storage) -> None:
     share the storage, or has no space. Ray must be connected.
     """
     name = f"probe-{uuid4().hex}"
+    driver = Driver(software(), name)
     storage.top.write(name, b"of the driver")
     try:
         answers = {}
-        for node in ray.nodes():  # type: ignore[no-untyped-call]
-            if node["Alive"]:
-                there = NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
+        for machine in ray.nodes():  # type: ignore[no-untyped-call]
+            if machine["Alive"]:
+                there = NodeAffinitySchedulingStrategy(machine["NodeID"], soft=False)
                 task = ray.remote(num_cpus=0)(_wrong).options(scheduling_strategy=there)
-                host = f"{node['NodeManagerHostname']} ({node['NodeManagerAddress']})"
-                answers[host] = task.remote(storage, name, software())
+                host = f"{machine['NodeManagerHostname']} ({machine['NodeManagerAddress']})"
+                answers[host] = task.remote(storage, driver)
         for host, answer in answers.items():
             try:
                 wrong = ray.get(answer, timeout=SECONDS)
@@ -44,18 +42,13 @@ def check(storage: Storage) -> None:
         storage.top.remove(name)
 
 
-def _wrong(storage: Storage, probe: str, driver: Software) -> str:
+def _wrong(storage: Storage, driver: Driver) -> str:
     """What is wrong with the node that this runs on; empty if nothing is."""
-    if different := software().differences(driver):
-        return different
     try:
-        if storage.top.read(probe) is None:
-            valid = "a folder that all nodes share, or s3://bucket/prefix"
-            return f"does not see what the driver writes to --storage = {storage}: must be {valid}"
+        node.check(driver, storage)
         storage.top.probe()
+    except Invalid as error:
+        return str(error)
     except OSError as error:
         return f"cannot use --storage = {storage}: {error}"
-    for folder in (storage.root, Path(tempfile.gettempdir())):
-        if folder and (free := shutil.disk_usage(folder).free >> 20) < FREE_MIB:
-            return f"{folder} must have {FREE_MIB} MiB free, has {free}"
     return ""

@@ -1,20 +1,17 @@
 """Prepare: everything that can be wrong is found before the first trial starts."""
 
 import functools
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
 import torch
 
 from study.estimate import task_without_data
-from trainables.node import fetch
+from trainables.node import check_space, fetch
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.train import Site
 from trainables.trial import Trial
-
-FREE_MIB = 256  # of disk, to start with
 
 
 def ready(trial: Trial, folder: Path, formats: dict[str, str]) -> tuple[Trial, str]:
@@ -76,5 +73,8 @@ def check_storage(storage: Storage) -> None:
         valid = "a folder to write in" if storage.root else "a bucket to write in"
         why = error.strerror or error
         raise Invalid(f"--storage = {storage}: must be {valid} ({why})") from None
-    if storage.root and (free := shutil.disk_usage(storage.root).free >> 20) < FREE_MIB:
-        raise Invalid(f"--storage = {storage}: must have {FREE_MIB} MiB free, has {free}")
+    if storage.root:
+        try:
+            check_space(storage.root)
+        except Invalid as error:
+            raise Invalid(f"--storage = {error}") from None

@@ -323,23 +323,25 @@ def _clean(args: argparse.Namespace) -> int:
 
 def _status(args: argparse.Namespace, uri: str) -> int:
     from analysis import runs, status
-    from study.tracking import check_reachable
+    from study.tracking import check_reachable, reading
 
     check_reachable(uri)
-    plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
-    recorded = runs.trials(uri, plan.trials())
-    ends = runs.epoch_ends(uri, status.running(recorded))
+    with reading(uri):
+        plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
+        recorded = runs.trials(uri, plan.trials())
+        ends = runs.epoch_ends(uri, status.running(recorded))
     print(status.text(plan, recorded, ends, time.time()))
     return 0
 
 
 def _report(args: argparse.Namespace, uri: str) -> int:
     from analysis import runs
-    from study.tracking import check_reachable
+    from study.tracking import check_reachable, reading
 
     check_reachable(uri)
-    plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
-    _show(args, plan, uri, args.storage, None, [])
+    with reading(uri):
+        plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
+        _show(args, plan, uri, args.storage, None, [])
     return 0
 
 

@@ -12,12 +12,17 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cache
 from importlib.metadata import version
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+from sqlalchemy import create_engine, inspect
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import SQLAlchemyError
 
 from study.grid import Plan
 from study.measured import Wanted, wanted
@@ -54,15 +59,44 @@ LOG_LINES = 50  # of a failed trial, the last ones, in its run
 
 
 def check_reachable(uri: str) -> None:
-    """Raises Invalid, within 5 seconds, where nothing answers at a tracking server's address."""
+    """Raises Invalid, within seconds, where no tracker answers at the address."""
     parts = urlsplit(uri)
-    if parts.scheme in ("http", "https"):
-        try:
+    try:
+        if parts.scheme in ("http", "https"):
             port = parts.port or (443 if parts.scheme == "https" else 80)
             socket.create_connection((parts.hostname or "", port), timeout=5).close()
-        except (OSError, ValueError) as error:
-            valid = "the address of a running MLflow server, or left out for a file in the storage"
-            raise Invalid(f"--tracking-uri = {masked(uri)}: must be {valid} ({error})") from None
+            MlflowClient(uri).get_experiment_by_name(EXPERIMENT)
+        elif not _to_be_made(make_url(uri)):  # MLflow itself would try for minutes
+            engine = create_engine(uri, connect_args=_patience(parts.scheme))
+            with engine.connect() as connection:
+                inspect(connection).get_table_names()
+    except (SQLAlchemyError, MlflowException, ImportError, OSError, ValueError) as error:
+        raise _refused(uri, error) from None
+
+
+@contextmanager
+def reading(uri: str) -> Iterator[None]:
+    """Raises Invalid where the tracker fails in here."""
+    try:
+        yield
+    except MlflowException as error:
+        raise _refused(uri, error) from None
+
+
+def _to_be_made(url: URL) -> bool:
+    """Whether it is a SQLite file that is not there yet, in a folder that is."""
+    file = Path(url.database or "") if url.drivername.startswith("sqlite") else None
+    return file is not None and file.parent.is_dir() and not file.exists()
+
+
+def _patience(scheme: str) -> dict[str, int]:
+    return {"connect_timeout": 5} if scheme.startswith("postgresql") else {}
+
+
+def _refused(uri: str, error: Exception) -> Invalid:
+    valid = "the address of a running MLflow server, or a database URL like sqlite:////folder/x.db"
+    why = str(getattr(error, "orig", None) or error).splitlines()[0]
+    return Invalid(masked(f"--tracking-uri = {uri}: must be {valid} ({why})"))
 
 
 class Tracker:

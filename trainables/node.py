@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import platform
+import shutil
 import socket
 import tempfile
 from dataclasses import asdict, dataclass
@@ -19,6 +20,8 @@ from trainables.storage import Storage
 from trainables.trial import Trial
 
 PACKAGES = ("analysis", "study", "trainables")
+LEASE = "lease.json"  # in the storage while a study command runs
+FREE_MIB = 256  # of disk, to start with
 
 
 @dataclass(frozen=True)
@@ -51,25 +54,60 @@ def software() -> Software:
     )
 
 
-def check(trial: Trial, folder: Path, driver: Software) -> None:
-    """Raises OSError, naming this node, where it cannot train the trial as another would.
+@dataclass(frozen=True)
+class Driver:
+    """What a node is held against: the software of the driver, and a file that it has written."""
 
-    What it has found right it does not look at again in this process.
+    software: Software
+    written: str | None  # name in the storage
+
+    @classmethod
+    def of(cls, storage: Storage) -> "Driver":
+        """This machine, whose lease is to be seen everywhere, if there is one."""
+        return cls(software(), LEASE if storage.top.read(LEASE) is not None else None)
+
+
+def check(driver: Driver, storage: Storage) -> None:
+    """Raises Invalid where this machine cannot train as another would: by other software than the
+    driver's, without what the driver writes to the storage, or with a full disk.
+    """
+    if different := software().differences(driver.software):
+        raise Invalid(different)
+    if driver.written and storage.top.read(driver.written) is None:
+        valid = "a folder that all nodes share, or s3://bucket/prefix"
+        lacks = f"does not see what the driver writes to --storage = {storage}"
+        raise Invalid(f"{lacks}: must be {valid}")
+    for folder in (storage.root, Path(tempfile.gettempdir())):
+        if folder:
+            check_space(folder)
+
+
+def prepare(trial: Trial, folder: Path, storage: Storage, driver: Driver) -> None:
+    """Checks this node, which may have joined after the command looked at all, and its files.
+
+    Raises OSError, naming the node, for what is wrong.
     """
     try:
-        if different := software().differences(driver):
-            raise Invalid(different)
-        for one in (trial, *trial.teachers()):
-            for use in one.uses():
-                _check_files(use, use.checksums, folder)
+        check(driver, storage)
+        fetch_all(trial, folder)
     except Invalid as error:
         raise OSError(f"node {socket.gethostname()}: {error}") from None
 
 
-def check_shared(storage: Storage, name: str) -> None:
-    """Raises OSError, naming this node, where the storage lacks a file that the driver sees."""
-    if storage.top.read(name) is None:
-        raise OSError(f"node {socket.gethostname()}: {storage} is not shared with the driver")
+def check_space(folder: Path) -> None:
+    """Raises Invalid where the folder's disk has less than FREE_MIB MiB free."""
+    if (free := shutil.disk_usage(folder).free >> 20) < FREE_MIB:
+        raise Invalid(f"{folder}: must have {FREE_MIB} MiB free, has {free}")
+
+
+def fetch_all(trial: Trial, folder: Path) -> None:
+    """Fetches what the trial lacks. Raises Invalid for a file that is missing or not the driver's.
+
+    What it has found right it does not look at again in this process.
+    """
+    for one in (trial, *trial.teachers()):
+        for use in one.uses():
+            _check_files(use, use.checksums, folder)
 
 
 @functools.cache

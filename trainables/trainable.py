@@ -11,8 +11,6 @@ from trainables.selection import Epoch
 from trainables.storage import Storage
 from trainables.train import Site, fit
 
-LEASE = "lease.json"  # in the storage while a study command runs
-
 
 def trainable(storage: Storage, folder: Path, cpus: float, gpus: float, retry: bool = False) -> Any:
     """What Tune runs for {"id": ..., "trial": ...}: `fit`. Tune is told each epoch's metrics.
@@ -21,15 +19,13 @@ def trainable(storage: Storage, folder: Path, cpus: float, gpus: float, retry: b
     from the driver's, are told to Tune as the metric "lost", not as an exception, so that Tune
     retries lost workers only.
     """
-    driver, shown = node.software(), storage.top.read(LEASE) is not None
+    driver = node.Driver.of(storage)
 
     def train(config: dict[str, Any]) -> None:
         site = Site.here(folder, max(1, int(cpus)), cpus, gpus)
         trial = config["trial"]
         try:
-            node.check(trial, folder, driver)
-            if shown:
-                node.check_shared(storage, LEASE)
+            node.prepare(trial, folder, storage, driver)
             with storage.trial(config["id"]).log("log.txt") as log:
                 with redirect_stdout(log), redirect_stderr(log):
                     fit(trial, storage, site, report, retry)

@@ -60,15 +60,6 @@ def test_other_software_names_the_node_before_any_trial(
         nodes.check(Storage(tmp_path))
 
 
-def test_a_node_without_space_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    storage = Storage(tmp_path)
-    storage.top.write("probe", b"")
-    assert nodes._wrong(storage, "probe", node.software()) == ""
-    monkeypatch.setattr(nodes, "FREE_MIB", 1 << 40)
-    said = nodes._wrong(storage, "probe", node.software())
-    assert said.startswith(f"{tmp_path} must have {1 << 40} MiB free, has ")
-
-
 def test_a_node_that_came_later_is_looked_at_by_its_first_trial(
     cluster: Cluster, trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

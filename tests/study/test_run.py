@@ -53,7 +53,7 @@ GRID = ["--grid", "kesl_ablation"]
         ),
         ([*GRID, "--scale", "paper"], "resnet50-0676ba61.pth is missing"),
         ([*GRID, "--set", "targets.hierarchy=no.txt"], "there is no file"),
-        ([*GRID, "--status"], "there is no such database"),
+        ([*GRID, "--status"], "unable to open database file"),
         ([*GRID, "--search", "0"], "argument --search: '0' must be a whole number from 1 on"),
         ([*GRID, "--search", "2", "--sampler", "cma"], "argument --sampler: invalid choice: 'cma'"),
         ([*GRID, "--search", "2", "--rerun", "all"], "--rerun: not together with --search"),

@@ -61,6 +61,7 @@ def test_the_command_to_go_on_shows_no_password() -> None:
     [
         ["--tracking-uri", "http://me:hush@127.0.0.1:9"],
         ["--tracking-uri", "http://me:hush@127.0.0.1:9", "--status"],
+        ["--tracking-uri", "postgresql://me:hush@127.0.0.1:9/db", "--report"],
         ["--search", "2", "--search-storage", "postgresql://me:hush@127.0.0.1:9/db"],
         ["--search", "2", "--search-storage", "mysql://127.0.0.1:9/db?user=me&password=hush"],
         ["--storage", "s3://me:hush@bucket/x"],

@@ -12,7 +12,8 @@ from trainables import node
 from trainables.data.digits import Digits
 from trainables.nets.net import Net
 from trainables.nets.resnet import CifarResNet
-from trainables.settings import Use
+from trainables.node import Driver
+from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.targets.knowledge import Knowledge
 from trainables.trial import DataSpec, Recipe, Trial
@@ -30,14 +31,13 @@ def test_a_machine_like_the_driver_has_no_differences() -> None:
     assert node.software().differences(node.software()) == ""
 
 
-def test_a_difference_names_node_what_and_both_values(tmp_path: Path) -> None:
+def test_a_difference_is_named_with_both_values(tmp_path: Path) -> None:
     driver = replace(node.software(), ray="0.0.1", sources="0123")
     own = node.software()
-    with pytest.raises(OSError, match=r"^node ") as raised:
-        node.check(trial(), tmp_path, driver)
+    with pytest.raises(Invalid) as raised:
+        node.check(Driver(driver, None), Storage(tmp_path))
     assert str(raised.value) == (
-        f"node {socket.gethostname()}: sources is {own.sources}, the driver's 0123, "
-        f"ray is {own.ray}, the driver's 0.0.1"
+        f"sources is {own.sources}, the driver's 0123, ray is {own.ray}, the driver's 0.0.1"
     )
 
 
@@ -66,22 +66,38 @@ def test_a_file_that_differs_from_the_drivers_is_named(tmp_path: Path) -> None:
         (tmp_path / place / "tree.txt").write_text(lines)
     known = trial(targets=Use(Knowledge, hierarchy="tree.txt"))
     resolved = known.resolved(tmp_path / "driver", FORMATS)
-    node.check(resolved, tmp_path / "node", node.software())
+    node.fetch_all(resolved, tmp_path / "node")
     (tmp_path / "other").mkdir()
     (tmp_path / "other/tree.txt").write_text(lines.replace("digit", "number"))
-    wrong = r"^node .*other/tree\.txt has checksum .*, as on the driver$"
-    with pytest.raises(OSError, match=wrong):
-        node.check(resolved, tmp_path / "other", node.software())
-    with pytest.raises(OSError, match=r"^node .*nowhere/tree\.txt"):
-        node.check(resolved, tmp_path / "nowhere", node.software())
+    wrong = r"other/tree\.txt has checksum .*, as on the driver$"
+    with pytest.raises(Invalid, match=wrong):
+        node.fetch_all(resolved, tmp_path / "other")
+    with pytest.raises(Invalid, match=r"nowhere/tree\.txt"):
+        node.fetch_all(resolved, tmp_path / "nowhere")
 
 
-def test_a_storage_without_what_the_driver_sees_names_the_node(tmp_path: Path) -> None:
+def test_a_storage_without_what_the_driver_writes_is_not_shared(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
-    with pytest.raises(OSError, match=rf"^node {socket.gethostname()}: {tmp_path} is not shared"):
-        node.check_shared(storage, "lease.json")
+    node.check(Driver.of(storage), storage)
     storage.top.write_json("lease.json", {})
-    node.check_shared(storage, "lease.json")
+    driver = Driver.of(storage)
+    node.check(driver, storage)
+    storage.top.remove("lease.json")
+    with pytest.raises(
+        Invalid, match=rf"driver writes to --storage = {tmp_path}: must be a folder"
+    ):
+        node.check(driver, storage)
+
+
+def test_a_node_with_a_full_disk_is_named_by_its_first_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage(tmp_path)
+    node.prepare(trial(), tmp_path, storage, Driver.of(storage))
+    monkeypatch.setattr(node, "FREE_MIB", 1 << 40)
+    full = rf"^node {socket.gethostname()}: {tmp_path}: must have {1 << 40} MiB free, has \d+$"
+    with pytest.raises(OSError, match=full):
+        node.prepare(trial(), tmp_path, storage, Driver.of(storage))
 
 
 class Far(Net):
