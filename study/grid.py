@@ -71,8 +71,8 @@ def demo(trial: Trial, rate: float = 1.0) -> Trial:
     """`trial` on the embedded digits, with a few images a class: seconds on one core.
 
     Every part is replaced by its own counterpart (its class's `demo`), lengths are scaled to
-    DEMO_EPOCHS, and the learning rate is multiplied by `rate`. Number formats are fixed, since
-    small nets gain nothing from others: demo results are the same on every machine.
+    DEMO_EPOCHS, and the learning rate is multiplied by `rate`. Number formats are fixed, so that
+    a demo trial is the same one on every machine; these are the fastest (docs/LOG.md).
     """
     trial = map_settings(trial, lambda part: part.demo() if isinstance(part, Use) else part)
     recipe = trial.recipe
@@ -86,7 +86,7 @@ def demo(trial: Trial, rate: float = 1.0) -> Trial:
             milestones=tuple(shrink * milestone for milestone in recipe.milestones),
             warmup_epochs=shrink * recipe.warmup_epochs,
             precision="float32",
-            memory_format="contiguous",
+            memory_format="channels_last",
             keep=min(recipe.keep, DEMO_EPOCHS),
         ),
     )

@@ -124,13 +124,19 @@ def row(trial: Trial, columns: Iterable[str], name: str, *published: Published) 
 
 
 def printed(table: str) -> dict[str, list[Published]]:
-    """Rows of a table as they are printed: a name, means and standard deviations."""
+    """Rows of a table as they are printed: a name, then `mean ± deviation`, `mean` or `-`."""
     rows: dict[str, list[Published]] = {}
     for line in table.strip().splitlines():
         name, *cells = (cell.strip() for cell in line.split("|"))
-        pairs = (cell.split("±") for cell in cells)
-        rows[name] = [(float(mean), float(std)) for mean, std in pairs]
+        rows[name] = [_number(cell) for cell in cells]
     return rows
+
+
+def _number(cell: str) -> Published:
+    if cell == "-":
+        return None
+    mean, _, deviation = cell.partition("±")
+    return (float(mean), float(deviation)) if deviation else float(mean)
 
 
 def tf_kd(trial: Trial) -> dict[str, Any]:

@@ -31,8 +31,9 @@ def command(storage: Path) -> list[str]:
     return [*run, *rows, *changes, "--storage", str(storage)]
 
 
-def finish(storage: Path) -> str:
-    done = subprocess.run(command(storage), capture_output=True, text=True, timeout=900)
+def finish(storage: Path, *more: str) -> str:
+    run = [*command(storage), *more]
+    done = subprocess.run(run, capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -64,15 +64,15 @@ class CifarResNet(Net):
 
     @classmethod
     def demo(cls, use: Use) -> Use:
-        """One block a stage for every four, and a channel more for each of the 0 to 3 left over.
+        """One block a stage for every six, and a channel more for each of the 0 to 5 left over.
 
-        So depths stay apart and in order: 20, 32, 44, 56, 110 become 8, 14, 14, 20, 32, with 18,
-        16, 18, 16, 17 channels; of bottlenecks 29, 56, 74, 110 become 11, 20, 20, 29, with 18, 17,
-        19, 19.
+        So depths stay apart and in order: 20, 32, 44, 56, 110 become 8, 8, 14, 14, 20, with 18, 20,
+        16, 18, 21 channels; of bottlenecks 29, 56, 74, 110 become 11, 11, 20, 20, with 18, 21, 17,
+        21.
         """
         layers = 3 * BLOCKS[use["block"]].layers
-        quarters, rest = divmod((use["depth"] - 2) // layers - 1, 4)
-        return use.but(depth=layers * (quarters + 1) + 2, width=use["width"] + rest)
+        sixths, rest = divmod((use["depth"] - 2) // layers - 1, 6)
+        return use.but(depth=layers * (sixths + 1) + 2, width=use["width"] + rest)
 
 
 class Block(nn.Module):

@@ -181,8 +181,8 @@ def test_demo_keeps_the_order_of_depths_and_makes_none_deeper(
     assert all(demo["depth"] <= depth for demo, depth in zip(demos, depths, strict=True))
 
 
-def test_demo_has_a_block_for_every_four_and_a_channel_for_each_left_over() -> None:
+def test_demo_has_a_block_for_every_six_and_a_channel_for_each_left_over() -> None:
     demos = [Use(CifarResNet, depth=depth).demo() for depth in DEPTHS]
     sizes = [(demo["depth"], demo["width"]) for demo in demos]
     assert sizes[2] == (8, 18)  # n = 3: one block a stage, two left over
-    assert sizes[4] == (14, 16)  # n = 5: two blocks
+    assert sizes[4] == (8, 20)  # n = 5: one block, four left over
