@@ -49,7 +49,7 @@ def text(plan: Plan, recorded: DataFrame, ends: Mapping[str, Sequence[float]], n
 def _state(
     row: Mapping[Any, Any], ends: Mapping[str, Sequence[float]], usual: float, now: float
 ) -> str:
-    """new, running, stalled, stopped (to be resumed), finished or failed."""
+    """new, running, stalled, stopped (to be resumed), finished, failed or pruned (of a search)."""
     if row["status"] != "running":
         return str(row["status"])
     if row["stopped"]:

@@ -1,6 +1,7 @@
 """Faults of every kind: kills at random moments, a server that is away, full disks, bad files.
 
 Real Ray, real MLflow server, SIGKILL. A study ends with the table of one that was left alone.
+Searches are killed in test_search_runs.py.
 """
 
 import os
@@ -20,7 +21,6 @@ from mlflow import MlflowClient
 
 from study.run import main
 from study.tracking import EXPERIMENT
-from tests.study import test_search_runs as search_runs
 from tests.study.test_exactly_once import epochs_made, results, table, wait_until_trained, workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -171,27 +171,6 @@ def test_a_server_that_is_away_stops_nothing_and_is_told_all_when_it_is_back(
     assert {i: server.statuses("trial")[i] for i in results(tmp_path)} == {
         i: ["FINISHED"] for i in results(tmp_path)
     }
-
-
-def test_a_search_is_killed_to_the_same_points_and_table(tmp_path: Path) -> None:
-    alone, disturbed = tmp_path / "alone", tmp_path / "disturbed"
-    finish(search_runs.command(alone))
-    chance = random.Random(1)
-    for trials in (2, 5):
-        driver = start(search_runs.command(disturbed))
-        for more in range(2):
-            end = time.monotonic() + 300
-            while len(search_runs.settings(disturbed)) < trials + more:
-                assert time.monotonic() < end
-                assert driver.poll() is None
-                time.sleep(0.05)
-            if more == 0:
-                kill_worker(driver, chance)
-        kill_driver(driver)
-    finish(search_runs.command(disturbed))
-    assert search_runs.searches(disturbed) == search_runs.searches(alone)
-    assert search_runs.table(disturbed) == search_runs.table(alone)
-    assert results(disturbed) == results(alone)
 
 
 def test_of_a_truncated_checkpoint_the_older_one_is_used(undisturbed: Path, tmp_path: Path) -> None:

@@ -9,12 +9,11 @@ import pytest
 
 from study import prepare
 from trainables.data.digits import Digits
-from trainables.losses.cross_entropy import CrossEntropy
-from trainables.methods.pencil import PENCIL
+from trainables.methods.method import Method
+from trainables.model import Model, Task
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.targets.knowledge import Knowledge
-from trainables.targets.one_hot import OneHot
 from trainables.trial import Trial
 
 FORMATS = {"precision": "float32", "memory_format": "contiguous"}
@@ -52,14 +51,15 @@ def test_every_part_is_built_before_ray_starts(trial: Trial, tmp_path: Path) -> 
         prepare.check_parts([trial, wrong], tmp_path)
 
 
+class Impossible(Method):
+    def __init__(self, model: Model, task: Task) -> None:
+        raise Invalid(f"not with {task.recipe.epochs} epochs")
+
+
 def test_every_method_is_built_with_its_trial(trial: Trial, tmp_path: Path) -> None:
-    recipe = trial.recipe.but(schedule="constant", milestones=(), epochs=3)
-    plain = trial.but(targets=Use(OneHot), loss=Use(CrossEntropy), recipe=recipe)
-    pencil = plain.but(method=Use(PENCIL, stage1=1, stage2=2))
-    prepare.check_parts([plain, pencil], tmp_path)
-    short = pencil.but(recipe=recipe.but(epochs=1))
-    with pytest.raises(Invalid, match=r"PENCIL.stage2 = 2.0: must be at most 1, the epochs"):
-        prepare.check_parts([pencil, short], tmp_path)
+    prepare.check_parts([trial], tmp_path)
+    with pytest.raises(Invalid, match=f"not with {trial.recipe.epochs} epochs"):
+        prepare.check_parts([trial, trial.but(method=Use(Impossible))], tmp_path)
 
 
 def test_a_storage_that_is_a_file_is_refused(tmp_path: Path) -> None:

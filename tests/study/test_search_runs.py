@@ -1,8 +1,7 @@
 """The search command as a whole: real Ray, real Optuna, real MLflow, SIGKILL."""
 
 import json
-import os
-import signal
+import random
 import subprocess
 import sys
 import time
@@ -15,6 +14,8 @@ from mlflow import MlflowClient
 from optuna.storages import get_storage
 
 from study.tracking import EXPERIMENT
+from tests.study.postgres import postgres
+from tests.study.test_exactly_once import results, workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
@@ -101,18 +102,34 @@ def test_every_searched_trial_has_one_run(undisturbed: Path) -> None:
 def test_killed_it_goes_on_to_the_same_points_winners_and_table(
     undisturbed: Path, tmp_path: Path
 ) -> None:
+    chance = random.Random(1)
     for trials in (1, 4, 7):
         driver = subprocess.Popen(
             command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        end = time.monotonic() + 300
-        while len(settings(tmp_path)) < trials:
-            assert time.monotonic() < end
-            assert driver.poll() is None
-            time.sleep(0.05)
-        os.kill(driver.pid, signal.SIGKILL)
+        for victim in ("worker", "driver"):
+            end = time.monotonic() + 300
+            while not (busy := workers(driver)) or len(settings(tmp_path)) < trials:
+                assert time.monotonic() < end
+                assert driver.poll() is None
+                time.sleep(0.05)
+            trials += 1
+            (chance.choice(busy) if victim == "worker" else driver).kill()
         driver.wait()
     finish(tmp_path)
-    assert searches(tmp_path) == searches(undisturbed)
-    assert table(tmp_path) == table(undisturbed)
-    assert set(settings(tmp_path)) == set(settings(undisturbed))
+    same_as(undisturbed, tmp_path)
+
+
+def test_on_postgresql_it_asks_and_finds_the_same(undisturbed: Path, tmp_path: Path) -> None:
+    with postgres("records", "searches") as (records, points):
+        databases = ["--tracking-uri", records, "--search-storage", points]
+        finish(tmp_path, *databases)
+        same_as(undisturbed, tmp_path)
+        assert not list(tmp_path.glob("*.db"))
+        assert "4 with a result, 0 to be resumed, 0 new" in finish(tmp_path, *databases)
+
+
+def same_as(undisturbed: Path, storage: Path) -> None:
+    assert searches(storage) == searches(undisturbed)
+    assert table(storage) == table(undisturbed)
+    assert results(storage) == results(undisturbed)

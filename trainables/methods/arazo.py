@@ -10,11 +10,12 @@ from torch import Tensor
 from torch.distributions import Beta
 
 from trainables.data.data import Batch
-from trainables.methods.method import Method, Sweep
-from trainables.settings import Invalid, Suggest, Use, Weight
+from trainables.methods.method import Method, Sweep, check_start
+from trainables.settings import Suggest, Use, Weight
 
 if TYPE_CHECKING:
     from trainables.model import Model, Task
+    from trainables.trial import Trial
 
 DEMO = 40 / 300  # of the published epochs
 EDGE = 1e-4  # beta densities are not finite at 0 and 1
@@ -109,9 +110,6 @@ class Arazo(Method):
         regulariser: Weight = 1.0,
     ) -> None:
         super().__init__(model, task)
-        if start >= task.recipe.epochs:
-            valid = f"below {task.recipe.epochs}, the epochs of the whole training"
-            raise Invalid(f"Arazo.start = {start}: must be {valid}")
         self.start, self.guess, self.mixup, self.regulariser = start, guess, mixup, regulariser
         self.classes = task.classes
         self.register_buffer("table", torch.full((PLACES,), 0.5, device=task.device))
@@ -157,6 +155,11 @@ class Arazo(Method):
     def _scaled(self, losses: Tensor) -> Tensor:
         low, high = self.range.unbind()
         return (losses - low) / (high - low).clamp(min=LEAST_RANGE)
+
+    @classmethod
+    def check_trial(cls, trial: "Trial", *, start: float, **settings: object) -> None:
+        super().check_trial(trial, start=start, **settings)
+        check_start(trial, start=start)
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

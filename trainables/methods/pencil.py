@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.data.data import Batch
-from trainables.methods.method import Method
+from trainables.methods.method import Method, check_start
 from trainables.settings import Invalid, Positive, Suggest, Use, Weight
 
 if TYPE_CHECKING:
@@ -71,9 +71,6 @@ class PENCIL(Method):
     ) -> None:
         super().__init__(model, task)
         self.stage1, self.stage2, self.epochs = stage1, stage2, task.recipe.epochs
-        if stage2 > self.epochs:
-            valid = f"at most {self.epochs}, the epochs of the whole training"
-            raise Invalid(f"PENCIL.stage2 = {stage2}: must be {valid}")
         self.alpha, self.beta, self.labels_lr = alpha, beta, labels_lr
         self.rise, self.last_thirds, self.twice = rise, last_thirds, twice
         self.register_buffer("labels", initial * F.one_hot(task.y, task.classes).float())
@@ -111,8 +108,9 @@ class PENCIL(Method):
             raise Invalid(f"PENCIL.stage1 = {stage1}: must be at most stage2 = {stage2}")
 
     @classmethod
-    def check_trial(cls, trial: "Trial", **settings: object) -> None:
-        super().check_trial(trial, **settings)
+    def check_trial(cls, trial: "Trial", *, stage2: float, **settings: object) -> None:
+        super().check_trial(trial, stage2=stage2, **settings)
+        check_start(trial, stage2=stage2)
         if trial.recipe.schedule != "constant":
             valid = "constant: PENCIL changes the rate by its stages"
             raise Invalid(f"recipe.schedule = {trial.recipe.schedule}: must be {valid}")

@@ -8,11 +8,12 @@ from torch import Tensor
 
 from trainables.chance import generator
 from trainables.data.data import Batch
-from trainables.methods.method import Method, Sweep
-from trainables.settings import Count, Fraction, Invalid, Suggest, Use, Weight
+from trainables.methods.method import Method, Sweep, check_start
+from trainables.settings import Count, Fraction, Suggest, Use, Weight
 
 if TYPE_CHECKING:
     from trainables.model import Model, Task
+    from trainables.trial import Trial
 
 DEMO = 40 / 300  # of the epochs of training
 
@@ -71,9 +72,6 @@ class SelfLearning(Method):
         limit: Fraction = 0.95,
     ) -> None:
         super().__init__(model, task)
-        if start >= task.recipe.epochs:
-            valid = f"below {task.recipe.epochs}, the epochs of the whole training"
-            raise Invalid(f"SelfLearning.start = {start}: must be {valid}")
         self.start, self.alpha, self.m, self.p = start, alpha, m, p
         self.rank, self.limit = rank, limit
         self.task = task
@@ -109,6 +107,11 @@ class SelfLearning(Method):
         corrected = Batch(batch.x, self.corrected[batch.index], batch.index)
         loss = (1 - self.alpha) * given + self.alpha * self.model.objective(corrected, out)
         return self.step(batch, out, loss.mean(), lr)
+
+    @classmethod
+    def check_trial(cls, trial: "Trial", *, start: float, **settings: object) -> None:
+        super().check_trial(trial, start=start, **settings)
+        check_start(trial, start=start)
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from small import batch, pixel_method
+from small import batch, pixel_method, small_trial
 from torch import Tensor, tensor
 from torch.distributions import Beta
 from torch.testing import assert_close
@@ -239,4 +239,4 @@ def test_defaults_are_those_of_the_public_code() -> None:
 
 def test_a_start_past_the_end_is_refused() -> None:
     with pytest.raises(Invalid, match=r"Arazo.start = 3: must be below 3, the epochs"):
-        arazo([0], start=3)
+        small_trial(**{"recipe.epochs": 3}, method=Use(Arazo, start=3))

@@ -136,11 +136,11 @@ def test_defaults_are_those_of_the_public_code() -> None:
 def test_stages_are_in_order_and_within_the_training() -> None:
     with pytest.raises(Invalid, match=r"PENCIL.stage1 = 90.0: must be at most stage2 = 80.0"):
         Use(PENCIL, stage1=90, stage2=80)
-    with pytest.raises(Invalid, match=r"PENCIL.stage2 = 9: must be at most 8, the epochs"):
-        pencil(stage2=9)
+    with pytest.raises(Invalid, match=r"PENCIL.stage2 = 9: must be below 9, the epochs"):
+        small_trial(**{"recipe.epochs": 9}, method=Use(PENCIL, stage1=1, stage2=9))
 
 
 def test_another_schedule_is_refused() -> None:
     line = "recipe.schedule = cosine: must be constant: PENCIL changes the rate by its stages"
     with pytest.raises(Invalid, match=re.escape(line)):
-        small_trial(**{"recipe.schedule": "cosine"}, method=Use(PENCIL))
+        small_trial(**{"recipe.schedule": "cosine"}, method=Use(PENCIL, stage1=1, stage2=2))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from small import X, batch, pixel_method
+from small import X, batch, pixel_method, small_trial
 from torch import Tensor, tensor
 from torch.testing import assert_close
 
@@ -150,4 +150,4 @@ def test_defaults_are_the_papers() -> None:
 
 def test_a_start_past_the_end_is_refused() -> None:
     with pytest.raises(Invalid, match=r"SelfLearning.start = 3: must be below 3, the epochs"):
-        learning([0], settings={"start": 3})
+        small_trial(**{"recipe.epochs": 3}, method=Use(SelfLearning, start=3))
