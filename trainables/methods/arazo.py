@@ -157,9 +157,9 @@ class Arazo(Method):
         return (losses - low) / (high - low).clamp(min=LEAST_RANGE)
 
     @classmethod
-    def check_trial(cls, trial: "Trial", *, start: float, **settings: object) -> None:
-        super().check_trial(trial, start=start, **settings)
-        check_start(trial, start=start)
+    def check_trial(cls, trial: "Trial", **settings: object) -> None:
+        super().check_trial(trial, **settings)
+        check_start(trial, "start")
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -16,10 +16,9 @@ if TYPE_CHECKING:
 Sweep = Callable[[], Iterator[Batch]]
 
 
-def check_start(trial: "Trial", **start: float) -> None:
-    """Raises Invalid where what begins with an epoch, given by its name, begins after training."""
-    ((name, epoch),) = start.items()
-    if epoch >= trial.recipe.epochs:
+def check_start(trial: "Trial", name: str) -> None:
+    """Raises Invalid where what the method begins in the epoch `name` begins after training."""
+    if (epoch := trial.method[name]) >= trial.recipe.epochs:
         valid = f"below {trial.recipe.epochs}, the epochs of the whole training"
         raise Invalid(f"{trial.method.name}.{name} = {epoch:g}: must be {valid}")
 

@@ -108,9 +108,9 @@ class PENCIL(Method):
             raise Invalid(f"PENCIL.stage1 = {stage1}: must be at most stage2 = {stage2}")
 
     @classmethod
-    def check_trial(cls, trial: "Trial", *, stage2: float, **settings: object) -> None:
-        super().check_trial(trial, stage2=stage2, **settings)
-        check_start(trial, stage2=stage2)
+    def check_trial(cls, trial: "Trial", **settings: object) -> None:
+        super().check_trial(trial, **settings)
+        check_start(trial, "stage2")
         if trial.recipe.schedule != "constant":
             valid = "constant: PENCIL changes the rate by its stages"
             raise Invalid(f"recipe.schedule = {trial.recipe.schedule}: must be {valid}")
