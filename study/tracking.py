@@ -53,7 +53,7 @@ FAILURES = (MlflowException, OSError)  # of a server or a database that is away
 POLL_SECONDS = 5.0
 SETTLE_SECONDS = 1.0  # at most, before the next attempt to be the one that creates a run
 PACKAGES = ("ray", "mlflow", "optuna", "numpy", "torchvision")
-METRICS_A_CALL = 900  # which with the parameters makes 1000, the limit
+METRICS_A_CALL = 800  # which with the parameters and tags makes 1000, the limit
 PARAMS_A_CALL = 100
 LOG_LINES = 50  # of a failed trial, the last ones, in its run
 
@@ -239,18 +239,25 @@ class Tracker:
         return str(found.experiment_id)
 
     def _only_run(
-        self, client: MlflowClient, which: str, tags: dict[str, str], started: int | None = None
+        self,
+        client: MlflowClient,
+        which: str,
+        tags: dict[str, str],
+        started: int | None = None,
+        looked: bool = False,
     ) -> Run:
         """The run that `which` finds, or a new one; of several commands at once, only one's.
 
+        `looked`: a while ago there was none.
         Who finds another's run beside a new one gives way: of two that each create a run and
         then look, at least one sees both. A run that is found may still give way itself: what is
         written to it then fails, and the next attempt looks again.
         """
         while True:
-            found = self._search(client, which)
+            found = [] if looked else self._search(client, which)
             if found:
                 return found[0]
+            looked = False
             made = client.create_run(self._experiment, start_time=started, tags=tags).info.run_id
             found = self._search(client, which)
             if [run.info.run_id for run in found] == [made]:
@@ -293,29 +300,34 @@ class Tracker:
             result["history"] if result else shelf.read_json("history.json") or []
         )
         if trial_id not in self._runs:
-            which = f"tags.kind = 'trial' and tags.trial_id = '{trial_id}'"
-            started = _milliseconds(history[0]["time"] if history else time.time())
-            tags = self._trial_tags(trial_id, settings)
-            self._note(trial_id, self._only_run(client, which, tags, started))
+            self._note(trial_id, self._new_run(client, trial_id, settings, history))
         run = self._runs[trial_id]
         points = [p for epoch in history[self._epochs.get(run, 0) :] for p in _points(epoch)]
-        points += _final_points(result) if result else []
-        missing = list(settings.items()) if self._settings[trial_id] < len(settings) else []
+        missing = settings.items() if self._settings[trial_id] < len(settings) else ()
         params = [Param(name, str(value)) for name, value in missing]
-        # As few calls as can be: each is a transaction, which costs more than what it writes.
-        chunks = _chunks(points, METRICS_A_CALL), _chunks(params, PARAMS_A_CALL)
-        for some, told in zip_longest(*chunks, fillvalue=()):
-            client.log_batch(run, metrics=some, params=told)
-        self._settings[trial_id], self._epochs[run] = len(settings), len(history)
         if result:
-            self._finish(client, run, shelf, result)
+            self._keep_files(client, run, shelf, result)
+            state = "FAILED" if result["status"] == "failed" else "FINISHED"
+            client.set_terminated(run, state, _milliseconds(result["ended"]))
+            # Tags are written last: a run with the tag "ended" has everything of the result.
+            _log(client, run, [*points, *_final_points(result)], params, _ended_tags(result))
             self._ended[trial_id] = _end(result)
         else:
-            site = shelf.read_json("site.json")
-            if site and site != self._sites.get(trial_id):
-                client.log_batch(run, tags=_tags(site))
-                self._sites[trial_id] = site
+            site = shelf.read_json("site.json") or {}
+            news = site if site != self._sites.get(trial_id, {}) else {}
+            _log(client, run, points, params, news)
+            self._sites[trial_id] = site
+        self._settings[trial_id], self._epochs[run] = len(settings), len(history)
+        if not result:
             self._mark(client, trial_id, last)
+
+    def _new_run(
+        self, client: MlflowClient, trial_id: str, settings: dict[str, Any], history: list[Epoch]
+    ) -> Run:
+        which = f"tags.kind = 'trial' and tags.trial_id = '{trial_id}'"
+        started = _milliseconds(history[0]["time"] if history else time.time())
+        tags = self._trial_tags(trial_id, settings)
+        return self._only_run(client, which, tags, started, looked=True)
 
     def _mark(self, client: MlflowClient, trial_id: str, last: bool) -> None:
         """A trial without a result is RUNNING while it is trained, else KILLED; or pruned."""
@@ -340,27 +352,20 @@ class Tracker:
             "status": "running",
             f"grid.{self.plan.grid}": self.plan.study,
             "commit": commit(),
-            **{f"version.{package}": version(package) for package in PACKAGES},
+            **versions(),
             "mlflow.parentRunId": self._parent,
             "mlflow.runName": f"{settings['targets']} {settings['net']} {trial_id[:6]}",
         }
 
-    def _finish(self, client: MlflowClient, run: str, shelf: Shelf, result: dict[str, Any]) -> None:
-        failed = result["status"] == "failed"
+    def _keep_files(
+        self, client: MlflowClient, run: str, shelf: Shelf, result: dict[str, Any]
+    ) -> None:
         for name in shelf.names("soft_labels*.csv"):
             client.log_text(run, (shelf.read(name) or b"").decode(), name)
-        log = shelf.read("log.txt") if failed else None
+        log = shelf.read("log.txt") if result["status"] == "failed" else None
         if log is not None:
             lines = log.decode(errors="replace").splitlines(keepends=True)
             client.log_text(run, "".join(lines[-LOG_LINES:]), "log.txt")
-        tags = {"status": result["status"], "reason": result["reason"] or "", **result["site"]}
-        tags["retried"] = result.get("retried", False)
-        client.log_batch(run, tags=_tags(tags))
-        client.set_terminated(
-            run, "FAILED" if failed else "FINISHED", _milliseconds(result["ended"])
-        )
-        # The last of all: a run with this tag has everything of the result.
-        client.set_tag(run, "ended", _end(result))
 
 
 class Measures:
@@ -420,6 +425,12 @@ def commit() -> str:
     return head.stdout.strip() + ("-dirty" if changes.stdout else "")
 
 
+@cache
+def versions() -> dict[str, str]:
+    """As tags."""
+    return {f"version.{package}": version(package) for package in PACKAGES}
+
+
 def _each_once(client: MlflowClient, runs: Iterable[Run]) -> list[Run]:
     """One run a trial. Of several, left by commands that were killed, those not kept are deleted.
 
@@ -430,6 +441,21 @@ def _each_once(client: MlflowClient, runs: Iterable[Run]) -> list[Run]:
         if kept.setdefault(run.data.tags["trial_id"], run) is not run:
             client.delete_run(run.info.run_id)
     return list(kept.values())
+
+
+def _log(
+    client: MlflowClient,
+    run: str,
+    points: list[Metric],
+    params: list[Param],
+    tags: dict[str, Any],
+) -> None:
+    """All of it, the tags last, in as few calls as can be: each costs more than what it writes."""
+    chunks = _chunks(points, METRICS_A_CALL), _chunks(params, PARAMS_A_CALL)
+    calls = list(zip_longest(*chunks, fillvalue=())) or [((), ())] * bool(tags)
+    for i, (metrics, some) in enumerate(calls, 1):
+        last = _tags(tags) if i == len(calls) else ()
+        client.log_batch(run, metrics=metrics, params=some, tags=last)
 
 
 def _points(epoch: Epoch) -> list[Metric]:
@@ -449,6 +475,12 @@ def _final_points(result: dict[str, Any]) -> list[Metric]:
         values["realised_noise"] = noise
     when = _milliseconds(result["ended"])
     return [Metric(name, value, when, 0) for name, value in values.items()]
+
+
+def _ended_tags(result: dict[str, Any]) -> dict[str, Any]:
+    retried = result.get("retried", False)
+    about = {"status": result["status"], "reason": result["reason"] or "", "retried": retried}
+    return {**result["site"], **about, "ended": _end(result)}
 
 
 def _tags(values: dict[str, Any]) -> list[RunTag]:
