@@ -149,15 +149,17 @@ def notes(plan: Plan, cells: DataFrame) -> list[str]:
     run = cells[cells["seeds"] > 0]
     if len(run) and not run["n"].any() and not run["running"].any() and not run["failed"].any():
         return ["No trial has been started yet."]
+    begun = {*run["row"][(run["n"] > 0) | (run["running"] != "") | (run["failed"] != "")]}
+    untouched = [row for row in dict.fromkeys(run["row"]) if row not in begun]
     said = []
-    for cell in run.to_dict("records"):
+    for cell in run[run["row"].isin(begun)].to_dict("records"):
         name = cell["row"] if len(plan.columns) == 1 else f"{cell['row']}, {cell['column']}"
         parts = [f"failed: seed {cell['failed']}"] if cell["failed"] else []
         parts += [f"running: seed {cell['running']}"] if cell["running"] else []
         parts += [f"no value yet: seed {cell['missing']}"] if cell["missing"] else []
         if parts:
             said.append(f"{name}: {'; '.join(parts)}")
-    return said
+    return [*said, *([f"no value yet of any seed: {'; '.join(untouched)}"] if untouched else [])]
 
 
 def _words(plan: Plan, cell: dict[Any, Any]) -> dict[str, str]:

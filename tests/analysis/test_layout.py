@@ -39,6 +39,14 @@ def test_a_measure_that_is_not_computed_yet_is_no_failure(world: World) -> None:
     assert "T 2, PGD: no value yet: seed 0, 1, 2" in layout.notes(plan, cells)
 
 
+def test_rows_without_any_value_are_named_together(world: World) -> None:
+    world = world.without("b0", "b1", "b2", "d0", "d1", "d2", "a2")
+    assert layout.notes(world.plan, compare(world.plan, world.runs())) == [
+        "only CE: no value yet: seed 2",
+        "no value yet of any seed: T 2, beta 1; T 2, beta 0.1",
+    ]
+
+
 def test_the_caption_says_what_a_measure_is_and_that_no_rule_applies(world: World) -> None:
     plan, runs = measured(world)
     said = " ".join(layout.caption(plan, compare(plan, runs, "last")))
