@@ -7,7 +7,7 @@ from html import escape
 
 from pandas import DataFrame
 
-from analysis.layout import Layout, caption, layout, notes
+from analysis.layout import NONE, Layout, caption, layout, notes
 from study.grid import Plan
 
 WIDTH = 100  # of the text form, characters
@@ -162,7 +162,7 @@ def _starts(groups: Sequence[tuple[str, int]]) -> list[tuple[int, int]]:
 
 
 def _pieces(laid: Layout) -> list[Layout]:
-    """A table of several columns as tables that fit WIDTH, with the labels repeated in each."""
+    """A table of several columns as tables that fit WIDTH: each has the labels of what it shows."""
     if laid.labels == 1:
         return [laid]
     lines = [laid.header, *(line for block in laid.blocks for line in block)]
@@ -182,10 +182,18 @@ def _pieces(laid: Layout) -> list[Layout]:
             (),
             part(laid.header, columns),
             laid.labels,
-            tuple(tuple(part(line, columns) for line in block) for block in laid.blocks),
+            tuple(
+                tuple((block[0][0] if i == 0 else "", *line[1:]) for i, line in enumerate(said))
+                for block in laid.blocks
+                if (said := [part(line, columns) for line in block if _says(line, columns)])
+            ),
         )
         for columns in pieces
     ]
+
+
+def _says(line: tuple[str, ...], columns: Sequence[int]) -> bool:
+    return any(line[i] not in ("", NONE) for i in columns)
 
 
 def _flat_header(laid: Layout) -> list[str]:

@@ -1,3 +1,4 @@
+import re
 from dataclasses import replace
 from io import StringIO
 
@@ -113,6 +114,19 @@ def test_columns_that_do_not_fit_stand_further_below(world: World) -> None:
     assert max(map(len, shown.splitlines())) <= tables.WIDTH
     assert shown.count("ours (demo; n)") == 3
     assert all(f"column {i} (%)" in shown for i in range(9))
+
+
+def test_further_below_a_row_is_left_out_where_it_has_nothing(world: World) -> None:
+    world = wide(world, tuple(f"column {i}" for i in range(9)))
+    cells = [
+        cell if i == 8 else replace(cell, row="first") for i, cell in enumerate(world.plan.cells)
+    ]
+    world = world.planned(cells=tuple(cells))
+    shown = tables.text(world.plan, compare(world.plan, world.runs()))
+    _, above, between, below, *_ = re.split("\n\n(?=─)|\n\n(?=DEMO)", shown)
+    assert all("first" in part and "ResNet" not in part for part in (above, between))
+    assert "ResNet" in below
+    assert "first" not in below
 
 
 def test_as_markdown(world: World) -> None:
