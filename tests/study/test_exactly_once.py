@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +70,12 @@ def wait_until_trained(driver: subprocess.Popen[bytes], storage: Path, epochs: i
 
 def workers(driver: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The processes that train: named by Ray after what they run."""
-    children = psutil.Process(driver.pid).children(recursive=True)
-    return [child for child in children if "ImplicitFunc" in "".join(child.cmdline())]
+    found = []
+    for child in psutil.Process(driver.pid).children(recursive=True):
+        with suppress(psutil.Error):  # it has ended since
+            if "ImplicitFunc" in "".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def runs(storage: Path, kind: str) -> list[Any]:
