@@ -99,6 +99,9 @@ def queue(trials: Mapping[str, Trial], storage: Storage) -> Queue:
     return Queue(wanted, storage, teachers)
 
 
+HANDED_OUT_AGAIN = 2  # times at most, a trial that Tune has given up
+
+
 class Feed(Searcher):
     """Hands out trials, the one place that does: next one of the asking with the fewest running.
 
@@ -112,6 +115,9 @@ class Feed(Searcher):
         self.askings, self._storage, self._ahead = list(askings), storage, ahead
         self._running: dict[str, tuple[int, str, Trial]] = {}  # asking, id, trial, by Tune's id
         self._started: set[str] = set()  # Tune's ids
+        self._again: deque[tuple[int, str, Trial]] = deque()
+        self._given_up = Counter[str]()
+        self.ids: dict[str, str] = {}  # by Tune's
 
     @property
     def waiting(self) -> list[str]:
@@ -140,6 +146,8 @@ class Feed(Searcher):
         return given or (None if self._running else Searcher.FINISHED)
 
     def _take(self, trial_id: str) -> dict[str, Any] | None:
+        if self._again:
+            return self._hand_out(trial_id, *self._again.popleft())
         running, waiting = Counter[int](), Counter[int]()
         for tune_id, (i, _, _) in self._running.items():
             running[i] += 1
@@ -150,19 +158,28 @@ class Feed(Searcher):
             while (taken := asking.take()) is not None:
                 busy = {running_id for _, running_id, _ in self._running.values()}
                 if taken[0] not in busy and taken[0] not in self.aside:
-                    self._running[trial_id] = i, *taken
-                    return {"id": taken[0], "trial": taken[1]}
+                    return self._hand_out(trial_id, i, *taken)
                 # Another one trains it already: this one is told, too, when it has ended.
         return None
+
+    def _hand_out(self, tune_id: str, asking: int, trial_id: str, trial: Trial) -> dict[str, Any]:
+        self._running[tune_id] = asking, trial_id, trial
+        self.ids[tune_id] = trial_id
+        return {"id": trial_id, "trial": trial}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        _, ended, trial = self._running.pop(trial_id)
+        asking, ended, trial = self._running.pop(trial_id)
         self._started.discard(trial_id)
         try:
             stored = self._storage.trial(ended).read_json("result.json")
-            if stored is not None and not final(stored):
+            # Of a lost worker with two tasks under way Tune takes the second failure for one that
+            # it cannot recover from.
+            if error and stored is None and self._given_up[ended] < HANDED_OUT_AGAIN:
+                self._given_up[ended] += 1
+                self._again.append((asking, ended, trial))
+            elif stored is not None and not final(stored):
                 self.aside[ended] = trial
             else:
                 self._tell(ended)

@@ -220,7 +220,7 @@ def _fit(
     if feed.broken:
         raise feed.broken
     ended = [outcome[i] for i in range(len(outcome))]
-    return {str(r.config["id"]): _why(r) for r in ended if r.config}
+    return {feed.ids[Path(r.path).name]: _why(r) for r in ended}
 
 
 def _why(ended: tune.Result) -> str:

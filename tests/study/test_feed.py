@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ray.tune.search import Searcher
 
-from study.feed import Asking, Feed, Queue
+from study.feed import HANDED_OUT_AGAIN, Asking, Feed, Queue
 from study.feed import queue as queue_of
 from trainables.settings import Use
 from trainables.storage import Storage
@@ -160,3 +160,21 @@ def test_what_is_out_of_memory_is_set_aside_and_told_when_it_was_tried_again(
 
 def test_what_comes_along_is_the_trial_itself(tmp_path: Path, trial: Trial) -> None:
     assert Feed([Listed(trial, "x")], Storage(tmp_path)).suggest("t")["trial"] == trial
+
+
+def test_a_trial_that_tune_gives_up_is_handed_out_again_a_few_times(
+    tmp_path: Path, trial: Trial
+) -> None:
+    storage = Storage(tmp_path)
+    queue = Queue({"first": trial, "second": trial.but(seed=1)}, storage)
+    feed = Feed([queue], storage)
+    order = []
+    for i in range(2 + HANDED_OUT_AGAIN):
+        order.append(feed.suggest(f"tune-{i}")["id"])
+        if order[-1] == "second":
+            finish(storage, "second")
+        feed.on_trial_complete(f"tune-{i}", error=order[-1] == "first")
+    assert order == ["first"] * (1 + HANDED_OUT_AGAIN) + ["second"]
+    assert queue.lost == ["first"]
+    assert feed.suggest("tune-9") == Searcher.FINISHED
+    assert feed.ids["tune-1"] == "first"
