@@ -12,6 +12,8 @@ from trainables.storage import Storage
 from trainables.train import fail, final
 from trainables.trial import Trial
 
+HANDED_OUT_AGAIN = 2  # times at most, a trial that Tune has given up
+
 
 class Asking(Waiting, Protocol):
     """What asks for trials to be trained: the trials of a table, or a search."""
@@ -97,9 +99,6 @@ def queue(trials: Mapping[str, Trial], storage: Storage) -> Queue:
                 wanted[teacher_id] = teacher
                 left.append((teacher_id, teacher))
     return Queue(wanted, storage, teachers)
-
-
-HANDED_OUT_AGAIN = 2  # times at most, a trial that Tune has given up
 
 
 class Feed(Searcher):
