@@ -18,9 +18,9 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 def searches(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
     """History, importance, slices and a contour of each search, by file name.
 
-    `summaries` as study.search.summary gives them. The contour is of the two settings of most
-    importance. A search that may prune has its epochs, too. One with fewer than two values has no
-    figure.
+    `summaries` as study.search_results.summary gives them. The contour is of the two settings of
+    most importance. A search that may prune has its epochs, too. One with fewer than two values has
+    no figure.
     """
     figures: dict[str, Figure] = {}
     for i, summary in enumerate(summaries, start=1):

@@ -37,7 +37,8 @@ from study import launch
 from study.feed import Queue
 from study.grid import Cell, Plan, percent
 from study.progress import Ticker
-from study.tracking import EXPERIMENT, Tracker
+from study.tracking import Tracker
+from study.tracking_client import EXPERIMENT
 from trainables.storage import Storage
 from trainables.trial import Trial
 

@@ -108,7 +108,8 @@ def _again(arguments: list[str]) -> str:
 
 
 def _run(args: argparse.Namespace, uri: str, again: str) -> int:
-    from study.tracking import FAILURES, Tracker, check_reachable
+    from study.tracking import Tracker
+    from study.tracking_client import FAILURES, check_reachable
 
     if args.search and args.rerun:
         raise Invalid("--rerun: not together with --search; what is trained stays as it is")
@@ -153,7 +154,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
             lost: dict[str, str] = {}
             hopeless: list[str] = []
             if searches:
-                from study.search import database_at
+                from study.search_database import database_at
 
                 lost |= _search(args, storage, folder, searches, tracker)
                 with database_at(database):
@@ -205,10 +206,11 @@ def _searches(
 ) -> list["Search"]:
     """The searches, opened. Raises Invalid for whatever is wrong with one of them."""
     from study import search
+    from study.search_database import database_at, open_storage
 
-    database = search.open_storage(url)
+    database = open_storage(url)
     options, rule = search_options(args), search.objective(plan)
-    with search.database_at(url):
+    with database_at(url):
         searches = [
             search.Search(what, options, rule, plan.study, database, args.storage, ready)
             for what in wanted
@@ -226,13 +228,15 @@ def _search(
     tracker: "Tracker",
 ) -> dict[str, str]:
     """Searches on Ray, if anything is left to train. Returns the same as `_train`."""
-    from study import launch, search
+    from study import launch
+    from study.search_database import database_at
+    from study.search_results import SearchLines
 
-    with search.database_at(search_storage(args)):
+    with database_at(search_storage(args)):
         if not any(one.pending() for one in searches):
             return {}
         resources = _resources(args)
-        with search.SearchLines(searches, sys.stdout):
+        with SearchLines(searches, sys.stdout):
             return launch.run(searches, storage, folder, resources, tracker.begun)
 
 
@@ -243,15 +247,15 @@ def _with_winners(
     searches: list["Search"],
     ready: Callable[[Trial], tuple[Trial, str]],
 ) -> tuple[Plan, dict[Trial, str | None]]:
-    from study import search
+    from study.search_results import literal, tuned
 
     for one in searches:
         if one.over and one.best:
             end = f", exhausted after {one.spent} points" if one.exhausted else ""
             end += f", {len(one.pruned)} points pruned: {one.budget}" if one.pruned else ""
-            best = search.literal(one.winner(), one.what.space)
+            best = literal(one.winner(), one.what.space)
             print(f"{one.what.label}: validation accuracy {one.best.value:.2%}{end}\n  {best}")
-    extended, won = search.tuned(plan, searches, seeds_of(args), ready)
+    extended, won = tuned(plan, searches, seeds_of(args), ready)
     return extended, trials | won
 
 
@@ -323,7 +327,7 @@ def _clean(args: argparse.Namespace) -> int:
 
 def _status(args: argparse.Namespace, uri: str) -> int:
     from analysis import runs, status
-    from study.tracking import check_reachable, reading
+    from study.tracking_client import check_reachable, reading
 
     check_reachable(uri)
     with reading(uri):
@@ -336,7 +340,7 @@ def _status(args: argparse.Namespace, uri: str) -> int:
 
 def _report(args: argparse.Namespace, uri: str) -> int:
     from analysis import runs
-    from study.tracking import check_reachable, reading
+    from study.tracking_client import check_reachable, reading
 
     check_reachable(uri)
     with reading(uri):
@@ -362,7 +366,8 @@ def _show(
         if old.name != "searches.json" or shelf.path is None:
             old.unlink()
     if searches:
-        from study.search import database_at, summary
+        from study.search_database import database_at
+        from study.search_results import summary
 
         with database_at(search_storage(args)):
             shelf.write_json("searches.json", [summary(one) for one in searches])

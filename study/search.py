@@ -14,27 +14,22 @@ seeds of a poor point are never begun.
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, TextIO
+from typing import Any
 
 import optuna
 from optuna.distributions import distribution_to_json
-from optuna.exceptions import StorageInternalError
 from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from study.grid import Cell, Plan, cell_of
-from study.progress import Lines
+from study.grid import Plan
 from study.pruners import Course, pruner_settings
-from study.space import PARTS, Shared, Space, settings_of
+from study.space import Shared
 from trainables.chance import seed_of
 from trainables.selection import RULES, Epoch
-from trainables.settings import Invalid, Use, masked
+from trainables.settings import Invalid
 from trainables.storage import Storage
 from trainables.train import final
 from trainables.trial import PROTOCOL, Scalar, Trial
@@ -48,61 +43,15 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
 }
 FIRST_SEED = 1000  # of searched trials; a table's seeds are below
 HELD_OUT = 0.1  # of the training images, at least
-SHOWN = 8  # so many searches have numbers of their own in a line
 REPEATS = 20  # so many in a row, and the space is exhausted
 
 Ready = Callable[[Trial], tuple[Trial, str]]  # resolves a trial's files and formats; its id
-
-
-def tuned(
-    plan: Plan, searches: Sequence["Search"], seeds: int, ready: Ready
-) -> tuple[Plan, dict[Trial, str | None]]:
-    """The plan with a cell for each search that is over and has a winner, and their trials."""
-    cells: list[Cell] = []
-    trials: dict[Trial, str | None] = {}
-    for search in searches:
-        if search.over and search.best:
-            what = search.what
-            cell, made = cell_of(what.label, what.column, search.winner(), None, seeds, ready)
-            first = next(c for c in plan.cells if (c.row, c.column) == (what.rows[0], what.column))
-            like = replace(cell, measure=first.measure)
-            cells.append(replace(like, tunes=what.rows, budget=search.budget))
-            trials |= made
-    labels = list(dict.fromkeys(cell.row for cell in cells))
-    cells.sort(key=lambda cell: labels.index(cell.row))  # a row's cells side by side
-    return replace(plan, cells=(*plan.cells, *cells)), trials
 
 
 def objective(plan: Plan) -> str:
     """The selection rule that searched trials are judged by: the one that the table is read by."""
     follows_paper = plan.scale == "paper" and plan.selection != "oracle"
     return plan.selection if follows_paper else "best_validation"
-
-
-def open_storage(url: str) -> optuna.storages.BaseStorage:
-    """Raises Invalid where the database cannot be opened."""
-    with database_at(url, ImportError, RuntimeError):
-        return optuna.storages.get_storage(url)
-
-
-@contextmanager
-def database_at(url: str, *further: type[Exception]) -> Iterator[None]:
-    """Raises Invalid, without a password, where the database fails in here."""
-    kinds: tuple[type[Exception], ...] = (SQLAlchemyError, StorageInternalError, *further)
-    try:
-        yield
-    except kinds as error:
-        valid = "the URL of a database that can be opened, like sqlite:////folder/optuna.db"
-        cause = error.__cause__ if isinstance(error, StorageInternalError) else error
-        why = str(getattr(cause, "orig", None) or cause or error).splitlines()[0]
-        try:
-            parsed = make_url(url)
-        except ArgumentError:
-            raise Invalid(f"--search-storage: must be {valid} (not a URL)") from None
-        if parsed.password:
-            why = why.replace(str(parsed.password), "***")
-        line = f"--search-storage = {url}: must be {valid} ({why})"
-        raise Invalid(masked(line)) from None
 
 
 @dataclass(frozen=True)
@@ -443,59 +392,3 @@ def searched(trial: Trial, seed: int) -> Trial:
     """As a search trains it: without test images, with validation images, with its own seed."""
     held_out = max(trial.data.validation, HELD_OUT)
     return trial.but(data=trial.data.but(test=False, validation=held_out), seed=seed)
-
-
-def literal(trial: Trial, space: Space) -> str:
-    """What is to be written in a grid, with the row's own trial as `base`."""
-    changes = []
-    for kind in PARTS:
-        use: Use = getattr(trial, kind)
-        if use != getattr(space.trial, kind):
-            settings = [f"{n}={v!r}" for n, v, default in use.settings() if v != default]
-            changes.append(f"{kind}=Use({', '.join([use.name, *settings])})")
-    names = [
-        name for name, value in settings_of(trial, "recipe") if f"recipe.{name}" in space.parameters
-    ]
-    if names:
-        values = ", ".join(f"{name}={getattr(trial.recipe, name)!r}" for name in names)
-        changes.append(f"recipe=base.recipe.but({values})")
-    return f"base.but({', '.join(changes)})"
-
-
-class SearchLines(Lines):
-    """How far the searches are."""
-
-    def __init__(self, searches: Sequence[Search], out: TextIO) -> None:
-        super().__init__(out)
-        self._searches = searches
-
-    def line(self) -> str:
-        if len(self._searches) > SHOWN:
-            told = sum(search.told for search in self._searches)
-            wanted = sum(search.options.points for search in self._searches)
-            return (
-                f"[{self.clock()}] {told}/{wanted} points told, in {len(self._searches)} searches"
-            )
-        parts = [f"{search.told}/{search.options.points}" for search in self._searches]
-        best = [f"{s.best.value:.2%}" if s.best else "none" for s in self._searches]
-        return f"[{self.clock()}] points told: {', '.join(parts)}; best: {', '.join(best)}"
-
-
-def summary(search: Search) -> dict[str, Any]:
-    """A search in plain data: what it was, every point, and the best one to paste into a grid."""
-    best = search.best
-    return {
-        "search": search.name,
-        "label": search.what.label,
-        "column": search.what.column,
-        "rows": list(search.what.rows),
-        "space": search.what.space.parameters,
-        "sampler": search.options.sampler,
-        "pruner": search.options.pruner,
-        "budget": search.budget,
-        "exhausted": search.exhausted,
-        "points": search.points(),
-        "best": best and best.params,
-        "value": best and best.value,
-        "literal": literal(search.winner(), search.what.space) if best and search.over else None,
-    }

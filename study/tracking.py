@@ -4,15 +4,11 @@ One run a trial id, found again by its tag, and a parent run for the study. Ever
 from files, with the timestamps that stand there, so that writing twice changes nothing.
 """
 
-import logging
-import os
 import random
-import socket
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from functools import cache
 from importlib.metadata import version
 from itertools import zip_longest
@@ -20,83 +16,27 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import create_engine, inspect
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from mlflow.entities import Metric, Param, Run, RunTag
 
 from study.grid import Plan
-from study.measured import Wanted, wanted
-from trainables.measures.measure import file_of
-from trainables.measures.separation import features_of
+from study.tracking_client import (
+    EXPERIMENT,
+    MlflowClient,
+    MlflowException,
+    end_of,
+    milliseconds,
+)
+from study.tracking_measures import Measures
 from trainables.selection import Epoch
-from trainables.settings import Invalid, masked
 from trainables.storage import Shelf, Storage
 from trainables.train import final
 
-# A server that does not answer fails a call at once, instead of after four minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # with the password in it
-
-from mlflow import MlflowClient  # reads the environment set above
-from mlflow.entities import Metric, Param, Run, RunTag
-from mlflow.exceptions import MlflowException
-
-logging.getLogger("mlflow").setLevel(logging.WARNING)
-logging.getLogger("alembic").setLevel(logging.WARNING)
-logging.getLogger("mlflow.store").setLevel(logging.CRITICAL)  # what fails is raised, too: told once
-
-EXPERIMENT = "label-studies"
-FAILURES = (MlflowException, OSError)  # of a server or a database that is away
 POLL_SECONDS = 5.0
 SETTLE_SECONDS = 1.0  # at most, before the next attempt to be the one that creates a run
 PACKAGES = ("ray", "mlflow", "optuna", "numpy", "torchvision")
 METRICS_A_CALL = 800  # which with the parameters and tags makes 1000, the limit
 PARAMS_A_CALL = 100
 LOG_LINES = 50  # of a failed trial, the last ones, in its run
-
-
-def check_reachable(uri: str) -> None:
-    """Raises Invalid, within seconds, where no tracker answers at the address."""
-    parts = urlsplit(uri)
-    try:
-        if parts.scheme in ("http", "https"):
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            socket.create_connection((parts.hostname or "", port), timeout=5).close()
-            MlflowClient(uri).get_experiment_by_name(EXPERIMENT)
-        elif not _to_be_made(make_url(uri)):  # MLflow itself would try for minutes
-            engine = create_engine(uri, connect_args=_patience(parts.scheme))
-            with engine.connect() as connection:
-                inspect(connection).get_table_names()
-    except (SQLAlchemyError, MlflowException, ImportError, OSError, ValueError) as error:
-        raise _refused(uri, error) from None
-
-
-@contextmanager
-def reading(uri: str) -> Iterator[None]:
-    """Raises Invalid where the tracker fails in here."""
-    try:
-        yield
-    except MlflowException as error:
-        raise _refused(uri, error) from None
-
-
-def _to_be_made(url: URL) -> bool:
-    """Whether it is a SQLite file that is not there yet, in a folder that is."""
-    file = Path(url.database or "") if url.drivername.startswith("sqlite") else None
-    return file is not None and file.parent.is_dir() and not file.exists()
-
-
-def _patience(scheme: str) -> dict[str, int]:
-    return {"connect_timeout": 5} if scheme.startswith("postgresql") else {}
-
-
-def _refused(uri: str, error: Exception) -> Invalid:
-    valid = "the address of a running MLflow server, or a database URL like sqlite:////folder/x.db"
-    why = str(getattr(error, "orig", None) or error).splitlines()[0]
-    return Invalid(masked(f"--tracking-uri = {uri}: must be {valid} ({why})"))
 
 
 class Tracker:
@@ -158,7 +98,7 @@ class Tracker:
             return []  # told to stop: nobody waits for what more would have to be read
         left = [i for i in self._ids() if i not in self._settled]
         results = {i: self.storage.trial(i).read_json("result.json") for i in left}
-        lacks = [i for i, r in results.items() if r and self._ended.get(i) != _end(r)]
+        lacks = [i for i, r in results.items() if r and self._ended.get(i) != end_of(r)]
         return list(dict.fromkeys([*lacks, *(i for i, *_ in self._measures.news(self.plan))]))
 
     def log_report(self, folder: Path, table: str) -> None:
@@ -289,7 +229,7 @@ class Tracker:
     def _write(self, client: MlflowClient, trial_id: str, shelf: Shelf, last: bool) -> None:
         """What the shelf has and the trial's run lacks."""
         result = shelf.read_json("result.json")
-        if result and self._ended.get(trial_id) == _end(result):
+        if result and self._ended.get(trial_id) == end_of(result):
             if final(result):
                 self._settled.add(trial_id)
             return
@@ -308,10 +248,10 @@ class Tracker:
         if result:
             self._keep_files(client, run, shelf, result)
             state = "FAILED" if result["status"] == "failed" else "FINISHED"
-            client.set_terminated(run, state, _milliseconds(result["ended"]))
+            client.set_terminated(run, state, milliseconds(result["ended"]))
             # Tags are written last: a run with the tag "ended" has everything of the result.
             _log(client, run, [*points, *_final_points(result)], params, _ended_tags(result))
-            self._ended[trial_id] = _end(result)
+            self._ended[trial_id] = end_of(result)
         else:
             site = shelf.read_json("site.json") or {}
             news = site if site != self._sites.get(trial_id, {}) else {}
@@ -325,7 +265,7 @@ class Tracker:
         self, client: MlflowClient, trial_id: str, settings: dict[str, Any], history: list[Epoch]
     ) -> Run:
         which = f"tags.kind = 'trial' and tags.trial_id = '{trial_id}'"
-        started = _milliseconds(history[0]["time"] if history else time.time())
+        started = milliseconds(history[0]["time"] if history else time.time())
         tags = self._trial_tags(trial_id, settings)
         return self._only_run(client, which, tags, started, looked=True)
 
@@ -366,54 +306,6 @@ class Tracker:
         if log is not None:
             lines = log.decode(errors="replace").splitlines(keepends=True)
             client.log_text(run, "".join(lines[-LOG_LINES:]), "log.txt")
-
-
-class Measures:
-    """Projects measures to the runs of their trials: `<label>/<name>`, with their settings.
-
-    Of a failed one the run has the tag `<label>/reason`. Features that one kept are an artifact.
-    """
-
-    def __init__(self, storage: Storage) -> None:
-        self._storage = storage
-        self._recorded: dict[str, dict[str, str]] = {}  # a run's tags, by trial id
-        self._told: set[Wanted] = set()
-
-    def note(self, trial_id: str, tags: dict[str, str]) -> None:
-        """What MLflow has of the trial's run."""
-        self._recorded[trial_id] = tags
-
-    def news(self, plan: Plan) -> Iterator[tuple[str, str, dict[str, Any]]]:
-        """(trial id, label, content) of each file that MLflow lacks."""
-        for trial_id, label in wanted(plan.cells):
-            if (trial_id, label) in self._told:
-                continue
-            stored = self._storage.trial(trial_id).read_json(file_of(label))
-            if stored is None:
-                continue
-            if self._recorded.get(trial_id, {}).get(f"{label}/ended") == _end(stored):
-                self._told.add((trial_id, label))
-            else:
-                yield trial_id, label, stored
-
-    def write(self, client: MlflowClient, plan: Plan, runs: Mapping[str, str]) -> None:
-        """The news of trials that have a run."""
-        for trial_id, label, stored in self.news(plan):
-            if trial_id not in runs:
-                continue
-            when = _milliseconds(stored["ended"])
-            values = {**stored["values"], "seconds": stored["seconds"]}
-            tags = {"reason": stored["reason"] or "", "ended": _end(stored)}
-            features = self._storage.trial(trial_id).read(features_of(label))
-            if features is not None:
-                client.log_text(runs[trial_id], features.decode(), features_of(label))
-            client.log_batch(
-                runs[trial_id],
-                metrics=[Metric(f"{label}/{name}", v, when, 0) for name, v in values.items()],
-                params=[Param(f"{label}/{n}", str(v)) for n, v in stored["settings"].items()],
-                tags=[RunTag(f"{label}/{name}", text) for name, text in tags.items()],
-            )
-            self._told.add((trial_id, label))
 
 
 @cache
@@ -460,7 +352,7 @@ def _log(
 
 def _points(epoch: Epoch) -> list[Metric]:
     names = [name for name in epoch if name != "time"]
-    when, step = _milliseconds(epoch["time"]), int(epoch["epoch"])
+    when, step = milliseconds(epoch["time"]), int(epoch["epoch"])
     return [Metric(name, epoch[name], when, step) for name in names]
 
 
@@ -473,26 +365,18 @@ def _final_points(result: dict[str, Any]) -> list[Metric]:
         values["peak_memory_mib"] = result["site"]["peak_memory_mib"]
     if (noise := result.get("realised_noise")) is not None:
         values["realised_noise"] = noise
-    when = _milliseconds(result["ended"])
+    when = milliseconds(result["ended"])
     return [Metric(name, value, when, 0) for name, value in values.items()]
 
 
 def _ended_tags(result: dict[str, Any]) -> dict[str, Any]:
     retried = result.get("retried", False)
     about = {"status": result["status"], "reason": result["reason"] or "", "retried": retried}
-    return {**result["site"], **about, "ended": _end(result)}
+    return {**result["site"], **about, "ended": end_of(result)}
 
 
 def _tags(values: dict[str, Any]) -> list[RunTag]:
     return [RunTag(name, str(value)) for name, value in values.items()]
-
-
-def _milliseconds(seconds: float) -> int:
-    return int(seconds * 1000)
-
-
-def _end(result: dict[str, Any]) -> str:
-    return str(_milliseconds(result["ended"]))
 
 
 def _chunks(items: list[Any], size: int) -> list[list[Any]]:

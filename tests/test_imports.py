@@ -13,8 +13,13 @@ ORDER = ("trainables", "study", "analysis")  # each may import itself and those 
 ROOF = "study.run"  # may import anything, and nothing imports it
 SERVICES = {
     "ray": ("trainables.trainable", "study"),
-    "mlflow": ("study.tracking", "analysis.runs"),
-    "optuna": ("study.search", "study.pruners", "analysis.search_figures"),
+    "mlflow": (
+        "study.tracking",
+        "study.tracking_client",
+        "study.tracking_measures",
+        "analysis.runs",
+    ),
+    "optuna": ("study.search", "study.search_database", "study.pruners", "analysis.search_figures"),
 }
 
 FILES = sorted(path.relative_to(ROOT) for name in ORDER for path in (ROOT / name).rglob("*.py"))

@@ -10,7 +10,7 @@ from pandas.testing import assert_frame_equal
 from worlds import World, record, small_world
 
 from analysis import runs
-from study.tracking import EXPERIMENT
+from study.tracking_client import EXPERIMENT
 from trainables.settings import Invalid
 
 METRICS = ["train.accuracy", "validation.accuracy"]

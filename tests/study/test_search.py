@@ -10,70 +10,22 @@ from typing import Annotated, Any, Literal
 import pytest
 from torch import Tensor
 
-from study.grid import Plan, changed, find, grids, lay_out
 from study.search import (
     FIRST_SEED,
     REPEATS,
     SAMPLERS,
-    Options,
     Search,
-    literal,
     objective,
-    open_storage,
-    summary,
-    tuned,
 )
-from study.space import KINDS, Shared, Space, branches, searches_of
+from study.search_results import summary, tuned
+from study.space import KINDS, Space
+from tests.study.laboratory import Laboratory, plan_of, ready
 from trainables.losses.distillation import Distillation
-from trainables.losses.knowledge import KnowledgeLoss
 from trainables.settings import Interval, Invalid, Suggest, Use
-from trainables.storage import Storage
-from trainables.targets.knowledge import Knowledge
 from trainables.targets.self_distilled import SelfDistilled
 from trainables.targets.smooth import Smooth
 from trainables.targets.targets import Targets
 from trainables.trial import Trial
-
-Score = Callable[[Trial], float]
-
-
-def ready(trial: Trial) -> tuple[Trial, str]:
-    resolved = trial.resolved(Path("/nowhere"), {})
-    return resolved, resolved.id
-
-
-class Laboratory:
-    """A folder with results and an Optuna database; counts what is trained."""
-
-    def __init__(self, folder: Path, space: Space, score: Score) -> None:
-        folder.mkdir(exist_ok=True)
-        self.storage, self.space, self.score = Storage(folder), space, score
-        self.url = f"sqlite:///{folder / 'optuna.db'}"
-        self.trained: list[str] = []
-
-    def search(self, points: int, **options: Any) -> Search:
-        """As a newly started command opens it."""
-        what = Shared(label="tuned: x", column="accuracy", rows=("x",), space=self.space)
-        database = open_storage(self.url)
-        given = Options(points, **options)
-        return Search(what, given, "last", "study", database, self.storage, ready)
-
-    def train(self, trial_id: str, trial: Trial) -> None:
-        """Writes a result. A score that is not finite is a failure."""
-        assert self.storage.trial(trial_id).read("result.json") is None
-        value = self.score(trial)
-        finished = math.isfinite(value)
-        selected = {"last": {"validation.accuracy": value}} if finished else {}
-        self.trained.append(trial_id)
-        self.storage.trial(trial_id).write_json("result.json", {"selected": selected})
-
-    def run(self, search: Search) -> Search:
-        """To its end, one trial at a time."""
-        while (taken := search.take()) is not None:
-            self.train(*taken)
-            search.ended(taken[0])
-        assert search.over
-        return search
 
 
 def test_a_teacher_is_trained_once_and_before_its_students(trial: Trial, tmp_path: Path) -> None:
@@ -373,112 +325,6 @@ def test_a_stored_search_of_another_space_is_refused(
         Laboratory(tmp_path, space(smoothed), score).search(3)
     assert field in str(raised.value)
     assert "another --search-seed or --search-storage starts a new one" in str(raised.value)
-
-
-@pytest.mark.parametrize(
-    ("url", "error"),
-    [
-        ("sqlite:////no/where/optuna.db", "unable to open database file"),
-        ("optuna.db", "not a URL"),
-        ("none+none://host/x", "Can't load plugin"),
-        (f"sqlite:///{__file__}", "file is not a database"),
-    ],
-)
-def test_a_database_that_cannot_be_opened_is_named(url: str, error: str) -> None:
-    with pytest.raises(Invalid, match="--search-storage") as raised:
-        open_storage(url)
-    assert error in str(raised.value)
-    assert "\n" not in str(raised.value)
-
-
-def test_a_password_is_not_shown() -> None:
-    with pytest.raises(Invalid) as raised:
-        open_storage("none+none://me:secret@host/x")
-    assert "secret" not in str(raised.value)
-
-
-def test_rows_with_one_space_share_a_search() -> None:
-    one, fixed, rest = searches_of("kesl_ablation", "demo", (), "both", ())
-    assert one.rows == ("only CE",)
-    assert one.label == "tuned: OneHot + CrossEntropy"
-    assert fixed.label == "tuned: Knowledge + KnowledgeLoss(alpha=0)"
-    assert "loss.alpha" not in fixed.space.parameters
-    assert {explored.loss["alpha"] for explored in _explored(fixed.space)} == {0.0}
-    assert len(rest.rows) == 7
-    assert rest.label == "tuned: Knowledge + KnowledgeLoss"
-    assert set(one.space.parameters) == {"recipe.lr", "recipe.weight_decay"}
-    assert set(rest.space.parameters) - set(fixed.space.parameters) == {"loss.alpha"}
-
-
-def _explored(space: Space) -> list[Trial]:
-    return [trial for _, trial in branches(space.at)]  # type: ignore[arg-type,misc]
-
-
-def test_every_cell_of_a_table_of_several_columns_is_tuned() -> None:
-    found = searches_of("kesl_backbones", "demo", (), "both", ())
-    rows = ("MobileNetV2", "ResNet-18", "ResNet-50")
-    assert [what.label for what in found] == [f"tuned: {row}" for row in rows for _ in range(2)]
-    assert [what.column for what in found] == ["Baseline", "KESL"] * 3
-
-
-def test_only_picks_searches_and_what_is_set_stays() -> None:
-    overrides = ("targets.temperature=5", "recipe.lr=0.02")
-    (found,) = searches_of("kesl_ablation", "demo", overrides, "both", ["T 5, alpha 1, beta 1"])
-    assert {"targets.temperature", "recipe.lr"}.isdisjoint(found.space.parameters)
-    assert {(t.targets["temperature"], t.recipe.lr) for t in _explored(found.space)} == {(5, 0.02)}
-
-
-def test_rows_that_offer_nothing_are_left_out_or_refused() -> None:
-    assert len(searches_of("kesl_ablation", "demo", (), "parts", ())) == 2
-    with pytest.raises(Invalid, match="'only CE' offers nothing to search in --search-space parts"):
-        searches_of("kesl_ablation", "demo", (), "parts", ["only CE"])
-    overrides = ("recipe.lr=0.1", "recipe.weight_decay=0")
-    with pytest.raises(Invalid, match="offers nothing to search"):
-        searches_of("kesl_ablation", "demo", overrides, "recipe", ())
-
-
-@pytest.mark.parametrize("name", grids())
-def test_what_makes_a_row_are_settings_of_it(name: str) -> None:
-    grid = find(name)
-    settings: dict[str, set[str]] = {}
-    for row, _, trial, _ in grid.cells():
-        settings.setdefault(row, set()).update(trial.flat() if trial else ())
-    for row, fixed in grid.fixed.items():
-        assert set(fixed) <= settings[row]
-
-
-def test_the_best_configuration_is_a_literal_of_the_winner(tmp_path: Path) -> None:
-    *_, what = searches_of("kesl_ablation", "demo", (), "both", ())
-    lab = Laboratory(tmp_path, what.space, lambda trial: trial.loss["beta"])
-    search = lab.run(lab.search(3))
-    names = {"Use": Use, "Knowledge": Knowledge, "KnowledgeLoss": KnowledgeLoss}
-    text = literal(search.winner(), what.space)
-    for base in (t for row, _, t, _ in changed("kesl_ablation", "demo", ()) if row in what.rows):
-        assert eval(text, {**names, "base": base}) == search.winner()
-
-
-def plan_of(name: str) -> Plan:
-    return lay_out(name, "demo", 2, (), ready)[0]
-
-
-def test_winners_are_further_cells_with_the_tuned_baseline(tmp_path: Path) -> None:
-    searches = []
-    for i, what in enumerate(searches_of("kesl_ablation", "demo", (), "both", ())):
-        lab = Laboratory(tmp_path / str(i), what.space, lambda trial: trial.recipe.lr)
-        opened = lab.search(2, seeds=2)
-        searches.append(lab.run(opened))
-        opened.what = what
-    plan, trials = tuned(plan_of("kesl_ablation"), searches, 2, ready)
-    won = plan.cells[-3:]
-    assert [cell.row for cell in won] == [search.what.label for search in searches]
-    assert {cell.budget for cell in won} == {"2 x 2"}
-    assert {seed for cell in won for seed in cell.trials} == {"0", "1"}
-    assert sorted(filter(None, trials.values())) == sorted(
-        i for cell in won for i in cell.trials.values() if i
-    )
-    assert plan.baseline_of(won[2]) == plan.baseline_of(won[1]) == won[0]
-    assert plan.baseline_of(won[0]) is None
-    assert Plan.from_json(plan.to_json()) == plan
 
 
 def test_the_objective_follows_the_rule_of_the_table() -> None:

@@ -10,9 +10,12 @@ import pytest
 from optuna.storages import BaseStorage, InMemoryStorage
 
 from study.pruners import PRUNERS
-from study.search import FIRST_SEED, Options, Search, open_storage, summary, tuned
+from study.search import FIRST_SEED, Options, Search
+from study.search_database import open_storage
+from study.search_results import summary, tuned
 from study.space import KINDS, Shared, Space
-from tests.study.test_search import Periodic, plan_of, ready
+from tests.study.laboratory import plan_of, ready
+from tests.study.test_search import Periodic
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.targets.smooth import Smooth

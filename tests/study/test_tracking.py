@@ -2,20 +2,18 @@
 
 import threading
 import time
-from http.server import HTTPServer, SimpleHTTPRequestHandler
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 
 from study.grid import Grid, Plan, lay_out
 from study.measured import wanted
-from study.tracking import EXPERIMENT, Tracker, check_reachable, reading
+from study.tracking import Tracker
+from study.tracking_client import EXPERIMENT
 from trainables.measures.measure import file_of
 from trainables.measures.separation import features_of
-from trainables.settings import Invalid
 from trainables.storage import Storage
 from trainables.train import Site, fail, fit
 from trainables.trial import Trial
@@ -147,38 +145,6 @@ def test_a_rerun_replaces_the_result_in_the_same_run(
     mine = [r for r in runs(uri, "trial") if r.data.tags["trial_id"] == trial.id]
     assert [r.info.run_id for r in mine] == [before.info.run_id]
     assert mine[0].data.tags["ended"] > before.data.tags["ended"]
-
-
-@pytest.mark.parametrize(
-    ("uri", "why"),
-    [
-        ("http://127.0.0.1:9", "refused"),
-        ("postgresql://127.0.0.1:9/records", "refused"),
-        ("htp://host", "htp"),
-        ("mlruns", "URL"),
-        ("sqlite:////proc/nowhere/mlflow.db", "unable to open"),
-        (f"sqlite:///{__file__}", "not a database"),
-    ],
-)
-def test_a_tracker_that_cannot_be_opened_is_refused_at_once(uri: str, why: str) -> None:
-    begun = time.monotonic()
-    with pytest.raises(Invalid, match=rf"--tracking-uri = {uri}: must be the address .*{why}"):
-        check_reachable(uri)
-    assert time.monotonic() - begun < 6
-
-
-def test_a_server_that_is_no_tracker_is_refused() -> None:
-    with HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        with pytest.raises(Invalid, match="must be the address of a running MLflow server"):
-            check_reachable(f"http://127.0.0.1:{server.server_port}")
-        server.shutdown()
-
-
-def test_what_a_tracker_answers_while_it_is_read_is_told_in_a_line() -> None:
-    with pytest.raises(Invalid, match=r"^--tracking-uri = http://\*\*\*@host: must be .*\(gone\)$"):
-        with reading("http://me:hush@host"):
-            raise MlflowException("gone\nand more")
 
 
 def test_a_server_that_goes_away_stops_nothing(

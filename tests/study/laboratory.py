@@ -1,0 +1,58 @@
+"""Searches with the real Optuna whose trials are not trained: what they score is made up."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from study.grid import Plan, lay_out
+from study.search import Options, Search
+from study.search_database import open_storage
+from study.space import Shared, Space
+from trainables.storage import Storage
+from trainables.trial import Trial
+
+Score = Callable[[Trial], float]
+
+
+def ready(trial: Trial) -> tuple[Trial, str]:
+    resolved = trial.resolved(Path("/nowhere"), {})
+    return resolved, resolved.id
+
+
+class Laboratory:
+    """A folder with results and an Optuna database; counts what is trained."""
+
+    def __init__(self, folder: Path, space: Space, score: Score) -> None:
+        folder.mkdir(exist_ok=True)
+        self.storage, self.space, self.score = Storage(folder), space, score
+        self.url = f"sqlite:///{folder / 'optuna.db'}"
+        self.trained: list[str] = []
+
+    def search(self, points: int, **options: Any) -> Search:
+        """As a newly started command opens it."""
+        what = Shared(label="tuned: x", column="accuracy", rows=("x",), space=self.space)
+        database = open_storage(self.url)
+        given = Options(points, **options)
+        return Search(what, given, "last", "study", database, self.storage, ready)
+
+    def train(self, trial_id: str, trial: Trial) -> None:
+        """Writes a result. A score that is not finite is a failure."""
+        assert self.storage.trial(trial_id).read("result.json") is None
+        value = self.score(trial)
+        finished = math.isfinite(value)
+        selected = {"last": {"validation.accuracy": value}} if finished else {}
+        self.trained.append(trial_id)
+        self.storage.trial(trial_id).write_json("result.json", {"selected": selected})
+
+    def run(self, search: Search) -> Search:
+        """To its end, one trial at a time."""
+        while (taken := search.take()) is not None:
+            self.train(*taken)
+            search.ended(taken[0])
+        assert search.over
+        return search
+
+
+def plan_of(name: str) -> Plan:
+    return lay_out(name, "demo", 2, (), ready)[0]
