@@ -20,6 +20,7 @@ export PATH=$STUDY_VENV/bin:$HOME/.local/bin:$PATH
 export RAY_AUTH_MODE=token
 export RAY_USAGE_STATS_ENABLED=0
 export MLFLOW_DISABLE_TELEMETRY=true
+export MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false # evaluation of language models: eight processes
 if [ -e ~/ray_bootstrap_config.yaml ]; then # the head, where `ray submit` runs commands
     export RAY_ADDRESS=auto
 fi

@@ -1,46 +1,35 @@
 """The search command with a pruner: real Ray, real Optuna, real MLflow."""
 
 import json
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 
-from study.tracking import EXPERIMENT
+from study.run import main
+from tests.study.command import command, database, finish, runs, searches, written
 
 POINTS, EPOCHS = 8, 4
 ROW = "only KL: T 16, alpha 0, beta 1"
-SHORT = (f"recipe.epochs={EPOCHS}", "recipe.milestones=()", "recipe.schedule=constant")
 
 
 def run(storage: Path, *further: str) -> str:
-    changes = [argument for change in SHORT for argument in ("--set", change)]
-    row = ["--grid", "kesl_ablation", "--only", ROW, "--seeds", "1", "--storage", str(storage)]
-    search = ["--search", str(POINTS), "--sampler", "random", "--max-concurrent", "1", *further]
-    command = [sys.executable, "study/run.py", *row, *search, *changes]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    row = ["--only", ROW, "--seeds", "1", "--max-concurrent", "1"]
+    search = ["--search", str(POINTS), "--sampler", "random", *further]
+    return finish(command("kesl_ablation", storage, *row, *search, epochs=EPOCHS))
 
 
 def points(storage: Path) -> list[dict[str, Any]]:
-    (path,) = storage.glob("studies/kesl_ablation.demo.*/report/searches.json")
-    (search,) = json.loads(path.read_text())
+    (search,) = searches(storage)
     found: list[dict[str, Any]] = search["points"]
     return found
 
 
 def states(storage: Path) -> Counter[tuple[str, str]]:
     """How many runs of trials there are, by MLflow's status and ours."""
-    client = MlflowClient(f"sqlite:///{storage / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
-    return Counter((run.info.status, run.data.tags["status"]) for run in runs)
+    tracked = runs(database(storage), "trial")
+    return Counter((run.info.status, run.data.tags["status"]) for run in tracked)
 
 
 @pytest.mark.slow
@@ -68,11 +57,11 @@ def test_a_search_prunes_and_again_trains_nothing_and_unpruned_goes_on(tmp_path:
         ("FINISHED", "finished"): finished,
     }
 
-    before = {path: path.stat().st_mtime_ns for path in tmp_path.glob("trials/*/*")}
+    before = written(tmp_path)
     again = run(tmp_path, "--pruner", "median")
     assert f": {POINTS} of {POINTS} points done" in again
     assert points(tmp_path) == found
-    assert {path: path.stat().st_mtime_ns for path in tmp_path.glob("trials/*/*")} == before
+    assert written(tmp_path) == before
 
     run(tmp_path)  # the same points without a pruner: the pruned trials go on to their end
     assert all(point["state"] == "complete" for point in points(tmp_path))
@@ -85,8 +74,6 @@ def test_a_search_prunes_and_again_trains_nothing_and_unpruned_goes_on(tmp_path:
 def test_an_unknown_pruner_is_refused_and_the_dry_run_says_that_it_may_cost_less(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from study.run import main
-
     search = ["--grid", "kesl_ablation", "--only", ROW, "--search", "2", "--storage", str(tmp_path)]
     assert main([*search, "--pruner", "halving"]) == 2
     error = capsys.readouterr().err

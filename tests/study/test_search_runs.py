@@ -2,51 +2,37 @@
 
 import json
 import random
-import subprocess
-import sys
-import time
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mlflow import MlflowClient
 from optuna.storages import get_storage
 
-from study.tracking import EXPERIMENT
+from tests.study.command import (
+    command,
+    database,
+    driving,
+    finish,
+    results,
+    runs,
+    searches,
+    table,
+    written,
+)
 from tests.study.postgres import postgres
-from tests.study.test_exactly_once import results, workers
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 POINTS = 4
 ROWS = ("only CE", "only KL: T 16, alpha 0, beta 1")
-SHORT = ("recipe.epochs=3", "recipe.milestones=()", "recipe.schedule=constant")
 
 
-def command(storage: Path) -> list[str]:
-    changes = [argument for change in SHORT for argument in ("--set", change)]
-    rows = [argument for row in ROWS for argument in ("--only", row)]
-    search = ["--search", str(POINTS), "--max-concurrent", "1", "--seeds", "1"]
-    run = [sys.executable, "study/run.py", "--grid", "kesl_ablation", *search]
-    return [*run, *rows, *changes, "--storage", str(storage)]
-
-
-def finish(storage: Path, *more: str) -> str:
-    run = [*command(storage), *more]
-    done = subprocess.run(run, capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def searches(storage: Path) -> Any:
-    (path,) = storage.glob("studies/kesl_ablation.demo.*/report/searches.json")
-    return json.loads(path.read_text())
-
-
-def table(storage: Path) -> str:
-    (path,) = storage.glob("studies/kesl_ablation.demo.*/report/table.csv")
-    return path.read_text()
+def search(storage: Path, *more: str) -> list[str]:
+    rows = [part for row in ROWS for part in ("--only", row)]
+    one = ["--search", str(POINTS), "--max-concurrent", "1", "--seeds", "1"]
+    return command("kesl_ablation", storage, *rows, *one, *more, epochs=3)
 
 
 def settings(storage: Path) -> dict[str, dict[str, Any]]:
@@ -57,15 +43,15 @@ def settings(storage: Path) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     storage = tmp_path_factory.mktemp("undisturbed")
-    finish(storage)
+    finish(search(storage))
     return storage
 
 
 def test_test_images_are_read_after_the_searches_only(undisturbed: Path) -> None:
-    database = get_storage(f"sqlite:///{undisturbed / 'optuna.db'}")
+    optuna = get_storage(f"sqlite:///{undisturbed / 'optuna.db'}")
     told: list[datetime] = []
-    for study in database.get_all_studies():
-        points = database.get_all_trials(study._study_id)
+    for study in optuna.get_all_studies():
+        points = optuna.get_all_trials(study._study_id)
         told += [point.datetime_complete for point in points if point.datetime_complete]
     assert len(told) == POINTS * len(ROWS)
     found = settings(undisturbed)
@@ -82,21 +68,16 @@ def test_test_images_are_read_after_the_searches_only(undisturbed: Path) -> None
 
 
 def test_the_same_command_again_trains_nothing(undisturbed: Path) -> None:
-    before = {path: path.stat().st_mtime_ns for path in undisturbed.glob("trials/*/*")}
-    said = finish(undisturbed)
+    before = written(undisturbed)
+    said = finish(search(undisturbed))
     assert said.count(f": {POINTS} of {POINTS} points done") == len(ROWS)
     assert "4 with a result, 0 to be resumed, 0 new" in said
     assert "base.but(" in said
-    assert {path: path.stat().st_mtime_ns for path in undisturbed.glob("trials/*/*")} == before
+    assert written(undisturbed) == before
 
 
-def test_every_searched_trial_has_one_run(undisturbed: Path) -> None:
-    client = MlflowClient(f"sqlite:///{undisturbed / 'mlflow.db'}")
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    assert experiment is not None
-    runs = client.search_runs([experiment.experiment_id], "tags.kind = 'trial'")
-    assert sorted(r.data.tags["trial_id"] for r in runs) == sorted(settings(undisturbed))
-    assert {run.info.status for run in runs} <= {"FINISHED", "FAILED"}
+def begun(storage: Path, trials: int) -> bool:
+    return len(settings(storage)) >= trials
 
 
 def test_killed_it_goes_on_to_the_same_points_winners_and_table(
@@ -104,32 +85,28 @@ def test_killed_it_goes_on_to_the_same_points_winners_and_table(
 ) -> None:
     chance = random.Random(1)
     for trials in (1, 4, 7):
-        driver = subprocess.Popen(
-            command(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        for victim in ("worker", "driver"):
-            end = time.monotonic() + 300
-            while not (busy := workers(driver)) or len(settings(tmp_path)) < trials:
-                assert time.monotonic() < end
-                assert driver.poll() is None
-                time.sleep(0.05)
-            trials += 1
-            (chance.choice(busy) if victim == "worker" else driver).kill()
-        driver.wait()
-    finish(tmp_path)
-    same_as(undisturbed, tmp_path)
+        with driving(search(tmp_path)) as driver:
+            driver.wait_until(partial(begun, tmp_path, trials))
+            driver.kill_worker(chance)
+            driver.wait_until(partial(begun, tmp_path, trials + 1))
+            driver.wait_until(driver.workers)
+    finish(search(tmp_path))
+    same_as(undisturbed, tmp_path, database(tmp_path))
 
 
 def test_on_postgresql_it_asks_and_finds_the_same(undisturbed: Path, tmp_path: Path) -> None:
     with postgres("records", "searches") as (records, points):
         databases = ["--tracking-uri", records, "--search-storage", points]
-        finish(tmp_path, *databases)
-        same_as(undisturbed, tmp_path)
+        finish(search(tmp_path, *databases))
+        same_as(undisturbed, tmp_path, records)
         assert not list(tmp_path.glob("*.db"))
-        assert "4 with a result, 0 to be resumed, 0 new" in finish(tmp_path, *databases)
+        assert "4 with a result, 0 to be resumed, 0 new" in finish(search(tmp_path, *databases))
 
 
-def same_as(undisturbed: Path, storage: Path) -> None:
+def same_as(undisturbed: Path, storage: Path, tracker: str) -> None:
     assert searches(storage) == searches(undisturbed)
     assert table(storage) == table(undisturbed)
     assert results(storage) == results(undisturbed)
+    tracked = runs(tracker, "trial")
+    assert sorted(run.data.tags["trial_id"] for run in tracked) == sorted(settings(storage))
+    assert {run.info.status for run in tracked} <= {"FINISHED", "FAILED"}

@@ -4,12 +4,8 @@ import ast
 import os
 import re
 import shutil
-import signal
-import socket
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +13,8 @@ import pytest
 from mlflow import MlflowClient
 
 from study.run import _again, main
+from tests.study.command import command
+from tests.study.server import Server
 from trainables.settings import masked
 from trainables.storage import Storage, _client
 
@@ -89,34 +87,16 @@ def test_nothing_is_unpickled_but_weights_and_what_has_a_published_checksum(path
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[str]:
-    """The address of an MLflow server, without its user and password."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--workers", "1"]
-    command += ["--backend-store-uri", f"sqlite:///{tmp_path}/m.db"]
-    command += ["--artifacts-destination", str(tmp_path / "artifacts")]
-    log = (tmp_path / "server.log").open("w")
-    process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    end = time.monotonic() + 120
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            break
-        except OSError:
-            assert process.poll() is None
-            assert time.monotonic() < end
-            time.sleep(0.5)
-    yield f"127.0.0.1:{port}"
-    os.killpg(process.pid, signal.SIGTERM)
-    process.wait(30)
+def server(tmp_path: Path) -> Iterator[Server]:
+    started = Server(tmp_path)
+    yield started
+    started.kill()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
 def test_a_study_on_s3_leaves_no_secret_anywhere(
-    bucket: str, server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bucket: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logs = Path(tempfile.mkdtemp(prefix="sec-", dir="/tmp"))  # short: Ray's sockets lie there
     home = tmp_path / "home"
@@ -124,15 +104,12 @@ def test_a_study_on_s3_leaves_no_secret_anywhere(
         monkeypatch.delenv(name)  # Ray has set some here, if an earlier test started a cluster
     for name, value in {**SECRETS, "RAY_TMPDIR": str(logs), "HOME": str(home)}.items():
         monkeypatch.setenv(name, value)
-    uri = f"http://me:{SECRETS['STUDY_TEST_PASSWORD']}@{server}"
-    short = ("recipe.epochs=2", "recipe.milestones=()", "recipe.schedule=constant")
-    command = [sys.executable, "study/run.py", "--grid", "kesl_label_smoothing", "--seeds", "1"]
-    command += [part for change in short for part in ("--set", change)]
-    command += ["--storage", bucket, "--tracking-uri", uri]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT)
+    uri = f"http://me:{SECRETS['STUDY_TEST_PASSWORD']}@{server.address}"
+    study = command("kesl_label_smoothing", bucket, "--seeds", "1", "--tracking-uri", uri, epochs=2)
+    done = subprocess.run(study, capture_output=True, text=True, timeout=600, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
     (trials,) = re.findall(r"^(\d+) trials in .* 0 with a result", done.stdout, re.MULTILINE)
-    again = subprocess.run(command, capture_output=True, text=True, timeout=600, cwd=ROOT)
+    again = subprocess.run(study, capture_output=True, text=True, timeout=600, cwd=ROOT)
     assert f"{trials} with a result, 0 to be resumed, 0 new" in again.stdout
 
     name, prefix = bucket.removeprefix("s3://").split("/", 1)
@@ -148,13 +125,13 @@ def test_a_study_on_s3_leaves_no_secret_anywhere(
     runs = client.search_runs([experiment.experiment_id])
     assert len(runs) == int(trials) + 1
     texts["runs"] = str([run.to_dictionary() for run in runs])
-    artifacts = [path for path in (tmp_path / "artifacts").rglob("*") if path.is_file()]
+    artifacts = [path for path in server.artifacts.rglob("*") if path.is_file()]
     assert {"plan.json", "report.html"} <= {path.name for path in artifacts}
     reports = [path for path in home.rglob("*") if path.is_file()]
     assert any(path.name == "report.html" for path in reports)
     ray = [path for path in logs.rglob("*") if path.is_file()]
     assert any(path.name.startswith("worker") for path in ray)
-    for path in (*artifacts, *reports, *ray, tmp_path / "server.log"):
+    for path in (*artifacts, *reports, *ray, server.log):
         texts[str(path)] = path.read_bytes().decode(errors="replace")
     found = [(s, name) for s in SECRETS.values() for name, text in texts.items() if s in text]
     assert found == []
