@@ -18,7 +18,7 @@ lint: setup  ## format, lint and types
 	$(BIN)/mypy
 
 test: setup  ## the default tests: under five minutes on two cores
-	$(BIN)/pytest
+	$(BIN)/pytest -n logical
 
 slow: setup  ## the tests that are left out by default, but for those on a cluster or a GPU
 	$(BIN)/pytest -m 'slow or browser'
