@@ -4,24 +4,15 @@ import argparse
 import shlex
 import sys
 import time
-from collections.abc import Callable
-from functools import partial
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from study import measured, prepare
+from study import prepare
 from study.arguments import (
     HOME,
-    check_selected,
     formats_there,
-    laid_out,
     parser,
-    search_options,
     search_storage,
-    seeds_of,
-    selected_cells,
-    selected_ids,
-    told,
     tracking_uri,
     wanted_searches,
 )
@@ -29,19 +20,13 @@ from study.cleaning import clean
 from study.dry_run import dry_run
 from study.grid import Plan, Scale, find, grids, study_name
 from study.lease import lease
-from study.progress import Ticker, progress
-from study.space import Shared
 from study.stopping import leave, stoppable
 from trainables.settings import Invalid, masked
-from trainables.storage import Folder, Storage
-from trainables.trial import Trial
+from trainables.storage import Folder
 
 if TYPE_CHECKING:
-    from study.launch import Resources
     from study.search import Search
     from study.tracking import Tracker
-
-STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
 
 # Ray, MLflow and the report are imported where they are first needed: what does without them, like
 # an error in the arguments, is then there at once.
@@ -108,204 +93,43 @@ def _again(arguments: list[str]) -> str:
 
 
 def _run(args: argparse.Namespace, uri: str, again: str) -> int:
-    from study.tracking import Tracker
+    from study.session import Session
     from study.tracking_client import FAILURES, check_reachable
 
     if args.search and args.rerun:
         raise Invalid("--rerun: not together with --search; what is trained stays as it is")
     wanted = wanted_searches(args) if args.search else []
-    storage, folder = args.storage, args.data_dir.absolute()
-    prepare.check_storage(storage)
+    if wanted:
+        search_storage(args)  # refused early where it is of a kind that cannot be
+    prepare.check_storage(args.storage)
     check_reachable(uri)
-    database = search_storage(args) if wanted else ""
-    ready = partial(prepare.ready, folder=folder, formats=formats_there(args))
+    formats = formats_there(args)
     if args.address:
         from study import nodes
 
-        nodes.check(storage)
-    with lease(storage):
-        plan, trials = laid_out(args, ready, partial(prepare.measured, folder=folder))
-        check_selected(plan, args.only)
-        chosen = selected_ids(plan, args)
-        before = progress(storage, chosen)
-        needed = chosen if args.rerun else (*before.started, *before.new)
-        prepare.check_parts([t for t, i in trials.items() if i in needed], folder)
-        searches = _searches(args, wanted, database, plan, ready) if wanted else []
-        if args.rerun:
-            again_ids = before.failed if args.rerun == "failed" else chosen
-            taught = (t for trial, i in trials.items() if i in again_ids for t in trial.teachers())
-            failed_teachers = progress(storage, [teacher.id for teacher in taught]).failed
-            for trial_id in dict.fromkeys((*again_ids, *failed_teachers)):
-                storage.trial(trial_id).clear()
-            shown = measured.wanted(selected_cells(plan, args))
-            measured.forget(measured.failed(shown, storage), storage)
-        tracker = Tracker(
-            uri,
-            storage,
-            plan,
-            searched=lambda: [i for s in searches for i in s.asked],
-            pruned=lambda: [
-                i for s in searches for i in s.pruned if not any(o.waits_for(i) for o in searches)
-            ],
-        )
-        tracker.start()
-        within = None
-        try:
-            lost: dict[str, str] = {}
-            hopeless: list[str] = []
-            if searches:
-                from study.search_database import database_at
-
-                lost |= _search(args, storage, folder, searches, tracker)
-                with database_at(database):
-                    plan, trials = _with_winners(args, plan, trials, searches, ready)
-                    hopeless = [one.name for one in searches if one.over and not one.best]
-                tracker.replan(plan)
-            chosen = selected_ids(plan, args)
-            before = progress(storage, chosen)
-            print(
-                f"{len(chosen)} trials in {len(plan.cells)} cells: {before.done} with a result, "
-                f"{len(before.started)} to be resumed, {len(before.new)} new",
-                flush=True,
-            )
-            todo = {i: t for t, i in trials.items() if i in (*before.started, *before.new)}
-            lost |= _train(args, storage, folder, todo, chosen, tracker) if todo else {}
-            shown = measured.wanted(selected_cells(plan, args))
-            unmeasured = _measure(args, storage, folder, plan, trials, shown)
-        except KeyboardInterrupt:
-            within = STOP_SECONDS
-            raise
-        finally:
-            unwritten = tracker.stop(within)
-        away = tracker.behind
+        nodes.check(args.storage)
+    with lease(args.storage):
+        session = Session(args, uri, formats, wanted)
+        session.work()
+        away = session.tracker.behind
         if away is None:
             try:
-                _show(args, plan, uri, storage, tracker, searches)
+                _show(args, session.plan, uri, session.tracker, session.searches)
             except (*FAILURES, Invalid) as error:
                 away = error
-    for trial_id, reason in lost.items():
+    for trial_id, reason in session.lost.items():
         print(f"error: trial {trial_id} has no result: {reason}", file=sys.stderr)
-    for trial_id, reason in unmeasured.items():
+    for trial_id, reason in session.unmeasured.items():
         print(f"error: measures of trial {trial_id} were lost: {reason}", file=sys.stderr)
-    for name in hopeless:
+    for name in session.hopeless:
         print(f"error: every point failed or was pruned: {name}", file=sys.stderr)
     sys.stderr.flush()
     if away:
         why = masked((str(away) or type(away).__name__).splitlines()[0])
-        print(f"no report ({why}): MLflow lacks {len(unwritten)} runs; to write them: {again}")
-    failed = progress(storage, chosen).failed or measured.failed(shown, storage)
-    return 1 if lost or unmeasured or away or hopeless or failed else 0
-
-
-def _searches(
-    args: argparse.Namespace,
-    wanted: list[Shared],
-    url: str,
-    plan: Plan,
-    ready: Callable[[Trial], tuple[Trial, str]],
-) -> list["Search"]:
-    """The searches, opened. Raises Invalid for whatever is wrong with one of them."""
-    from study import search
-    from study.search_database import database_at, open_storage
-
-    database = open_storage(url)
-    options, rule = search_options(args), search.objective(plan)
-    with database_at(url):
-        searches = [
-            search.Search(what, options, rule, plan.study, database, args.storage, ready)
-            for what in wanted
-        ]
-        for one in searches:
-            print(f"{told(one.what)}: {one.told} of {args.search} points done", flush=True)
-    return searches
-
-
-def _search(
-    args: argparse.Namespace,
-    storage: Storage,
-    folder: Path,
-    searches: list["Search"],
-    tracker: "Tracker",
-) -> dict[str, str]:
-    """Searches on Ray, if anything is left to train. Returns the same as `_train`."""
-    from study import launch
-    from study.search_database import database_at
-    from study.search_results import SearchLines
-
-    with database_at(search_storage(args)):
-        if not any(one.pending() for one in searches):
-            return {}
-        resources = _resources(args)
-        with SearchLines(searches, sys.stdout):
-            return launch.run(searches, storage, folder, resources, tracker.begun)
-
-
-def _with_winners(
-    args: argparse.Namespace,
-    plan: Plan,
-    trials: dict[Trial, str | None],
-    searches: list["Search"],
-    ready: Callable[[Trial], tuple[Trial, str]],
-) -> tuple[Plan, dict[Trial, str | None]]:
-    from study.search_results import literal, tuned
-
-    for one in searches:
-        if one.over and one.best:
-            end = f", exhausted after {one.spent} points" if one.exhausted else ""
-            end += f", {len(one.pruned)} points pruned: {one.budget}" if one.pruned else ""
-            best = literal(one.winner(), one.what.space)
-            print(f"{one.what.label}: validation accuracy {one.best.value:.2%}{end}\n  {best}")
-    extended, won = tuned(plan, searches, seeds_of(args), ready)
-    return extended, trials | won
-
-
-def _train(
-    args: argparse.Namespace,
-    storage: Storage,
-    folder: Path,
-    todo: dict[str, Trial],
-    ids: list[str],
-    tracker: "Tracker",
-) -> dict[str, str]:
-    """Trains the trials on Ray. Returns why, by id, for those that ended without a result."""
-    from study import feed, launch
-
-    resources = _resources(args)
-    queue = feed.queue(todo, storage)
-    tracker.follow(queue.trials)
-    with Ticker(storage, queue.trials, list(dict.fromkeys((*ids, *queue.trials))), sys.stdout):
-        return launch.run([queue], storage, folder, resources, tracker.begun)
-
-
-def _measure(
-    args: argparse.Namespace,
-    storage: Storage,
-    folder: Path,
-    plan: Plan,
-    trials: dict[Trial, str | None],
-    shown: list[measured.Wanted],
-) -> dict[str, str]:
-    """Computes on Ray what is shown and lacking. Returns why, by trial id, for what was lost."""
-    todo = measured.lacking(shown, storage)
-    if not todo:
-        return {}
-    from study import measuring
-
-    jobs = measured.jobs(todo, plan, trials, partial(prepare.measured, folder=folder))
-    resources = _resources(args)
-    with measuring.MeasureLines(shown, storage, sys.stdout):
-        return measuring.run(jobs, storage, folder, resources)
-
-
-def _resources(args: argparse.Namespace) -> "Resources":
-    """What a trial gets of the cluster, which is connected to."""
-    from study import launch
-
-    launch.connect(args.address)
-    wanted = launch.Resources(
-        args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent, args.stall_limit
-    )
-    return launch.fitted(wanted)
+        lacks = f"MLflow lacks {len(session.unwritten)} runs"
+        print(f"no report ({why}): {lacks}; to write them: {again}")
+    missing = session.lost or session.unmeasured or session.hopeless
+    return 1 if missing or away or session.failed else 0
 
 
 def _clean(args: argparse.Namespace) -> int:
@@ -345,7 +169,7 @@ def _report(args: argparse.Namespace, uri: str) -> int:
     check_reachable(uri)
     with reading(uri):
         plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
-        _show(args, plan, uri, args.storage, None, [])
+        _show(args, plan, uri)
     return 0
 
 
@@ -353,14 +177,13 @@ def _show(
     args: argparse.Namespace,
     plan: Plan,
     uri: str,
-    storage: Storage,
-    tracker: "Tracker | None",
-    searches: list["Search"],
+    tracker: "Tracker | None" = None,
+    searches: Sequence["Search"] = (),
 ) -> None:
     """Prints the table and writes the report, to the study's folder and to its MLflow run."""
     from analysis import report
 
-    shelf = storage.study(plan.study) / "report"
+    shelf = args.storage.study(plan.study) / "report"
     folder = shelf.path or HOME / "reports" / plan.study  # of S3, a copy to look at
     for old in folder.glob("*"):  # no figure of an older layout stays; the searches are read again
         if old.name != "searches.json" or shelf.path is None:

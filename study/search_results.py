@@ -1,6 +1,6 @@
 """What comes of searches: progress, the tuned cells of a plan, the best configuration in words."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any, TextIO
 
@@ -68,6 +68,16 @@ def summary(search: Search) -> dict[str, Any]:
         "value": best and best.value,
         "literal": literal(search.winner(), search.what.space) if best and search.over else None,
     }
+
+
+def lines(searches: Sequence[Search]) -> Iterator[str]:
+    """Of each search that has a winner: its value, and the configuration to paste."""
+    for one in searches:
+        if one.over and one.best:
+            end = f", exhausted after {one.spent} points" if one.exhausted else ""
+            end += f", {len(one.pruned)} points pruned: {one.budget}" if one.pruned else ""
+            yield f"{one.what.label}: validation accuracy {one.best.value:.2%}{end}"
+            yield f"  {literal(one.winner(), one.what.space)}"
 
 
 class SearchLines(Lines):

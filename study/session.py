@@ -1,0 +1,183 @@
+"""One command's work on a study: what its table lacks is searched, trained and measured."""
+
+import argparse
+import sys
+from functools import partial
+from typing import TYPE_CHECKING
+
+from study import measured, prepare
+from study.arguments import (
+    check_selected,
+    laid_out,
+    search_options,
+    search_storage,
+    seeds_of,
+    selected_cells,
+    selected_ids,
+    told,
+)
+from study.progress import Ticker, progress
+from study.space import Shared
+from study.tracking import Tracker
+
+if TYPE_CHECKING:
+    from study.launch import Resources
+    from study.search import Search
+
+STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
+
+# Ray and Optuna are imported where they are first needed: a study that lacks nothing needs neither.
+
+
+class Session:
+    """A study from its plan to its last result, in a storage whose lease is held.
+
+    Raises Invalid, before any trial starts, for what is wrong with files, rows or stored searches.
+    `work` does it; after that, by id, `lost` says why a trial has no result and `unmeasured` why
+    measures of one were not computed; `unwritten` are the ids of which the tracker lacks something.
+    """
+
+    def __init__(
+        self, args: argparse.Namespace, uri: str, formats: dict[str, str], wanted: list[Shared]
+    ) -> None:
+        self._args, self._storage = args, args.storage
+        self._folder = args.data_dir.absolute()
+        self._ready = partial(prepare.ready, folder=self._folder, formats=formats)
+        self._measure = partial(prepare.measured, folder=self._folder)
+        self.plan, self._trials = laid_out(args, self._ready, self._measure)
+        check_selected(self.plan, args.only)
+        self.ids = selected_ids(self.plan, args)
+        before = progress(self._storage, self.ids)
+        needed = self.ids if args.rerun else (*before.started, *before.new)
+        prepare.check_parts([t for t, i in self._trials.items() if i in needed], self._folder)
+        self.searches = self._opened(wanted) if wanted else []
+        if args.rerun:
+            self._forget(before.failed if args.rerun == "failed" else tuple(self.ids))
+        self.tracker = Tracker(uri, self._storage, self.plan, self._searched, self._pruned)
+        self.lost: dict[str, str] = {}
+        self.unmeasured: dict[str, str] = {}
+        self.hopeless: list[str] = []  # names of searches of which no point was trained to its end
+        self.unwritten: list[str] = []
+
+    def work(self) -> None:
+        """Everything that is lacking. When told to stop, what is being written has 5 seconds."""
+        self.tracker.start()
+        within = None
+        try:
+            if self.searches:
+                self._search()
+            self._train()
+            self._compute_measures()
+        except KeyboardInterrupt:
+            within = STOP_SECONDS
+            raise
+        finally:
+            self.unwritten = self.tracker.stop(within)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a trial or a measure of it has failed, now or in an earlier command."""
+        trials = progress(self._storage, self.ids).failed
+        return bool(trials or measured.failed(self._shown(), self._storage))
+
+    def _opened(self, wanted: list[Shared]) -> list["Search"]:
+        from study import search
+        from study.search_database import database_at, open_storage
+
+        url = search_storage(self._args)
+        database = open_storage(url)
+        options, rule = search_options(self._args), search.objective(self.plan)
+        study, storage = self.plan.study, self._storage
+        with database_at(url):
+            searches = [
+                search.Search(what, options, rule, study, database, storage, self._ready)
+                for what in wanted
+            ]
+            for one in searches:
+                print(f"{told(one.what)}: {one.told} of {options.points} points done", flush=True)
+        return searches
+
+    def _forget(self, ids: tuple[str, ...]) -> None:
+        """These trials, their teachers that failed, and measures that did, are made again."""
+        taught = (t for trial, i in self._trials.items() if i in ids for t in trial.teachers())
+        failed_teachers = progress(self._storage, [teacher.id for teacher in taught]).failed
+        for trial_id in dict.fromkeys((*ids, *failed_teachers)):
+            self._storage.trial(trial_id).clear()
+        measured.forget(measured.failed(self._shown(), self._storage), self._storage)
+
+    def _searched(self) -> list[str]:
+        return [i for search in self.searches for i in search.asked]
+
+    def _pruned(self) -> list[str]:
+        """Those that no other search waits for."""
+        stopped = [i for search in self.searches for i in search.pruned]
+        return [i for i in stopped if not any(search.waits_for(i) for search in self.searches)]
+
+    def _shown(self) -> list[measured.Wanted]:
+        return measured.wanted(selected_cells(self.plan, self._args))
+
+    def _search(self) -> None:
+        """Until every search is over; their winners are further cells of the plan."""
+        from study import launch
+        from study.search_database import database_at
+        from study.search_results import SearchLines, lines, tuned
+
+        with database_at(search_storage(self._args)):
+            if any(search.pending() for search in self.searches):
+                resources = self._resources()
+                with SearchLines(self.searches, sys.stdout):
+                    self.lost |= launch.run(
+                        self.searches, self._storage, self._folder, resources, self.tracker.begun
+                    )
+            for line in lines(self.searches):
+                print(line)
+            seeds = seeds_of(self._args)
+            self.plan, won = tuned(self.plan, self.searches, seeds, self._ready)
+            self._trials |= won
+            self.hopeless = [one.name for one in self.searches if one.over and not one.best]
+        self.tracker.replan(self.plan)
+        self.ids = selected_ids(self.plan, self._args)
+
+    def _train(self) -> None:
+        before = progress(self._storage, self.ids)
+        print(
+            f"{len(self.ids)} trials in {len(self.plan.cells)} cells: {before.done} with a result, "
+            f"{len(before.started)} to be resumed, {len(before.new)} new",
+            flush=True,
+        )
+        todo = {i: t for t, i in self._trials.items() if i in (*before.started, *before.new)}
+        if not todo:
+            return
+        from study import feed, launch
+
+        resources = self._resources()
+        queue = feed.queue(todo, self._storage)
+        self.tracker.follow(queue.trials)
+        shown = list(dict.fromkeys((*self.ids, *queue.trials)))
+        with Ticker(self._storage, queue.trials, shown, sys.stdout):
+            self.lost |= launch.run(
+                [queue], self._storage, self._folder, resources, self.tracker.begun
+            )
+
+    def _compute_measures(self) -> None:
+        shown = self._shown()
+        todo = measured.lacking(shown, self._storage)
+        if not todo:
+            return
+        from study import measuring
+
+        jobs = measured.jobs(todo, self.plan, self._trials, self._measure)
+        resources = self._resources()
+        with measuring.MeasureLines(shown, self._storage, sys.stdout):
+            self.unmeasured = measuring.run(jobs, self._storage, self._folder, resources)
+
+    def _resources(self) -> "Resources":
+        """What a trial gets of the cluster, which is connected to."""
+        from study import launch
+
+        args = self._args
+        launch.connect(args.address)
+        wanted = launch.Resources(
+            args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent, args.stall_limit
+        )
+        return launch.fitted(wanted)
