@@ -130,12 +130,18 @@ def test_a_lease_that_is_no_json_is_taken_over(storage: Storage) -> None:
         pass
 
 
+def wait_until_renewed(storage: Storage, after: float) -> None:
+    end = time.monotonic() + 30
+    while storage.top.read_json("lease.json")["renewed"] <= after:
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
 def test_a_lease_is_renewed(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study.lease, "RENEWAL_SECONDS", 0.02)
     with lease(storage):
         first = storage.top.read_json("lease.json")["renewed"]
-        time.sleep(0.3)
-        assert storage.top.read_json("lease.json")["renewed"] > first
+        wait_until_renewed(storage, first)
 
 
 @pytest.fixture(autouse=True)
@@ -156,11 +162,11 @@ def test_a_holder_that_was_taken_over_is_interrupted_and_says_by_whom(
     def hold() -> None:
         with lease(storage):
             write(storage, "another-host", 7, time.time())
-            time.sleep(30)
+            time.sleep(60)
 
     with pytest.raises(Invalid, match=taken):
         hold()
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30
     assert storage.top.read_json("lease.json")["host"] == "another-host"
 
 
@@ -189,8 +195,7 @@ def test_an_answer_that_was_lost_is_no_lost_lease(
     with lease(storage):
         mine = storage.top.read_json("lease.json")
         storage.top.write_json("lease.json", {**mine, "renewed": 0})  # put, but never confirmed
-        time.sleep(0.3)
-        assert storage.top.read_json("lease.json")["renewed"] > 0
+        wait_until_renewed(storage, 0)
 
 
 def take(storage: Storage, start: Any, verdicts: Any) -> None:

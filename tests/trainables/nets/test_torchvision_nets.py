@@ -238,7 +238,7 @@ def test_fetch_gives_up_soon_where_no_server_answers(
     started = time.monotonic()
     with pytest.raises(Invalid) as error:
         at(silent, ResNet18).fetch(tmp_path, weights="imagenet")
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 5
     assert str(tmp_path / "net-01234567.pth") in str(error.value)
     assert silent in str(error.value)
     assert "\n" not in str(error.value)
