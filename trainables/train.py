@@ -77,6 +77,8 @@ def fit(
         shelf.write_json("trial.json", trial.flat())
         shelf.write_json("site.json", {**describe(site), "begun": time.time()})
         torch.set_num_threads(site.threads)
+        if site.device.type == "cuda":  # a worker trains several trials, one after the other
+            torch.cuda.reset_peak_memory_stats()
         result = {**_outcome(trial, storage, site, report), "retried": retry}
         shelf.write_json("result.json", result)
     if final(result):
@@ -352,9 +354,14 @@ def kept_epochs(epochs: int, keep: int) -> list[int]:
 
 
 def describe(site: Site) -> dict[str, Any]:
-    """Host, processor, what it may use of them, versions, and peak memory of this process."""
+    """Host, processor, what it may use of them, versions, and peak memory.
+
+    That is the GPU memory of this trial; without a GPU, the memory of this process, whatever else
+    it has trained.
+    """
     cuda = site.device.type == "cuda"
-    peak = torch.cuda.max_memory_allocated() if cuda else 0
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    peak = torch.cuda.max_memory_allocated() if cuda else resident
     return {
         "host": socket.gethostname(),
         "device": torch.cuda.get_device_name() if cuda else processor(),
@@ -363,7 +370,7 @@ def describe(site: Site) -> dict[str, Any]:
         "gpus": site.gpus,
         "torch": torch.__version__,
         "python": platform.python_version(),
-        "peak_memory_mib": (peak >> 20) or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
+        "peak_memory_mib": peak >> 20,
     }
 
 

@@ -663,3 +663,6 @@ def test_it_trains_on_a_gpu_and_resumes_there(storage: Storage) -> None:
     assert result["status"] == "finished"
     assert [row["epoch"] for row in result["history"]] == [1, 2, 3]
     assert result["site"]["device"] == torch.cuda.get_device_name()
+    large = fit(TESTED.set({"net.width": 64, "seed": 1}), storage, site)
+    small = fit(TESTED.set({"seed": 2}), storage, site)
+    assert small["site"]["peak_memory_mib"] < large["site"]["peak_memory_mib"]
