@@ -91,12 +91,14 @@ def paired(ours: dict[str, float], others: dict[str, float]) -> tuple[float, flo
 
 
 def verdict(metric: Metric, difference: float, std: float, n: int) -> str:
-    """reproduced | seen (so close, but fewer than SEEDS seeds) | differs.
+    """reproduced | seen (so close, but fewer than SEEDS seeds) | differs; "" where nothing tells.
 
     `difference` to the published mean. A published deviation does not widen the bound, since the
     number of runs behind it is not printed.
     """
     floor = POINTS if metric.unit == "%" else 0.0
+    if n == 1 and not floor:
+        return ""
     bound = max(floor, 2 * std / math.sqrt(n) if n > 1 else 0.0)
     if abs(difference) > bound + 1e-9:  # differences of printed decimals are not exact
         return "differs"

@@ -287,11 +287,10 @@ def _held(one: Sweep, among: Sequence[Sweep], plan: Plan, name: str) -> str:
 
 def _limits(axes: Sequence[Axes]) -> tuple[float, float]:
     """From the lowest mean after a quarter of the epochs: the start would press the rest flat."""
-    lines = [line.get_xydata() for ax in axes for line in ax.get_lines()]
-    late = [
-        y for line in lines for x, y in np.asarray(line) if x >= np.asarray(line)[:, 0].max() / 4
-    ]
-    low, high = min(late, default=0.0), max(late, default=1.0)
+    lines = [np.asarray(line.get_xydata()) for ax in axes for line in ax.get_lines()]
+    late = [y for line in lines for x, y in line if x >= line[:, 0].max() / 4]
+    low = min(late, default=0.0)
+    high = max((y for line in lines for y in line[:, 1]), default=1.0)
     return max(0.0, low - 0.05 * (high - low + 0.02)), min(1.01, high + 0.08 * (high - low + 0.02))
 
 

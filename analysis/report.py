@@ -32,7 +32,8 @@ ABOUT = {
     "wrong_labels": (
         "Fit of the wrong labels",
         "Error on the wrongly labelled part of the training set, counted against its wrong labels: "
-        "the higher, the less of the noise was learned.",
+        "the higher, the less of the noise was learned. The axis starts at the lowest mean after a "
+        "quarter of the epochs.",
     ),
     "effects": (
         "Effect of each hyper-parameter",
@@ -50,7 +51,7 @@ ABOUT = {
     "soft_labels_over_training": (
         "Soft labels over training",
         "The matrix that a row with learned soft labels had after evenly spaced epochs, in its "
-        "first finished seed; the scale is that of the next figure.",
+        "first finished seed.",
     ),
     "soft_labels": (
         "Soft labels",

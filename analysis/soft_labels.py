@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -34,8 +35,8 @@ def soft_labels(plan: Plan, soft: Mapping[str, DataFrame]) -> Figure | None:
         grid = figure.add_gridspec(
             len(heights), 3, width_ratios=(1.15, 1, 1), height_ratios=heights
         )
-        norm = PowerNorm(0.5, 0, max(float(frame.to_numpy().max()) for frame in matrices.values()))
-        for i, (title, frame) in enumerate(matrices.items()):
+        norm = PowerNorm(0.5, 0, max(float(frame.to_numpy().max()) for _, frame in matrices))
+        for i, (title, frame) in enumerate(matrices):
             line = [figure.add_subplot(grid[i, j]) for j in range(3)]
             image = _soft_label_line(line, title, frame, norm, last=i + 1 == len(matrices))
         bar = figure.colorbar(image, cax=figure.add_subplot(grid[-1, 0]), orientation="horizontal")
@@ -53,7 +54,7 @@ def soft_labels_over_training(
     """
     lines: dict[str, Mapping[int, DataFrame]] = {}
     for cell in distinct(plan.cells):
-        label = cell.row if len(plan.columns) == 1 else f"{cell.row}, {cell.column}"
+        label = _place(plan, cell)
         for trial_id in cell.trials.values():
             if trial_id and over_training.get(trial_id):
                 lines.setdefault(label, over_training[trial_id])
@@ -80,22 +81,27 @@ def soft_labels_over_training(
         return figure
 
 
-def _matrices(plan: Plan, soft: Mapping[str, DataFrame]) -> dict[str, DataFrame]:
-    """The distinct matrices by their titles, in the order of the table."""
-    seen: dict[str, DataFrame] = {}
-    titled: dict[str, DataFrame] = {}
+def _matrices(plan: Plan, soft: Mapping[str, DataFrame]) -> list[tuple[str, DataFrame]]:
+    """The distinct matrices with their titles, in the order of the table.
+
+    Where settings alone do not tell matrices apart, the title says of which cell each is.
+    """
+    found: dict[str, tuple[Cell, DataFrame]] = {}
     for cell in distinct(plan.cells):
         first = next((i for i in cell.trials.values() if i in soft), None)
-        if first is None:
-            continue
-        frame = soft[first]
-        content = frame.to_numpy().round(9)
-        key = hashlib.sha256(content.tobytes() + "\n".join(frame.columns).encode()).hexdigest()
-        if key not in seen:
-            seen[key] = frame
-            title = _targets(cell)
-            titled[title if title not in titled else f"{title} ({cell.row})"] = frame
-    return titled
+        if first is not None:
+            names = "\n".join(map(str, soft[first].columns))
+            content = soft[first].to_numpy().round(9).tobytes() + names.encode()
+            found.setdefault(hashlib.sha256(content).hexdigest(), (cell, soft[first]))
+    titles = Counter(_targets(cell) for cell, _ in found.values())
+    return [
+        (_targets(c) if titles[_targets(c)] == 1 else f"{_targets(c)} ({_place(plan, c)})", frame)
+        for c, frame in found.values()
+    ]
+
+
+def _place(plan: Plan, cell: Cell) -> str:
+    return cell.row if len(plan.columns) == 1 else f"{cell.row}, {cell.column}"
 
 
 def _targets(cell: Cell) -> str:

@@ -136,6 +136,7 @@ def test_without_percent_only_the_standard_error_counts() -> None:
     metric = Metric("test.loss", "nats", better="lower")
     assert comparison.verdict(metric, 0.4, 0.1, 4) == "differs"
     assert comparison.verdict(metric, 0.1, 0.1, 4) == "reproduced"
+    assert comparison.verdict(metric, 0.0001, math.nan, 1) == ""
 
 
 @given(values, values)

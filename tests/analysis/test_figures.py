@@ -52,6 +52,9 @@ def test_the_fit_of_wrong_labels_is_drawn_of_columns_that_have_some(world: World
     assert "wrong_labels" not in drawn(world)
     figure = drawn(world.but("a0", history=noisy))["wrong_labels"]
     assert points(figure.axes[0], 0) == [[epoch, 0.9] for epoch in range(1, 5)]
+    falling = [{**e, "train.wrong_label_error": 1 - 0.2 * e["epoch"]} for e in noisy]
+    figure = drawn(world.but("a0", history=falling))["wrong_labels"]
+    assert figure.axes[0].get_ylim()[1] > 0.8  # that of the first epoch
 
 
 def test_a_line_is_of_the_finished_seeds_and_says_how_many(world: World) -> None:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -23,6 +24,24 @@ def test_each_distinct_matrix_is_shown_once_with_its_entropy_and_mass(world: Wor
     assert [bar.get_width() for bar in axes[2].patches] == pytest.approx([0.6] * 3)
     sharp = -(0.9 * math.log(0.9) + 0.1 * math.log(0.1))  # a zero adds nothing
     assert [bar.get_width() for bar in axes[4].patches] == pytest.approx([sharp] * 3)
+
+
+def test_matrices_of_equal_settings_are_all_shown_and_named_by_their_cells(world: World) -> None:
+    """As with wrong labels: one row, a column for each rate, and a matrix learned in each cell."""
+    learned = world.plan.cells[1]
+    assert learned.trials
+    ids = [str(i) for i in range(3)]
+    plan = replace(
+        world.plan,
+        columns=dict.fromkeys(ids, world.plan.columns["accuracy"]),
+        cells=tuple(replace(learned, column=i, trials={"0": i}) for i in ids),
+    )
+    soft = {i: DataFrame(np.eye(3) * (1 - 0.1 * int(i)) + 0.01) for i in ids}
+    figure = soft_labels(plan, soft)
+    assert figure
+    titles = [ax.get_title(loc="left") for ax in figure.axes if ax.images]
+    settings = "Knowledge: decay 0.5, temperature 2, hierarchy strokes"
+    assert titles == [f"{settings} ({learned.row}, {i})" for i in ids]
 
 
 def test_over_training_a_row_has_one_heat_map_an_epoch_on_one_scale(world: World) -> None:
