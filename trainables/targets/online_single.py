@@ -15,24 +15,28 @@ if TYPE_CHECKING:
 
 
 class Classmates:
-    """The images by class: which other image of its class each may be given."""
+    """The images by their labels y (n,): which other image of a class each may be given."""
 
-    def __init__(self, y: Tensor) -> None:
-        counts = torch.bincount(y)
+    def __init__(self, y: Tensor, classes: int) -> None:
+        self.y, self.counts = y, torch.bincount(y, minlength=classes)
         self.order = y.argsort(stable=True)  # images of class 0, then of class 1, ...
-        self.start = (counts.cumsum(0) - counts)[y]  # (n,), where those of its class begin
-        self.others = counts[y] - 1  # (n,)
+        self.start = self.counts.cumsum(0) - self.counts  # (classes,), where each class begins
         self.rank = torch.empty_like(y)
         self.rank[self.order] = torch.arange(len(y), device=y.device)
-        self.rank -= self.start  # (n,), its place among them
+        self.rank -= self.start[y]  # (n,), its place among those of its class
 
-    def draw(self, index: Tensor) -> Tensor:
-        """For each image another one of its class, at random; itself where it is the only one."""
-        others = self.others[index]
+    def draw(self, index: Tensor, y: Tensor) -> Tensor:
+        """For each image another one, at random, that is labelled as y (k,) says.
+
+        A method may show an image with another label than its own. Where there is none, itself.
+        """
+        own = self.y[index] == y
+        others = self.counts[y] - own.long()
         chosen = torch.rand(len(index), device=index.device) * others
         chosen = chosen.long().minimum((others - 1).clamp(min=0))
-        chosen += (chosen >= self.rank[index]) & (others > 0)
-        return self.order[self.start[index] + chosen]
+        chosen += own & (chosen >= self.rank[index])
+        drawn = self.order[(self.start[y] + chosen).clamp(max=len(self.order) - 1)]
+        return torch.where(others > 0, drawn, index)
 
 
 def draw_within(y: Tensor) -> tuple[Tensor, Tensor]:
@@ -62,13 +66,13 @@ class OnlineSingle(Targets):
     ) -> None:
         super().__init__(task)
         self.alpha, self.source = alpha, source
-        self.classmates = Classmates(task.y)
+        self.classmates = Classmates(task.y, task.classes)
         uniform = torch.full((len(task.y), task.classes), 1 / task.classes)
         self.register_buffer("stored", uniform)
         self.register_buffer("latest", uniform.clone())  # an image that an epoch leaves out stays
 
     def forward(self, batch: Batch, out: "Out") -> Tensor:
-        soft = self.stored[self.classmates.draw(batch.index)]
+        soft = self.stored[self.classmates.draw(batch.index, batch.y)]
         if self.source == "current":
             place, found = draw_within(batch.y)
             soft = torch.where(found[:, None], out.scores.detach().softmax(1)[place], soft)

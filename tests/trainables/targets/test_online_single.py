@@ -34,7 +34,7 @@ def test_a_classmate_is_another_image_of_the_class_or_itself_where_it_is_alone(
     y: list[int], seed: int
 ) -> None:
     torch.manual_seed(seed)
-    drawn = Classmates(tensor(y)).draw(torch.arange(len(y))).tolist()
+    drawn = Classmates(tensor(y), 5).draw(torch.arange(len(y)), tensor(y)).tolist()
     for image, other in enumerate(drawn):
         assert y[other] == y[image]
         assert (other == image) == (y.count(y[image]) == 1)
@@ -42,11 +42,32 @@ def test_a_classmate_is_another_image_of_the_class_or_itself_where_it_is_alone(
 
 def test_every_other_image_of_the_class_is_as_likely() -> None:
     torch.manual_seed(0)
-    classmates = Classmates(tensor([1, 0, 1, 1, 0, 1]))
-    drawn = classmates.draw(torch.full((30_000,), 2))
+    classmates = Classmates(tensor([1, 0, 1, 1, 0, 1]), 2)
+    drawn = classmates.draw(torch.full((30_000,), 2), torch.ones(30_000, dtype=torch.long))
     shares = torch.bincount(drawn, minlength=6) / 30_000
     third = 1 / 3
     assert_close(shares, tensor([third, 0, 0, third, 0, third]), atol=0.015, rtol=0)
+
+
+@given(labels, st.integers(0, 4), st.integers(0, 1000))
+@settings(deadline=None, max_examples=100)
+def test_of_another_label_than_its_own_any_image_so_labelled_is_a_classmate(
+    y: list[int], shown: int, seed: int
+) -> None:
+    torch.manual_seed(seed)
+    others = tensor([i for i in range(len(y)) if y[i] != shown], dtype=torch.long)
+    drawn = Classmates(tensor(y), 5).draw(others, torch.full_like(others, shown)).tolist()
+    for image, other in zip(others.tolist(), drawn, strict=True):
+        assert y[other] == shown if shown in y else other == image
+
+
+def test_a_corrected_label_is_mixed_with_images_of_that_class() -> None:
+    """As SelfLearning asks: image 0 is labelled 0, and is shown as of class 1."""
+    targets = OnlineSingle(task([0, 0, 1, 1]), alpha=0.5)
+    sure = [[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]
+    targets.observe(shown([0, 0, 1, 1], [0, 1, 2, 3]), out(scores(*sure)))
+    targets.end_epoch()
+    assert_close(targets(shown([1], [0]), out(torch.zeros(1, 2))), tensor([[0.0, 1.0]]))
 
 
 @given(labels, st.integers(0, 1000))
