@@ -9,7 +9,7 @@ from trainables.settings import Use
 
 COLUMNS = {
     "top-1 error": error("test.accuracy"),
-    "KL to CIFAR-10H": Metric("kl", "nats", better="lower", measure=Use(HumanKL)),
+    "KL to human labels": Metric("kl", "nats", better="lower", measure=Use(HumanKL)),
 }
 
 across = partial(row, base10, COLUMNS)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -24,11 +25,13 @@ def human_labels(path: Path) -> Tensor:
     field = f"HumanKL.file = {path}"
     try:
         shares = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, BadZipFile) as error:
         raise Invalid(f"{field}: must be a NumPy array file ({error})") from None
     shape = getattr(shares, "shape", "several arrays")
     if shape != SHAPE:
         raise Invalid(f"{field}: must hold an array of shape {SHAPE}, holds {shape}")
+    if shares.dtype.kind not in "fiu":
+        raise Invalid(f"{field}: must hold numbers, holds {shares.dtype}")
     if not ((shares >= 0).all() and np.allclose(shares.sum(1), 1, atol=1e-3)):
         raise Invalid(f"{field}: must hold a distribution in each row")
     return torch.from_numpy(shares).float()

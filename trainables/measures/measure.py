@@ -80,6 +80,7 @@ class Measure(ABC):
     """A function of a finished trial. What may be set are keywords of the subclass."""
 
     gives: tuple[str, ...]  # the names of its values
+    instead_of: str = ""  # what the paper's measure has, and this one in its place
 
     @abstractmethod
     def __call__(self, finished: Finished) -> dict[str, float]:
@@ -116,9 +117,10 @@ def label(use: Use) -> str:
 
 
 def flat(use: Use) -> dict[str, Scalar]:
-    """Every setting, defaults and checksums included: what is logged."""
+    """Every setting, defaults and checksums included, and what it stands in for: what is logged."""
     sums = {f"{name}.sha256": digest for name, digest in use.checksums or ()}
-    return {"measure": use.name, **dict(use.items), **sums}
+    instead = {"instead of": use.part.instead_of} if use.part.instead_of else {}
+    return {"measure": use.name, **dict(use.items), **sums, **instead}
 
 
 def file_of(name: str) -> str:

@@ -37,6 +37,7 @@ class NeighbourKL(Measure):
     """
 
     gives = ("kl",)
+    instead_of = "human labels, those of the most similar test images"
 
     def __init__(self, *, neighbours: Count = 10, only_correct: bool = True) -> None:
         self.neighbours, self.only_correct = neighbours, only_correct

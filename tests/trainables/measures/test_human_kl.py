@@ -6,6 +6,7 @@ import pytest
 
 from tests.trainables.measures.conftest import TRIAL
 from trainables.measures.human_kl import HumanKL, human_labels
+from trainables.measures.measure import flat
 from trainables.measures.neighbour_kl import NeighbourKL
 from trainables.settings import Invalid, Use
 
@@ -37,6 +38,8 @@ def test_the_file_is_read_as_it_is(tmp_path: Path) -> None:
         (array(2 * RIGHT), "must hold a distribution in each row"),
         (array(np.where(np.arange(10) < 1, -0.1, 1.1 / 9) + 0 * RIGHT), "must hold a distribution"),
         (array(np.array([object()])), "must be a NumPy array file"),
+        (array(np.full((10_000, 10), "0.1")), "must hold numbers, holds <U3"),
+        (b"PK\x03\x04 no archive", "must be a NumPy array file"),
         (b"no array", "must be a NumPy array file"),
         (b"", "must be a NumPy array file"),
     ],
@@ -55,5 +58,7 @@ def test_other_data_than_cifar_10_are_refused() -> None:
 
 
 def test_the_demo_has_a_stand_in_that_says_so() -> None:
-    assert Use(HumanKL, only_correct=False).demo() == Use(NeighbourKL, only_correct=False)
+    stand_in = Use(HumanKL, only_correct=False).demo()
+    assert stand_in == Use(NeighbourKL, only_correct=False)
+    assert flat(stand_in)["instead of"].startswith("human labels")
     assert "NO human labels" in str(NeighbourKL.__doc__)
