@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from study.grid import Scale, find, grids
+from study.grid import Grid, Scale, find, grids
 from tests.study.golden import FOLDER, golden
 from trainables.measures.measure import label
 from trainables.selection import RULES
@@ -21,27 +21,56 @@ def test_a_grid_is_what_its_golden_file_says(name: str) -> None:
     assert golden(name) == (FOLDER / f"{name}.txt").read_text()
 
 
+Number = tuple[float, float | None]  # and its deviation
 UNPRINTED = ("fig", "single", "table11")  # tables of which no number is printed, or is lost
+
+
+def printed(grid: Grid) -> list[tuple[str, tuple[str, ...], Number]]:
+    """Of each number of the paper's table: the method, the place (data, setting, ...), itself."""
+    lines = [r for r in PUBLISHED if (r["paper"], r["table"]) == (grid.paper, grid.table)]
+    return [
+        (
+            r["method"],
+            (r["dataset"], r["setting"], r["backbone"], r["metric"]),
+            (float(r["value"]), float(r["std"]) if r["std"] else None),
+        )
+        for r in lines
+    ]
+
+
+def typed(grid: Grid) -> list[tuple[str, str, Number]]:
+    """Of each number of the grid: row, column, itself."""
+    return [
+        (row, column, (number, None) if isinstance(number, float) else number)
+        for row, column, _, number in grid.cells()
+        if number is not None
+    ]
 
 
 @pytest.mark.parametrize("name", grids())
 def test_every_published_number_of_the_table_has_a_cell(name: str) -> None:
     grid = find(name)
-    printed = [r for r in PUBLISHED if (r["paper"], r["table"]) == (grid.paper, grid.table)]
-    numbers = Counter(float(row["value"]) for row in printed)
-    typed = Counter(p if isinstance(p, float) else p[0] for *_, p in grid.cells() if p is not None)
-    assert printed or grid.table.startswith(UNPRINTED)
-    assert not numbers - typed
+    assert printed(grid) or grid.table.startswith(UNPRINTED)
+    numbers = Counter(number for *_, number in printed(grid))
+    assert not numbers - Counter(number for *_, number in typed(grid))
 
 
 @pytest.mark.parametrize("name", grids())
 def test_no_cell_has_a_number_that_is_not_published(name: str) -> None:
     grid = find(name)
-    printed = {
-        float(r["value"]) for r in PUBLISHED if (r["paper"], r["table"]) == (grid.paper, grid.table)
-    }
-    typed = {p if isinstance(p, float) else p[0] for *_, p in grid.cells() if p is not None}
-    assert typed <= printed
+    assert {number for *_, number in typed(grid)} <= {number for *_, number in printed(grid)}
+
+
+@pytest.mark.parametrize("name", [n for n in grids() if n.startswith("ols") and typed(find(n))])
+def test_the_numbers_of_a_column_are_those_of_one_place_for_each_method(name: str) -> None:
+    grid = find(name)
+    places = {place for _, place, _ in printed(grid)}
+    for column in grid.columns:
+        numbers = {(row, number) for row, other, number in typed(grid) if other == column}
+        assert any(
+            numbers <= {(m, number) for m, place, number in printed(grid) if place == one}
+            for one in places
+        )
 
 
 @pytest.mark.parametrize("name", grids())

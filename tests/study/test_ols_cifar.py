@@ -1,12 +1,18 @@
 """Every method of the OLS tables, for a few epochs on real CIFAR-100 with wrong labels."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from study.grids._ols import METHODS, base, method, noisy, resnet
+from trainables.data.cutout import Cutout
+from trainables.losses.distillation import Distillation
+from trainables.settings import Use
 from trainables.storage import Storage
+from trainables.targets.online_single import OnlineSingle
+from trainables.targets.teacher_free import TeacherFree
 from trainables.train import Site, fit
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
@@ -19,11 +25,27 @@ EARLY = {
 }
 
 
-@pytest.mark.parametrize("name", [*METHODS, "BYOT + OLS", "Xu et al. + OLS"])
+# Those that stand in tables of other data sets only, or in none.
+FURTHER: dict[str, dict[str, Any]] = {
+    "Tf-KD reg": {
+        "targets": Use(TeacherFree, logits="probabilities"),
+        "loss": Use(Distillation, alpha=0.95, temperature=6, factor=0.01, soften_net=False),
+    },
+    "OLS-Single": {"targets": Use(OnlineSingle)},
+    "OLS-Single, current net": {"targets": Use(OnlineSingle, source="current")},
+    "OLS + Cutout": {
+        **method("OLS"),
+        "recipe": base.recipe.but(augment=(*base.recipe.augment, Use(Cutout, side=16))),
+    },
+}
+
+
+@pytest.mark.parametrize("name", [*METHODS, "BYOT + OLS", "Xu et al. + OLS", *FURTHER])
 def test_a_method_trains_on_the_images_and_shapes_of_paper_scale(
     name: str, cifar: Path, tmp_path: Path
 ) -> None:
-    trial = base.but(net=resnet(11), data=noisy(0.4), **method(name))
+    parts = FURTHER.get(name) or method(name)
+    trial = base.but(net=resnet(11), data=noisy(0.4), **parts)
     short = trial.set(
         {
             "data.train_per_class": 2,
