@@ -36,8 +36,8 @@ cifar100 = DataSpec(source=Use(Cifar100, constants="ols"), validation=0.0)
 
 
 def resnet(depth: int) -> Use:
-    """The paper's ResNet-29, -56, -74 or -110: bottlenecks with shortcut B."""
-    return Use(CifarResNet, depth=depth, block="bottleneck", shortcut="B")
+    """The paper's ResNet-29, -56, -74 or -110, as in the public script: bottlenecks, shortcut B."""
+    return Use(CifarResNet, depth=depth, block="bottleneck", shortcut="B", init="fan_out")
 
 
 base = Trial(data=cifar100, net=resnet(56), recipe=OLS_CIFAR)

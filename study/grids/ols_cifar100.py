@@ -10,8 +10,8 @@ NETS = {
     "ResNet-34": Use(ResNet34),
     "ResNet-50": Use(ResNet50),
     "ResNet-101": Use(ResNet101),
-    "ResNeXt29-2x64d": Use(ResNeXt29, cardinality=2, base_width=64, stem=1),
-    "ResNeXt29-32x4d": Use(ResNeXt29, cardinality=32, base_width=4, stem=1),
+    "ResNeXt29-2x64d": Use(ResNeXt29, cardinality=2, base_width=64, stem=1, init="default"),
+    "ResNeXt29-32x4d": Use(ResNeXt29, cardinality=32, base_width=4, stem=1, init="default"),
 }
 
 PRINTED = printed("""
