@@ -62,18 +62,20 @@ def _folder(path: str, classes: int, images: int, test_images: int, **settings: 
 
 
 IMAGENET = _folder("imagenet", 1000, 1_281_167, 50_000, side=224, resize=256, turn=8)
+SQUASHED: dict[str, Any] = {"side": 224, "resize": 256, "fit": "squash"}  # as the public script
 FINE_GRAINED = {
-    "CUB-200-2011": _folder("CUB_200_2011", 200, 5994, 5794, side=448, resize=512),
-    "Flowers-102": _folder("flowers-102", 102, 2040, 6149, side=448, resize=512, turn=9),
-    "Cars": _folder("stanford-cars", 196, 8144, 8041, side=448, resize=512, turn=10),
-    "Aircraft": _folder("fgvc-aircraft", 100, 6667, 3333, side=448, resize=512, turn=11),
+    "CUB-200-2011": _folder("CUB_200_2011", 200, 5994, 5794, **SQUASHED),
+    "Flowers-102": _folder("flowers-102", 102, 2040, 6149, **SQUASHED, turn=9),
+    "Cars": _folder("stanford-cars", 196, 8144, 8041, **SQUASHED, turn=10),
+    "Aircraft": _folder("fgvc-aircraft", 100, 6667, 3333, **SQUASHED, turn=11),
 }
 imagenet = Trial(
     data=DataSpec(source=IMAGENET, validation=0.0), net=Use(ResNet50), recipe=OLS_IMAGENET
 )
 IMAGENET_ASSUMED = (
-    "SGD with momentum 0.9, weight decay 1e-4, batch 256, 250 epochs, x0.1 after 75, 150 and 225, "
-    "as the authors say of their public script; random crops of one scale",
+    "SGD with Nesterov momentum 0.9, weight decay 1e-4, batch 256, 250 epochs, x0.1 after 75, 150 "
+    "and 225, as in the public script and as the authors say of it; but random crops of one scale, "
+    "where the script's are of random scale and aspect, with colour jitter and lighting",
     "the test error is that of the best epoch on the validation images; what is measured besides "
     "is of the last epoch",
     "Cutout hides 112 pixels; BYOT with alpha 0.1 and T 3, as a re-implementation has them",
