@@ -44,7 +44,7 @@ base = Trial(data=cifar100, net=resnet(56), recipe=OLS_CIFAR)
 base10 = Trial(data=cifar10, net=resnet(29), recipe=OLS_CIFAR)
 
 ASSUMED = (
-    "Nesterov momentum, padding, and the pixel statistics, as in the public script",
+    "of the public script: what is assumed of the recipe, pixel statistics, how the weights start",
     "the test error is that of the best test epoch, as in the public script; no validation images; "
     "what is measured besides is of the last epoch",
 )
@@ -73,12 +73,10 @@ imagenet = Trial(
     data=DataSpec(source=IMAGENET, validation=0.0), net=Use(ResNet50), recipe=OLS_IMAGENET
 )
 IMAGENET_ASSUMED = (
-    "SGD with Nesterov momentum 0.9, weight decay 1e-4, batch 256, 250 epochs, x0.1 after 75, 150 "
-    "and 225, as in the public script and as the authors say of it; but random crops of one scale, "
-    "where the script's are of random scale and aspect, with colour jitter and lighting",
+    "of the public script: what is assumed of the recipe, but not its crops of random scale and "
+    "aspect (RandomResizedCrop), nor its colour jitter and lighting",
     "the test error is that of the best epoch on the validation images; what is measured besides "
     "is of the last epoch",
-    "Cutout hides 112 pixels; BYOT with alpha 0.1 and T 3, as a re-implementation has them",
 )
 
 # The parts of each method by its printed name, with the constants of the public script or, where it
@@ -106,7 +104,8 @@ METHODS: dict[str, dict[str, Any]] = {
             lr=0.06,
             schedule="constant",
             milestones=(),
-            paper="PENCIL's public code: rate and stages; the rest as all rows",
+            paper="PENCIL's public code",
+            assumed=("lr", "schedule"),  # the rest as all rows
         ),
     },
     "Han et al.": {"method": Use(SelfLearning)},

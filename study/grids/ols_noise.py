@@ -44,8 +44,9 @@ grid = Grid(
         "exactly so many labels are wrong, each one that of another class",
         "L2RW and MW-Net, which need clean images, are shown as published only",
         "Arazo et al. and Han et al. in this paper's recipe, from epochs 105 (theirs) and 100 "
-        "(assumed) of 300 on; PENCIL at its own rate, its stages ending after epochs 70 and 200",
-        "PENCIL's constants are those that its code has for CIFAR-10",
+        "(assumed) of 300 on",
+        "PENCIL's stages end after epochs 70 and 200, and its constants are those of its code for "
+        "CIFAR-10",
     ),
     demo=ols_demo,
     rows={name: across(name, *numbers) for name, numbers in PRINTED.items()},
