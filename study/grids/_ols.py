@@ -113,6 +113,22 @@ METHODS: dict[str, dict[str, Any]] = {
 }
 
 
+SCE_CLAMP = "log 0 = log 1e-4 (in its own paper -4), but its cross-entropy without that clamp"
+# What the paper calls the methods' "original settings".
+CONSTANTS = {
+    "Bootsoft": "Bootsoft with beta 0.95",
+    "Boothard": "Boothard with beta 0.8",
+    "Disturb label": "Disturb label with rate 0.1",
+    "SCE": f"SCE with alpha 6, beta 0.1 and {SCE_CLAMP}",
+    "SCE, CIFAR-10": f"SCE with alpha 0.1, beta 1 and {SCE_CLAMP}",
+}
+
+
+def constants(*names: str) -> str:
+    """Those of the methods by their printed names, for a grid's `assumed`."""
+    return f"as in the public script: {', '.join(CONSTANTS[name] for name in names)}"
+
+
 def method(name: str) -> dict[str, Any]:
     """The parts of a method by its printed name; "A + B" has those of both."""
     return {kind: use for one in name.split(" + ") for kind, use in METHODS[one].items()}
