@@ -2,14 +2,14 @@
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 from trainables.measures.measure import Measure, flat, label
 from trainables.settings import Invalid, Of, Use, checked, unknown
-from trainables.trial import Trial, map_settings
+from trainables.trial import Recipe, Trial, map_settings
 
 Scale = Literal["demo", "paper"]
 Published = float | tuple[float, float] | None  # mean, or mean and standard deviation, as printed
@@ -88,6 +88,7 @@ def demo(trial: Trial, rate: float = 1.0) -> Trial:
             precision="float32",
             memory_format="channels_last",
             keep=min(recipe.keep, DEMO_EPOCHS),
+            assumed=(),  # no paper has this recipe
         ),
     )
 
@@ -103,7 +104,8 @@ class Grid:
     rows: Mapping[str, Entry | Mapping[str, Entry]]  # one entry: a table of one column
     baseline: str
     selection: str  # the rule of selection.RULES that the paper reports by
-    assumed: tuple[str, ...] = ()  # what the paper leaves open, in words
+    # What the paper leaves open, in words; what its recipes assume, they say themselves.
+    assumed: tuple[str, ...] = ()
     # By row, the settings that make it that row: a search leaves them as they are.
     fixed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     seeds: int = 3
@@ -248,7 +250,8 @@ def lay_out(
     trials: dict[Trial, str | None] = {}
     measures: dict[str, dict[str, Any]] = {}
     cells = []
-    for row, column, own, published in changed(name, scale, overrides):
+    table = changed(name, scale, overrides)
+    for row, column, own, published in table:
         cell, of_seeds = cell_of(row, column, own, published, seeds or grid.seeds, resolve)
         if own and (measure := wanted.get((row, column))):
             measure.part.suits(own, **dict(measure.items))
@@ -267,11 +270,34 @@ def lay_out(
         columns={name: replace(metric, measure=None) for name, metric in grid.columns.items()},
         baseline=grid.baseline,
         selection=grid.selection,
-        assumed=grid.assumed,
+        assumed=(*assumptions((t.recipe for _, _, t, _ in table if t), overrides), *grid.assumed),
         cells=tuple(cells),
         measures=measures,
     )
     return plan, trials
+
+
+def assumptions(recipes: Iterable[Recipe], overrides: tuple[str, ...]) -> tuple[str, ...]:
+    """What recipes assume, each field and value once; not what an override has set."""
+    names = (override.partition("=")[0].split(".") for override in overrides)
+    overridden = {path[1] for path in names if path[0] == "recipe" and len(path) > 1}
+    found: dict[str, dict[str, None]] = {}  # by where a recipe is printed, in order
+    for recipe in recipes:
+        fields = found.setdefault(recipe.paper, {})
+        for name in recipe.assumed:
+            if name not in overridden:
+                fields[f"{name.replace('_', ' ')} {_words(getattr(recipe, name))}"] = None
+    return tuple(
+        f"in the recipe of {paper or 'the paper'}, SGD with {', '.join(fields)}"
+        for paper, fields in found.items()
+        if fields
+    )
+
+
+def _words(value: object) -> str:
+    if isinstance(value, tuple):
+        return " and ".join(map(_words, value)) or "none"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def changed(

@@ -73,7 +73,7 @@ class Recipe(Record):
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
     keep: Annotated[int, Interval("[0, inf)")] = 0  # the weights of so many evenly spaced epochs
-    # Where the setting is printed and which of its fields are our assumption: not part of the id.
+    # Where it is printed, and which fields are our assumption, as its tables say: not of the id.
     paper: str = field(default="", compare=False)
     assumed: tuple[str, ...] = field(default=(), compare=False)
 
@@ -90,6 +90,9 @@ class Recipe(Record):
             raise Invalid(f"recipe.keep = {self.keep}: must be at most epochs = {self.epochs}")
         if self.nesterov and self.momentum == 0:
             raise Invalid("recipe.nesterov = True: must be False where recipe.momentum = 0")
+        for name in self.assumed:
+            if name not in vars(self):
+                raise unknown("recipe.assumed: field", name, vars(self))
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

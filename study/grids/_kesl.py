@@ -29,9 +29,7 @@ cub = DataSpec(
 base = Trial(data=cub, net=Use(ResNet50, weights="imagenet"), recipe=KESL_CUB)
 
 ASSUMED = (
-    "recipe, but for the learning rate: SGD with momentum 0.9, weight decay 1e-4, batch 64, "
-    "100 epochs, x0.1 after 45 and 80",
-    "ImageNet weights, images of 448 pixels, random crop and flip",
+    "ImageNet weights, images of 448 pixels",
     "L_KL read as KL(p || g), with p the network's softmax",
     "reported after the last epoch, three seeds",
 )

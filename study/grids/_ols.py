@@ -36,15 +36,15 @@ cifar100 = DataSpec(source=Use(Cifar100, constants="ols"), validation=0.0)
 
 
 def resnet(depth: int) -> Use:
-    """The paper's ResNet-29, -56, -74 or -110: bottlenecks with shortcut B."""
-    return Use(CifarResNet, depth=depth, block="bottleneck", shortcut="B")
+    """The paper's ResNet-29, -56, -74 or -110, as in the public script: bottlenecks, shortcut B."""
+    return Use(CifarResNet, depth=depth, block="bottleneck", shortcut="B", init="fan_out")
 
 
 base = Trial(data=cifar100, net=resnet(56), recipe=OLS_CIFAR)
 base10 = Trial(data=cifar10, net=resnet(29), recipe=OLS_CIFAR)
 
 ASSUMED = (
-    "Nesterov momentum, padding, and the pixel statistics, as in the public script",
+    "of the public script: what is assumed of the recipe, pixel statistics, how the weights start",
     "the test error is that of the best test epoch, as in the public script; no validation images; "
     "what is measured besides is of the last epoch",
 )
@@ -62,21 +62,21 @@ def _folder(path: str, classes: int, images: int, test_images: int, **settings: 
 
 
 IMAGENET = _folder("imagenet", 1000, 1_281_167, 50_000, side=224, resize=256, turn=8)
+SQUASHED: dict[str, Any] = {"side": 224, "resize": 256, "fit": "squash"}  # as the public script
 FINE_GRAINED = {
-    "CUB-200-2011": _folder("CUB_200_2011", 200, 5994, 5794, side=448, resize=512),
-    "Flowers-102": _folder("flowers-102", 102, 2040, 6149, side=448, resize=512, turn=9),
-    "Cars": _folder("stanford-cars", 196, 8144, 8041, side=448, resize=512, turn=10),
-    "Aircraft": _folder("fgvc-aircraft", 100, 6667, 3333, side=448, resize=512, turn=11),
+    "CUB-200-2011": _folder("CUB_200_2011", 200, 5994, 5794, **SQUASHED),
+    "Flowers-102": _folder("flowers-102", 102, 2040, 6149, **SQUASHED, turn=9),
+    "Cars": _folder("stanford-cars", 196, 8144, 8041, **SQUASHED, turn=10),
+    "Aircraft": _folder("fgvc-aircraft", 100, 6667, 3333, **SQUASHED, turn=11),
 }
 imagenet = Trial(
     data=DataSpec(source=IMAGENET, validation=0.0), net=Use(ResNet50), recipe=OLS_IMAGENET
 )
 IMAGENET_ASSUMED = (
-    "SGD with momentum 0.9, weight decay 1e-4, batch 256, 250 epochs, x0.1 after 75, 150 and 225, "
-    "as the authors say of their public script; random crops of one scale",
+    "of the public script: what is assumed of the recipe, but not its crops of random scale and "
+    "aspect (RandomResizedCrop), nor its colour jitter and lighting",
     "the test error is that of the best epoch on the validation images; what is measured besides "
     "is of the last epoch",
-    "Cutout hides 112 pixels; BYOT with alpha 0.1 and T 3, as a re-implementation has them",
 )
 
 # The parts of each method by its printed name, with the constants of the public script or, where it
@@ -104,12 +104,29 @@ METHODS: dict[str, dict[str, Any]] = {
             lr=0.06,
             schedule="constant",
             milestones=(),
-            paper="PENCIL's public code: rate and stages; the rest as all rows",
+            paper="PENCIL's public code",
+            assumed=("lr", "schedule"),  # the rest as all rows
         ),
     },
     "Han et al.": {"method": Use(SelfLearning)},
     "OLS": {"targets": Use(Online)},
 }
+
+
+SCE_CLAMP = "log 0 = log 1e-4 (in its own paper -4), but its cross-entropy without that clamp"
+# What the paper calls the methods' "original settings".
+CONSTANTS = {
+    "Bootsoft": "Bootsoft with beta 0.95",
+    "Boothard": "Boothard with beta 0.8",
+    "Disturb label": "Disturb label with rate 0.1",
+    "SCE": f"SCE with alpha 6, beta 0.1 and {SCE_CLAMP}",
+    "SCE, CIFAR-10": f"SCE with alpha 0.1, beta 1 and {SCE_CLAMP}",
+}
+
+
+def constants(*names: str) -> str:
+    """Those of the methods by their printed names, for a grid's `assumed`."""
+    return f"as in the public script: {', '.join(CONSTANTS[name] for name in names)}"
 
 
 def method(name: str) -> dict[str, Any]:

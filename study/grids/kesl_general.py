@@ -45,10 +45,10 @@ grid = Grid(
     baseline="Baseline",
     selection="last",
     assumed=(
-        "recipe: that of the fine-grained tables, without ImageNet weights, of which both are part",
+        "recipe as for the fine-grained tables; no ImageNet weights: both sets are parts of it",
         "ResNet-50; mini-ImageNet with 100 classes at 84 pixels, 500 training images a class; "
         "small-ImageNet with 200 classes at 64 pixels, 500 training images a class",
-        *ASSUMED[2:],
+        *ASSUMED[1:],
         "KESL at the ablation's best row: T 2, alpha 1, beta 0.1",
     ),
     demo=kesl_demo,

@@ -3,7 +3,7 @@
 from functools import partial
 
 from study.grid import Grid, Metric, error
-from study.grids._ols import ASSUMED, base10, ols_demo, row
+from study.grids._ols import ASSUMED, base10, constants, ols_demo, row
 from trainables.measures.attack import Fgsm, Pgd
 from trainables.settings import Use
 
@@ -22,7 +22,11 @@ grid = Grid(
     columns=COLUMNS,
     baseline="Hard label",
     selection="oracle",
-    assumed=(*ASSUMED, "PGD with steps of 2/255 and a random start"),
+    assumed=(
+        *ASSUMED,
+        constants("Bootsoft", "Boothard", "SCE, CIFAR-10"),
+        "PGD with steps of 2/255 and a random start",
+    ),
     demo=ols_demo,
     rows={
         "Hard label": across("Hard label", 7.18, 82.46, 93.18),

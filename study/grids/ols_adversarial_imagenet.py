@@ -3,7 +3,7 @@
 from functools import partial
 
 from study.grid import Grid, Metric, error
-from study.grids._ols import IMAGENET_ASSUMED, imagenet, ols_demo, row
+from study.grids._ols import IMAGENET_ASSUMED, constants, imagenet, ols_demo, row
 from trainables.measures.attack import Fgsm, Pgd
 from trainables.settings import Use
 
@@ -23,7 +23,11 @@ grid = Grid(
     columns=COLUMNS,
     baseline="Hard label",
     selection="oracle",
-    assumed=(*IMAGENET_ASSUMED, "PGD with steps of 2/255 and a random start"),
+    assumed=(
+        *IMAGENET_ASSUMED,
+        constants("Bootsoft"),
+        "PGD with steps of 2/255 and a random start",
+    ),
     demo=ols_demo,
     rows={
         "Hard label": across("Hard label", 91.07, 66.21, 94.93, 31.82),

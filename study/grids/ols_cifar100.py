@@ -1,7 +1,7 @@
 """OLS, Table II: CIFAR-100, five nets."""
 
 from study.grid import Entry, Grid, Published, error
-from study.grids._ols import ASSUMED, base, method, ols_demo, printed
+from study.grids._ols import ASSUMED, base, constants, method, ols_demo, printed
 from trainables.nets.resnext import ResNeXt29
 from trainables.nets.torchvision_nets import ResNet34, ResNet50, ResNet101
 from trainables.settings import Use
@@ -10,8 +10,8 @@ NETS = {
     "ResNet-34": Use(ResNet34),
     "ResNet-50": Use(ResNet50),
     "ResNet-101": Use(ResNet101),
-    "ResNeXt29-2x64d": Use(ResNeXt29, cardinality=2, base_width=64, stem=1),
-    "ResNeXt29-32x4d": Use(ResNeXt29, cardinality=32, base_width=4, stem=1),
+    "ResNeXt29-2x64d": Use(ResNeXt29, cardinality=2, base_width=64, stem=1, init="default"),
+    "ResNeXt29-32x4d": Use(ResNeXt29, cardinality=32, base_width=4, stem=1, init="default"),
 }
 
 PRINTED = printed("""
@@ -44,6 +44,9 @@ grid = Grid(
     selection="oracle",
     assumed=(
         *ASSUMED,
+        constants("Bootsoft", "Boothard", "Disturb label", "SCE"),
+        "pairwise confusion of weight 0.1 a class between the probabilities of pairs of different "
+        "classes, as in its own paper; the public script takes a norm of logits over all pairs",
         "ResNet-34, -50 and -101: ImageNet's, with a first layer of 3 x 3 and no pooling after it",
         "ResNeXt29's first layer is 1 x 1, as in the public script",
         "Xu et al. and BYOT without supervision of the features, as the text says; Xu et al. with "

@@ -43,8 +43,8 @@ grid = Grid(
     baseline="Hard label",
     selection="oracle",
     assumed=(
-        "ImageNet weights, batch 64 and weight decay 1e-4, as in the public script; images of 448 "
-        "pixels; the test error is that of the best epoch",
+        "of the public script: what is assumed of the recipe, ImageNet weights, images squashed to "
+        "256 x 256 pixels and cropped to 224; the test error is that of the best epoch",
         "EfficientNet-b7 and SAN-15, the other two nets, are not run: all cells are lost",
         "Tf-KD reg as in the public script: T 6, of MobileNetV2 40; Tf-KD self is not in the "
         "table, its constants are those of its authors' code for CIFAR-100",

@@ -3,7 +3,7 @@
 from functools import partial
 
 from study.grid import Grid, Metric, error
-from study.grids._ols import ASSUMED, base10, ols_demo, row
+from study.grids._ols import ASSUMED, base10, constants, ols_demo, row
 from trainables.measures.human_kl import HumanKL
 from trainables.settings import Use
 
@@ -21,7 +21,7 @@ grid = Grid(
     columns=COLUMNS,
     baseline="Hard label",
     selection="oracle",
-    assumed=ASSUMED,
+    assumed=(*ASSUMED, constants("Bootsoft", "Boothard", "SCE, CIFAR-10")),
     demo=ols_demo,
     rows={
         "Hard label": across("Hard label", 7.18, 0.2974),

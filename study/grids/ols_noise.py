@@ -1,7 +1,7 @@
 """OLS, Table VII: CIFAR-100 with symmetric noise, ResNet-56."""
 
 from study.grid import Entry, Grid, Published, error
-from study.grids._ols import ASSUMED, base, method, noisy, ols_demo, printed
+from study.grids._ols import ASSUMED, base, constants, method, noisy, ols_demo, printed
 
 RATES = (0.0, 0.2, 0.4, 0.6, 0.8)
 PUBLISHED_ONLY = ("L2RW (Ren et al.)", "MW-Net")
@@ -41,11 +41,13 @@ grid = Grid(
     selection="oracle",
     assumed=(
         *ASSUMED,
+        constants("Bootsoft", "Boothard", "SCE"),
         "exactly so many labels are wrong, each one that of another class",
         "L2RW and MW-Net, which need clean images, are shown as published only",
         "Arazo et al. and Han et al. in this paper's recipe, from epochs 105 (theirs) and 100 "
-        "(assumed) of 300 on; PENCIL at its own rate, its stages ending after epochs 70 and 200",
-        "PENCIL's constants are those that its code has for CIFAR-10",
+        "(assumed) of 300 on",
+        "PENCIL's stages end after epochs 70 and 200, and its constants are those of its code for "
+        "CIFAR-10",
     ),
     demo=ols_demo,
     rows={name: across(name, *numbers) for name, numbers in PRINTED.items()},

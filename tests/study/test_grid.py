@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from study.grid import Grid, Metric, Plan, error, find, lay_out, percent, study_name
+from study.grid import Grid, Metric, Plan, assumptions, error, find, lay_out, percent, study_name
 from trainables.measures.attack import Fgsm, Pgd
 from trainables.measures.human_kl import HumanKL
 from trainables.measures.measure import label
+from trainables.recipes import KESL_CUB, OLS_CIFAR
 from trainables.settings import Invalid, Use
 from trainables.targets.smooth import Smooth
 from trainables.trial import Trial
@@ -63,6 +64,36 @@ def test_an_override_changes_the_rows_that_have_the_field() -> None:
     found = {cell.row: cell.settings.get("targets.temperature") for cell in plan.cells}
     assert found.pop("only CE") is None
     assert set(found.values()) == {7.0}
+
+
+def test_what_the_recipes_assume_comes_first_and_once_each() -> None:
+    plan, _ = lay_out("ols_noise", "paper", 1, (), unresolved)
+    assert plan.assumed == (
+        "in the recipe of Zhang et al. 2021 (OLS), section V-A, SGD with momentum 0.9, nesterov "
+        "True, weight decay 0.0005, augment Crop(padding=4) and Flip()",
+        "in the recipe of PENCIL's public code, SGD with lr 0.06, schedule constant",
+        *find("ols_noise").assumed,
+    )
+
+
+def test_recipes_that_differ_in_an_assumed_field_say_only_that_again() -> None:
+    other = OLS_CIFAR.but(momentum=0.8, lr=0.2)
+    assert assumptions([OLS_CIFAR.but(assumed=("momentum",)), other], ("recipe.augment=()",)) == (
+        "in the recipe of Zhang et al. 2021 (OLS), section V-A, SGD with momentum 0.9, "
+        "momentum 0.8, nesterov True, weight decay 0.0005",
+    )
+
+
+def test_what_an_override_sets_is_not_assumed() -> None:
+    assert "batch size 64" in assumptions([KESL_CUB], ("targets.decay=0.1",))[0]
+    plan, _ = lay_out("kesl_ablation", "paper", 1, ("recipe.batch_size=32",), unresolved)
+    assert "batch size" not in plan.assumed[0]
+    assert "epochs 100" in plan.assumed[0]
+
+
+def test_a_demos_recipe_is_of_no_paper_and_assumes_nothing() -> None:
+    plan, _ = lay_out("kesl_ablation", "demo", 1, (), named)
+    assert plan.assumed == find("kesl_ablation").assumed
 
 
 def test_overrides_are_applied_together() -> None:

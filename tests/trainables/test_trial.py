@@ -148,6 +148,11 @@ def test_where_it_is_printed_and_what_is_assumed_are_no_part_of_the_id() -> None
     assert TRIAL.but(recipe=recipe).recipe.paper == "section 4"
 
 
+def test_what_is_assumed_is_a_field_of_the_recipe() -> None:
+    with pytest.raises(Invalid, match=r"recipe.assumed: field 'weightdecay' is unknown: valid are"):
+        RECIPE.but(assumed=("weightdecay",))
+
+
 def test_the_order_of_augmentations_counts() -> None:
     swapped = RECIPE.but(augment=RECIPE.augment[::-1])
     assert TRIAL.but(recipe=swapped).id != TRIAL.id

@@ -2,12 +2,28 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from torch import Tensor, nn
 
 if TYPE_CHECKING:
     from trainables.model import Task
+
+
+Init = Literal["fan_in", "fan_out", "default"]
+
+
+def start(net: nn.Module, init: Init) -> None:
+    """Draws the weights of all convolutions anew: normal, of variance 2 / fan (He et al. 2015).
+
+    Fan-out counts all output channels, of grouped convolutions, too. "default" leaves PyTorch's:
+    uniform, of variance 1 / (3 fan-in).
+    """
+    if init == "default":
+        return
+    for module in net.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, mode=init)
 
 
 def through(stages: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

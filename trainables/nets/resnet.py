@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.nets.net import Net, through
+from trainables.nets.net import Init, Net, start, through
 from trainables.settings import Count, Invalid, Use
 
 if TYPE_CHECKING:
@@ -19,8 +19,9 @@ class CifarResNet(Net):
     `block` = "bottleneck": blocks of three convolutions with four times the channels, depth =
     9 n + 2 (the ResNet-29, -56, -74, -110 of online label smoothing, with shortcut B, and -164).
     `shortcut`, where the channels change: "A" takes every second pixel and fills up with zeros,
-    "B" is a 1 x 1 convolution with batch norm. Convolutions start as in He et al. 2015 with fan-in:
-    so do the public PyTorch versions (Idelbayev's, LDAM's); Torch's fb.resnet had fan-out.
+    "B" is a 1 x 1 convolution with batch norm. `init`: how convolutions start; with fan-in do the
+    public PyTorch versions (Idelbayev's, LDAM's), with fan-out Torch's fb.resnet and that of online
+    label smoothing.
     """
 
     def __init__(
@@ -31,6 +32,7 @@ class CifarResNet(Net):
         shortcut: Literal["A", "B"] = "A",
         width: Count = 16,
         block: Literal["basic", "bottleneck"] = "basic",
+        init: Init = "fan_in",
     ) -> None:
         super().__init__(task)
         kind = BLOCKS[block]
@@ -47,9 +49,7 @@ class CifarResNet(Net):
             self.stages.append(_stage(kind, inputs, outputs, blocks, stride, SHORTCUTS[shortcut]))
             inputs = outputs
         self.features = inputs
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
+        start(self, init)
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         return through(self.stages, self.stem(x))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Literal
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.nets.net import Net, through
+from trainables.nets.net import Init, Net, start, through
 from trainables.nets.resnet import Bottleneck, Projection
 from trainables.settings import Count, Use
 
@@ -20,6 +20,7 @@ class ResNeXt29(Net):
     `cardinality` groups of `base_width` channels, those of each later stage in groups twice as
     wide. Projections where the channels change. `stem`: the side of the first convolution's kernel,
     3 in the paper, 1 in the public PyTorch versions, that of online label smoothing among them.
+    `init`: how convolutions start; in that version by PyTorch's default.
     """
 
     def __init__(
@@ -30,6 +31,7 @@ class ResNeXt29(Net):
         base_width: Count = 64,
         stem: Literal[3, 1] = 3,
         width: Count = 64,
+        init: Init = "fan_in",
     ) -> None:
         super().__init__(task)
         self.conv1 = nn.Conv2d(task.channels, width, stem, padding=stem // 2, bias=False)
@@ -46,9 +48,7 @@ class ResNeXt29(Net):
                 inputs = outputs
             self.stages.append(nn.Sequential(*blocks))
         self.features = inputs
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
+        start(self, init)
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         return through(self.stages, F.relu(self.norm1(self.conv1(x))))

@@ -138,6 +138,27 @@ def test_convolutions_start_with_the_variance_two_over_fan_in() -> None:
         assert conv.weight.std().item() == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("init", "variances"),
+    [  # of 1 x 1 from 256 to 64, 3 x 3 from 64 to 64, 1 x 1 from 64 to 256 channels
+        ("fan_in", (2 / 256, 2 / (9 * 64), 2 / 64)),
+        ("fan_out", (2 / 64, 2 / (9 * 64), 2 / 256)),  # the public script of OLS: 2 / (k k out)
+        ("default", (1 / (3 * 256), 1 / (3 * 9 * 64), 1 / (3 * 64))),
+    ],
+)
+def test_convolutions_start_with_the_variance_of_their_setting(
+    init: str, variances: tuple[float, ...]
+) -> None:
+    net = Use(CifarResNet, depth=20, block="bottleneck", shortcut="B", init=init).build(task())
+    block = net.stages[2][1]
+    found = [conv.weight.var().item() for conv in (block.conv1, block.conv2, block.conv3)]
+    assert found == pytest.approx(variances, rel=0.1)  # of 16,384 weights or more: 1 % of noise
+
+
+def test_demo_keeps_how_convolutions_start() -> None:
+    assert Use(CifarResNet, depth=56, init="fan_out").demo()["init"] == "fan_out"
+
+
 @pytest.mark.parametrize(("block", "depth"), [("basic", 8), ("bottleneck", 11)])
 def test_every_parameter_gets_a_gradient(block: str, depth: int) -> None:
     use = Use(CifarResNet, depth=depth, block=block, shortcut="B", width=4)

@@ -84,6 +84,23 @@ def test_every_parameter_gets_a_gradient() -> None:
     assert all(p.grad is not None and p.grad.any() for p in net.parameters())
 
 
+@pytest.mark.parametrize(
+    ("init", "variance"),
+    [  # each of 512 outputs sees 16 channels of 3 x 3; fan-out counts all outputs, PyTorch's way
+        ("fan_in", 2 / (9 * 16)),
+        ("fan_out", 2 / (9 * 512)),
+        ("default", 1 / (3 * 9 * 16)),  # the public script of OLS
+    ],
+)
+def test_grouped_convolutions_start_with_the_variance_of_their_setting(
+    init: str, variance: float
+) -> None:
+    net = Use(ResNeXt29, cardinality=32, base_width=4, init=init).build(task())
+    weight = net.stages[2][1].conv2.weight
+    assert tuple(weight.shape) == (512, 16, 3, 3)
+    assert weight.var().item() == pytest.approx(variance, rel=0.05)
+
+
 def test_demo_keeps_nets_apart_and_is_small() -> None:
     uses = [Use(ResNeXt29, cardinality=c, base_width=b) for c, b in NETS.values()]
     demos = [use.demo() for use in uses]
@@ -92,6 +109,7 @@ def test_demo_keeps_nets_apart_and_is_small() -> None:
         (2, 8, 8),
         (16, 1, 8),
     ]
+    assert ResNeXt29.demo(uses[0].but(init="default"))["init"] == "default"
     assert all(parameters(demo.build(task(8, 1))) < 200_000 for demo in demos[:2])
 
 
