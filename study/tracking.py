@@ -312,8 +312,11 @@ class Tracker:
 def commit() -> str:
     """The commit of this source tree, with "-dirty" where files differ from it; "" outside git."""
     where = ["git", "-C", str(Path(__file__).parent)]
-    head = subprocess.run([*where, "rev-parse", "HEAD"], capture_output=True, text=True)
-    changes = subprocess.run([*where, "status", "--porcelain"], capture_output=True, text=True)
+    try:
+        head = subprocess.run([*where, "rev-parse", "HEAD"], capture_output=True, text=True)
+        changes = subprocess.run([*where, "status", "--porcelain"], capture_output=True, text=True)
+    except OSError:  # there is no git
+        return ""
     return head.stdout.strip() + ("-dirty" if changes.stdout else "")
 
 

@@ -10,7 +10,7 @@ from mlflow.entities import Run
 
 from study.grid import Grid, Plan, lay_out
 from study.measured import wanted
-from study.tracking import Tracker
+from study.tracking import Tracker, commit
 from study.tracking_client import EXPERIMENT
 from trainables.measures.measure import file_of
 from trainables.measures.separation import features_of
@@ -398,3 +398,8 @@ def test_a_measure_that_mlflow_lacks_is_told(measured_grid: Grid, tmp_path: Path
     tracker = Tracker("http://127.0.0.1:9", storage, plan)
     tracker.start()
     assert tracker.stop() == [trial_id]
+
+
+def test_without_git_the_commit_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit.__wrapped__() == ""
