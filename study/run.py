@@ -157,8 +157,9 @@ def _status(args: argparse.Namespace, uri: str) -> int:
     with reading(uri):
         plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
         recorded = runs.trials(uri, plan.trials())
-        ends = runs.epoch_ends(uri, status.running(recorded))
-    print(status.text(plan, recorded, ends, time.time()))
+        others = runs.others(uri, plan)
+        ends = runs.epoch_ends(uri, [*status.running(recorded), *status.running(others)])
+    print(status.text(plan, recorded, others, ends, time.time()))
     return 0
 
 
