@@ -27,7 +27,7 @@ from study.tracking_client import (
     milliseconds,
 )
 from study.tracking_measures import Measures
-from trainables.selection import Epoch
+from trainables.selection import CLOCK, Epoch
 from trainables.storage import Shelf, Storage
 from trainables.train import final
 
@@ -258,6 +258,8 @@ class Tracker:
             self._note(trial_id, self._new_run(client, trial_id, settings, history))
         run = self._runs[trial_id]
         points = [p for epoch in history[self._epochs.get(run, 0) :] for p in _points(epoch)]
+        if pruned and history and not result:
+            points += _spent(history[-1])
         missing = settings.items() if self._settings[trial_id] < len(settings) else ()
         params = [Param(name, str(value)) for name, value in missing]
         if result:
@@ -368,9 +370,15 @@ def _log(
 
 
 def _points(epoch: Epoch) -> list[Metric]:
-    names = [name for name in epoch if name != "time"]
+    names = [name for name in epoch if name not in CLOCK]
     when, step = milliseconds(epoch["time"]), int(epoch["epoch"])
     return [Metric(name, epoch[name], when, step) for name in names]
+
+
+def _spent(epoch: Epoch) -> list[Metric]:
+    """What a trial took that has no result; none where an earlier version has not noted it."""
+    when, name = milliseconds(epoch["time"]), "seconds"
+    return [Metric(name, epoch[name], when, 0)] if name in epoch else []
 
 
 def _final_points(result: dict[str, Any]) -> list[Metric]:

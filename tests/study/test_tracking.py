@@ -40,8 +40,10 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Storage, Pl
     return uri, storage, plan, list(trials)
 
 
-def track(uri: str, storage: Storage, plan: Plan) -> Tracker:
-    tracker = Tracker(uri, storage, plan)
+def track(
+    uri: str, storage: Storage, plan: Plan, pruned: Callable[[], list[str]] = list
+) -> Tracker:
+    tracker = Tracker(uri, storage, plan, pruned=pruned)
     tracker.start()
     assert tracker.stop() == []
     assert tracker.behind is None
@@ -72,6 +74,8 @@ def test_each_trial_has_one_run_with_settings_history_and_result(
         assert run.data.tags["status"] == "finished"
         assert run.data.tags["grid.kesl_label_smoothing"] == plan.study
         assert {"commit", "host", "device", "threads", "torch", "version.ray"} <= set(run.data.tags)
+        assert run.data.metrics["seconds"] == result["seconds"]
+        assert len(MlflowClient(uri).get_metric_history(run.info.run_id, "seconds")) == 1
         last = result["selected"]["last"]["test.accuracy"]
         assert run.data.metrics["last/test.accuracy"] == last
         points = MlflowClient(uri).get_metric_history(run.info.run_id, "train.loss")
@@ -293,6 +297,19 @@ def test_what_is_pruned_or_not_begun_is_read_once_until_it_is_begun(tmp_path: Pa
 def newest(tracker: Tracker, trial: Trial) -> tuple[str, str, int]:
     (run,) = (r for r in runs(tracker.uri, "trial") if r.data.tags["trial_id"] == trial.id)
     return run.info.status, run.data.tags["status"], int(run.data.metrics["epoch"])
+
+
+def test_of_a_pruned_trial_it_is_told_once_what_it_took(tmp_path: Path) -> None:
+    tracker, some = resting_and_pruned(tmp_path, lambda: [some.id])
+    history = [epoch(1), {**epoch(2), "seconds": 7.5}]
+    points = []
+    for rows in (history[:1], history, history):  # the first as an earlier version wrote it
+        Storage(tmp_path).trial(some.id).write_json("history.json", rows)
+        track(tracker.uri, tracker.storage, tracker.plan, lambda: [some.id])
+        (run,) = runs(tracker.uri, "trial")
+        found = MlflowClient(tracker.uri).get_metric_history(run.info.run_id, "seconds")
+        points.append([(p.value, p.step, p.timestamp) for p in found])
+    assert points == [[], *2 * [[(7.5, 0, 1_700_000_002_000)]]]
 
 
 def test_a_pruned_trial_that_is_begun_in_the_middle_of_a_round_is_read_in_the_next(
