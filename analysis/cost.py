@@ -34,7 +34,8 @@ def costs(plan: Plan, recorded: DataFrame, others: DataFrame, price: float | Non
 def caption(price: float | None) -> str:
     priced = f"; cost: at {price:g} an hour of one GPU, or of one CPU" if price is not None else ""
     return (
-        "Time in training, failed trials included, without what a lost worker had not saved. "
+        "Time in training of trials that have ended, failed and pruned ones included, without what "
+        "was not saved: of the epoch in which a trial failed, hung or lost its worker. "
         f"GPU-hours: times the GPUs a trial was given; CPU-hours: of trials without a GPU{priced}. "
         "A trial of several cells counts in each of them, and once in the study."
     )

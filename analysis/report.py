@@ -1,7 +1,6 @@
 """The report of a study: its table in all forms, its figures, and one page of HTML with both."""
 
 import base64
-import json
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,10 +76,17 @@ class Report:
     files: tuple[Path, ...]
 
 
-def write(plan: Plan, tracking_uri: str, folder: Path, price: float | None = None) -> Report:
+def write(
+    plan: Plan,
+    tracking_uri: str,
+    folder: Path,
+    price: float | None = None,
+    searches: list[dict[str, Any]] | None = None,
+) -> Report:
     """Writes the report of what is recorded so far into `folder`; the same data, the same bytes.
 
-    `price`: of an hour of one GPU, or of one CPU where a trial has none.
+    `price`: of an hour of one GPU, or of one CPU where a trial has none. `searches`: the study's,
+    where the tracker does not have these yet.
 
     table.txt, .md, .tex, .csv, each figure as PNG and SVG, and report.html, which needs no other
     file. Raises Invalid where the tracker cannot be read.
@@ -102,21 +108,17 @@ def write(plan: Plan, tracking_uri: str, folder: Path, price: float | None = Non
         path.write_text(content, encoding="utf-8")
     rule = layout.rule_of(plan, cells)
     drawn = figures.draw(plan, recorded, histories, soft, over_training, features, rule)
-    drawn |= search_figures.searches(_searches(plan, folder))
+    tuned = {(cell.row, cell.column) for cell in plan.cells if cell.tunes}
+    if tuned and searches is None:
+        searches = runs.searches(tracking_uri, plan.study)
+    shown_searches = [s for s in searches or () if (s["label"], s["column"]) in tuned]
+    drawn |= search_figures.searches(shown_searches)
     files += drawing.save(drawn, folder)
     page = folder / "report.html"
     page.write_text(
         _page(plan, cells, recorded, folder, list(drawn), cost.html(lines, said)), encoding="utf-8"
     )
     return Report(written["txt"], written["md"], page, (*files, page))
-
-
-def _searches(plan: Plan, folder: Path) -> list[dict[str, Any]]:
-    """The searches of the plan's tuned rows, as the study command left them in the folder."""
-    path = folder / "searches.json"
-    found: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
-    tuned = {(cell.row, cell.column) for cell in plan.cells if cell.tunes}
-    return [summary for summary in found if (summary["label"], summary["column"]) in tuned]
 
 
 def _soft_labels(plan: Plan, recorded: DataFrame, tracking_uri: str) -> dict[str, DataFrame]:

@@ -42,14 +42,18 @@ def default_tracking_uri() -> str:
 def plan(tracking_uri: str, study: str) -> Plan:
     """How the study was laid out. Raises Invalid, with the names that exist, if it is unknown."""
     client = _connect(tracking_uri)
-    newest_first = list(_search(client, "tags.kind = 'study'"))
-    parents = {run.data.tags["study"]: run for run in reversed(newest_first)}
-    if study not in parents:
-        raise unknown("study", study, sorted(parents))
-    text = _artifact(client, parents[study], "plan.json", Path.read_text)
+    text = _artifact(client, _parent(client, study), "plan.json", Path.read_text)
     if text is None:
         raise Invalid(f"study {study!r} has no plan.json in {masked(tracking_uri)}")
     return Plan.from_json(json.loads(text))
+
+
+def searches(tracking_uri: str, study: str) -> list[dict[str, Any]]:
+    """The study's searches, as its newest report had them. Raises Invalid if it is unknown."""
+    client = _connect(tracking_uri)
+    text = _artifact(client, _parent(client, study), "report/searches.json", Path.read_text)
+    found: list[dict[str, Any]] = json.loads(text or "[]")
+    return found
 
 
 def trials(tracking_uri: str, ids: Sequence[str]) -> DataFrame:
@@ -150,6 +154,15 @@ def _connect(tracking_uri: str) -> MlflowClient:
     return MlflowClient(tracking_uri)
 
 
+def _parent(client: MlflowClient, study: str) -> Run:
+    """The study's run. Raises Invalid, with the names that exist, if it is unknown."""
+    newest_first = list(_search(client, "tags.kind = 'study'"))
+    parents = {run.data.tags["study"]: run for run in reversed(newest_first)}
+    if study not in parents:
+        raise unknown("study", study, sorted(parents))
+    return parents[study]
+
+
 def _search(client: MlflowClient, which: str) -> Iterator[Run]:
     """All runs that pass the filter, the newest first. Raises Invalid if nothing answers."""
     try:
@@ -190,10 +203,11 @@ def _uncollected() -> Iterator[None]:
 def _artifact(
     client: MlflowClient, run: Run, name: str, read: Callable[[Path], Content]
 ) -> Content | None:
-    if name not in (entry.path for entry in client.list_artifacts(run.info.run_id)):
+    folder = name.rpartition("/")[0] or None
+    if name not in (entry.path for entry in client.list_artifacts(run.info.run_id, folder)):
         return None
-    with TemporaryDirectory() as folder:
-        return read(Path(client.download_artifacts(run.info.run_id, name, folder)))
+    with TemporaryDirectory() as here:
+        return read(Path(client.download_artifacts(run.info.run_id, name, here)))
 
 
 def _rows(

@@ -1,7 +1,7 @@
 """Status: how far each trial of a study is, as the tracker has it."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import pairwise
 from statistics import median
 from typing import Any
@@ -14,6 +14,7 @@ from study.progress import clock
 STALLED_AFTER = 3.0  # times the usual time of an epoch, and
 SLACK_SECONDS = 10.0  # for the tracker, which writes every few seconds
 HEADER = ("trial", "state", "host", "epoch", "last epoch", "seed", "row")
+OTHERS = "in no cell (searches, teachers)"
 
 
 def running(recorded: DataFrame) -> list[str]:
@@ -21,14 +22,21 @@ def running(recorded: DataFrame) -> list[str]:
     return [str(i) for i in recorded["run_id"][recorded["status"] == "running"]]
 
 
-def text(plan: Plan, recorded: DataFrame, ends: Mapping[str, Sequence[float]], now: float) -> str:
+def text(
+    plan: Plan,
+    recorded: DataFrame,
+    others: DataFrame,
+    ends: Mapping[str, Sequence[float]],
+    now: float,
+) -> str:
     """A line a trial: state, host, epoch, how long ago it ended; and how many are in which state.
 
-    `recorded` as runs.trials gives it; `ends` as runs.epoch_ends does for the running ones; `now`
-    in seconds since 1970. "stalled": no epoch in three times its usual time, the median of the
-    trial's own or else of those of its cell.
+    `recorded` and `others` as runs.trials and runs.others give them; of `others`, which may be
+    hundreds, only those that run have a line. `ends` as runs.epoch_ends does for the running ones;
+    `now` in seconds since 1970. "stalled": no epoch in three times its usual time, the median of
+    the trial's own or else of those of its cell; in no cell, else the longest of all.
     """
-    rows = {str(trial_id): row.dropna().to_dict() for trial_id, row in recorded.iterrows()}
+    rows = _rows(recorded)
     usual = {i: _usual(row, ends) for i, row in rows.items()}
     lines: dict[str, tuple[str, ...]] = {}
     for cell in plan.cells:
@@ -41,9 +49,38 @@ def text(plan: Plan, recorded: DataFrame, ends: Mapping[str, Sequence[float]], n
             row = rows.get(trial_id, {"status": "new"})
             state = _state(row, ends, usual.get(trial_id) or of_cell, now)
             lines[trial_id] = (trial_id, state, *_where(row, ends, now), seed, name)
-    states = Counter(line[1] for line in lines.values())
-    counts = ", ".join(f"{n} {state}" for state, n in states.items())
-    return "\n".join([*_aligned([HEADER, *lines.values()]), f"{len(lines)} trials: {counts}"])
+    beside = _beside(_rows(others), ends, now)
+    run = [line for line in beside if line[1] in ("running", "stalled")]
+    counts = [_counted(lines.values(), "trials")]
+    counts += [_counted(beside, f"trials {OTHERS}")] if beside else []
+    return "\n".join([*_aligned([HEADER, *lines.values(), *run]), *counts])
+
+
+def _beside(
+    rows: Mapping[str, Mapping[Any, Any]], ends: Mapping[str, Sequence[float]], now: float
+) -> list[tuple[str, ...]]:
+    """Searches differ in what an epoch takes, hence the longest: none is called stalled wrongly."""
+    usual = {i: _usual(row, ends) for i, row in rows.items()}
+    longest = max(usual.values(), default=0.0)
+    return [
+        (
+            trial_id,
+            _state(row, ends, usual[trial_id] or longest, now),
+            *_where(row, ends, now),
+            str(int(row["seed"])) if "seed" in row else "–",
+            OTHERS,
+        )
+        for trial_id, row in rows.items()
+    ]
+
+
+def _rows(frame: DataFrame) -> dict[str, dict[Any, Any]]:
+    return {str(trial_id): row.dropna().to_dict() for trial_id, row in frame.iterrows()}
+
+
+def _counted(lines: Collection[tuple[str, ...]], what: str) -> str:
+    states = Counter(line[1] for line in lines)
+    return f"{len(lines)} {what}: {', '.join(f'{n} {state}' for state, n in states.items())}"
 
 
 def _state(

@@ -109,7 +109,7 @@ def report_only(config: dict[str, Any]) -> None:
     names = ("train", "validation", "test")
     for epoch in range(1, EPOCHS + 1):
         values = {f"{name}.{what}": 0.5 for name in names for what in ("loss", "accuracy")}
-        tune.report({"epoch": epoch, "time": time.time(), "lr": 0.1, **values})
+        tune.report({"epoch": epoch, "time": time.time(), "seconds": 0.1, "lr": 0.1, **values})
 
 
 def plain(folder: Path, trials: int, callbacks: list[Any]) -> Cost:

@@ -157,8 +157,9 @@ def _status(args: argparse.Namespace, uri: str) -> int:
     with reading(uri):
         plan = runs.plan(uri, study_name(args.grid, args.scale, tuple(args.set)))
         recorded = runs.trials(uri, plan.trials())
-        ends = runs.epoch_ends(uri, status.running(recorded))
-    print(status.text(plan, recorded, ends, time.time()))
+        others = runs.others(uri, plan)
+        ends = runs.epoch_ends(uri, [*status.running(recorded), *status.running(others)])
+    print(status.text(plan, recorded, others, ends, time.time()))
     return 0
 
 
@@ -185,18 +186,20 @@ def _show(
 
     shelf = args.storage.study(plan.study) / "report"
     folder = shelf.path or HOME / "reports" / plan.study  # of S3, a copy to look at
-    for old in folder.glob("*"):  # no figure of an older layout stays; the searches are read again
+    for old in folder.glob("*"):  # no figure of an older layout stays; the searches stay
         if old.name != "searches.json" or shelf.path is None:
             old.unlink()
+    found = None  # the tracker's, whatever is in this storage
     if searches:
         from study.search_database import database_at
         from study.search_results import summary
 
         with database_at(search_storage(args)):
             shelf.write_json("searches.json", [summary(one) for one in searches])
+        found = shelf.read_json("searches.json")
     if shelf.path is None and (summaries := shelf.read("searches.json")):
         Folder(folder).write("searches.json", summaries)
-    written = report.write(plan, uri, folder, args.price_per_hour)
+    written = report.write(plan, uri, folder, args.price_per_hour, found)
     if shelf.path is None:
         for file in written.files:
             shelf.write(file.name, file.read_bytes())

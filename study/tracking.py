@@ -27,7 +27,7 @@ from study.tracking_client import (
     milliseconds,
 )
 from study.tracking_measures import Measures
-from trainables.selection import Epoch
+from trainables.selection import CLOCK, Epoch
 from trainables.storage import Shelf, Storage
 from trainables.train import final
 
@@ -64,7 +64,9 @@ class Tracker:
         self._tags: dict[str, str] = {}  # the status as the runs' tags have it, by trial id
         self._sites: dict[str, Any] = {}  # where MLflow has it running, by trial id
         self._settled: set[str] = set()  # ids with a final result that MLflow has: not read again
-        self._begun: set[str] = set()  # ids of the trials that this command has started
+        self._begun: dict[str, int] = {}  # how often this command has started them, by trial id
+        # What it was when nothing more could come of a trial, pruned or not begun, until it grows.
+        self._resting: dict[str, int] = {}
         self._further: tuple[str, ...] = ()  # ids of trials that may be in no cell
         self._measures = Measures(storage)
         self._stop = threading.Event()
@@ -74,8 +76,8 @@ class Tracker:
         self._thread.start()
 
     def begun(self, trial_id: str) -> None:
-        """A worker has started on the trial."""
-        self._begun.add(trial_id)
+        """A worker has started on the trial. To be called by one thread only."""
+        self._begun[trial_id] = self._begun.get(trial_id, 0) + 1
 
     def follow(self, trial_ids: Iterable[str]) -> None:
         """These trials, too, be they in a cell or not."""
@@ -127,12 +129,20 @@ class Tracker:
         client = self._client or self._connect()
         if last:
             client.set_terminated(self._parent, "KILLED")  # FINISHED when it has its report
-        # Those that run come first: few, and known to change.
+        # In this order: a search that goes on with a pruned trial waits for it before it is begun,
+        # so that one begun after the first line does not rest, whatever the second says.
+        begun = dict(self._begun)
+        pruned = set(self._pruned())
         left = [i for i in self._ids() if i not in self._settled]
+        if not last:
+            left = [i for i in left if self._resting.get(i) != begun.get(i, 0)]
+        # Those that run come first: few, and known to change.
         for trial_id in sorted(left, key=lambda i: self._states.get(i) != "RUNNING"):
             if self._stop.is_set() and not last:
                 return  # the last round begins anew
-            self._write(client, trial_id, self.storage.trial(trial_id), last)
+            self._write(client, trial_id, self.storage.trial(trial_id), last, trial_id in pruned)
+            if trial_id in pruned or trial_id not in begun:
+                self._resting[trial_id] = begun.get(trial_id, 0)
         self._measures.write(client, self.plan, self._runs)
 
     def _connect(self) -> MlflowClient:
@@ -146,7 +156,7 @@ class Tracker:
         client.log_dict(self._parent, self.plan.to_json(), "plan.json")
         wanted = set(self.plan.trials())
         self._runs, self._states, self._settings, self._ended = {}, {}, {}, {}
-        self._settled, self._tags = set(), {}
+        self._settled, self._tags, self._resting = set(), {}, {}
         for run in _each_once(client, self._search(client, "tags.kind = 'trial'")):
             trial_id = run.data.tags["trial_id"]
             self._note(trial_id, run)  # of all: a search may ask for any
@@ -226,12 +236,17 @@ class Tracker:
             "mlflow.runName": plan.study,
         }
 
-    def _write(self, client: MlflowClient, trial_id: str, shelf: Shelf, last: bool) -> None:
+    def _write(
+        self, client: MlflowClient, trial_id: str, shelf: Shelf, last: bool, pruned: bool
+    ) -> None:
         """What the shelf has and the trial's run lacks."""
         result = shelf.read_json("result.json")
         if result and self._ended.get(trial_id) == end_of(result):
             if final(result):
                 self._settled.add(trial_id)
+                if result["status"] == "failed":  # and those that it teaches with it, never begun
+                    for further in self._further:
+                        self._resting.pop(further, None)
             return
         settings = shelf.read_json("trial.json")
         if settings is None:
@@ -243,6 +258,8 @@ class Tracker:
             self._note(trial_id, self._new_run(client, trial_id, settings, history))
         run = self._runs[trial_id]
         points = [p for epoch in history[self._epochs.get(run, 0) :] for p in _points(epoch)]
+        if pruned and history and not result:
+            points += _spent(history[-1])
         missing = settings.items() if self._settings[trial_id] < len(settings) else ()
         params = [Param(name, str(value)) for name, value in missing]
         if result:
@@ -259,7 +276,7 @@ class Tracker:
             self._sites[trial_id] = site
         self._settings[trial_id], self._epochs[run] = len(settings), len(history)
         if not result:
-            self._mark(client, trial_id, last)
+            self._mark(client, trial_id, last, pruned)
 
     def _new_run(
         self, client: MlflowClient, trial_id: str, settings: dict[str, Any], history: list[Epoch]
@@ -269,10 +286,9 @@ class Tracker:
         tags = self._trial_tags(trial_id, settings)
         return self._only_run(client, which, tags, started, looked=True)
 
-    def _mark(self, client: MlflowClient, trial_id: str, last: bool) -> None:
+    def _mark(self, client: MlflowClient, trial_id: str, last: bool, pruned: bool) -> None:
         """A trial without a result is RUNNING while it is trained, else KILLED; or pruned."""
         run, state, begun = self._runs[trial_id], self._states[trial_id], trial_id in self._begun
-        pruned = trial_id in self._pruned()
         if last or pruned:
             if state == "RUNNING" or (begun and state != "KILLED"):
                 client.set_terminated(run, "KILLED")
@@ -312,8 +328,11 @@ class Tracker:
 def commit() -> str:
     """The commit of this source tree, with "-dirty" where files differ from it; "" outside git."""
     where = ["git", "-C", str(Path(__file__).parent)]
-    head = subprocess.run([*where, "rev-parse", "HEAD"], capture_output=True, text=True)
-    changes = subprocess.run([*where, "status", "--porcelain"], capture_output=True, text=True)
+    try:
+        head = subprocess.run([*where, "rev-parse", "HEAD"], capture_output=True, text=True)
+        changes = subprocess.run([*where, "status", "--porcelain"], capture_output=True, text=True)
+    except OSError:  # there is no git
+        return ""
     return head.stdout.strip() + ("-dirty" if changes.stdout else "")
 
 
@@ -351,9 +370,15 @@ def _log(
 
 
 def _points(epoch: Epoch) -> list[Metric]:
-    names = [name for name in epoch if name != "time"]
+    names = [name for name in epoch if name not in CLOCK]
     when, step = milliseconds(epoch["time"]), int(epoch["epoch"])
     return [Metric(name, epoch[name], when, step) for name in names]
+
+
+def _spent(epoch: Epoch) -> list[Metric]:
+    """What a trial took that has no result; none where an earlier version has not noted it."""
+    when, name = milliseconds(epoch["time"]), "seconds"
+    return [Metric(name, epoch[name], when, 0)] if name in epoch else []
 
 
 def _final_points(result: dict[str, Any]) -> list[Metric]:

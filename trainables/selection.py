@@ -3,7 +3,8 @@
 from collections.abc import Callable, Sequence
 from statistics import fmean
 
-Epoch = dict[str, float]  # of one epoch: metrics by name, "epoch" counted from 1, "time"
+Epoch = dict[str, float]  # of one epoch: metrics by name, "epoch" counted from 1, and of the clock
+CLOCK = ("time", "seconds")  # when it ended, and the training until then: no metrics
 Rule = Callable[[Sequence[Epoch], str], float | None]
 
 

@@ -20,7 +20,7 @@ from trainables.data.loader import evaluation_batches, steps_of, training_batche
 from trainables.methods.method import Method
 from trainables.model import Task, Trained
 from trainables.schedule import learning_rate
-from trainables.selection import RULES, Epoch
+from trainables.selection import CLOCK, RULES, Epoch
 from trainables.settings import Invalid
 from trainables.storage import Shelf, Storage
 from trainables.targets.targets import Targets
@@ -99,7 +99,8 @@ def fail(trial: Trial, storage: Storage, reason: str) -> None:
     shelf = storage.trial(trial.id)
     shelf.write_json("trial.json", trial.flat())
     history = shelf.read_json("history.json") or []
-    shelf.write_json("result.json", _result(reason, history, 0.0, None, {}))
+    seconds = history[-1].get("seconds", 0.0) if history else 0.0
+    shelf.write_json("result.json", _result(reason, history, seconds, None, {}))
 
 
 def _outcome(trial: Trial, storage: Storage, site: Site, report: Report) -> Result:
@@ -151,7 +152,7 @@ def _result(
 
 def select(history: list[Epoch]) -> dict[str, dict[str, float]]:
     """Every metric of the history under every selection rule."""
-    metrics = [name for name in history[-1] if name not in ("epoch", "time")]
+    metrics = [name for name in history[-1] if name not in ("epoch", *CLOCK)]
     values = {rule: {m: choose(history, m) for m in metrics} for rule, choose in RULES.items()}
     return {
         rule: {metric: value for metric, value in chosen.items() if value is not None}
@@ -247,7 +248,8 @@ class Run:
             raise Diverged(f"the loss was {value} in epoch {epoch + 1}, step {step + 1}")
         sums = {name: float(total) for name, total in self.totals.items()}
         images = sums.pop("images")
-        row: Epoch = {"epoch": epoch + 1, "time": time.time()}
+        seconds = self.seconds + time.monotonic() - self.started
+        row: Epoch = {"epoch": epoch + 1, "time": time.time(), "seconds": seconds}
         row |= {f"train.{name}": total / images for name, total in sums.items()}
         for name, split in (("validation", self.data.validation), ("test", self.data.test)):
             if split is not None:

@@ -1,10 +1,13 @@
 import base64
+import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from mlflow import MlflowClient
+from test_search_figures import summary
 from worlds import World, record, small_world
 
 from analysis import report
@@ -135,3 +138,28 @@ def test_a_seed_without_an_id_is_listed_as_not_started(
     world = world.planned(cells=(replace(first, trials={"0": None, "1": "a1"}), *rest))
     text = report.write(world.plan, tracking_uri, tmp_path).html.read_text()
     assert "1 not started" in text
+
+
+def test_the_searches_are_the_trackers_whatever_lies_in_the_folder(
+    tracking_uri: str, tmp_path: Path
+) -> None:
+    world = small_world("searched.demo", "searched-")
+    first, *rest = world.plan.cells
+    world = world.planned(cells=(first, *(replace(cell, tunes=("x",)) for cell in rest)))
+    mine, others, in_no_cell = (
+        summary([0.1, 0.2]) | {"label": label} for label in ("T 2, beta 1", "T 5, beta 1", "T 9")
+    )
+    (tmp_path / "searches.json").write_text(json.dumps([others, others]))
+    parent = record(tracking_uri, world)
+    assert drawn(report.write(world.plan, tracking_uri, tmp_path)) == set()
+    MlflowClient(tracking_uri).log_text(
+        parent, json.dumps([in_no_cell, mine]), "report/searches.json"
+    )
+    assert drawn(report.write(world.plan, tracking_uri, tmp_path)) == {"search_1"}
+    newer = report.write(world.plan, tracking_uri, tmp_path, searches=[mine, others])
+    assert drawn(newer) == {"search_1", "search_2"}
+
+
+def drawn(written: Report) -> set[str]:
+    """The searches that have a figure."""
+    return {path.stem[:8] for path in written.files if path.name.startswith("search_")}

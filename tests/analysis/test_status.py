@@ -1,13 +1,17 @@
 """The status page, from what the tracker has."""
 
+import time
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from mlflow import MlflowClient
 from pandas import DataFrame
-from worlds import cell, small_world
+from worlds import cell, record, small_world
 
 from analysis import runs, status
 from study.grid import Plan
+from study.run import main
 
 NOW = 1_700_000_000.0
 
@@ -23,6 +27,9 @@ def recorded(**rows: dict[str, Any]) -> DataFrame:
     return DataFrame([common | about[i] | row for i, row in rows.items()], index=list(rows))
 
 
+NONE = recorded()
+
+
 def states(text: str) -> dict[str, str]:
     return {line.split()[0]: line.split()[1] for line in text.splitlines()[1:-1]}
 
@@ -32,7 +39,7 @@ def test_each_trial_is_a_line_once() -> None:
         a={"status": "finished", "epoch": 4.0, "seconds": 40.0},
         b={"status": "running"},
     )
-    said = status.text(plan("a", "b", "c"), frame, {"run-b": [NOW - 15, NOW - 5]}, NOW)
+    said = status.text(plan("a", "b", "c"), frame, NONE, {"run-b": [NOW - 15, NOW - 5]}, NOW)
     assert said.splitlines() == [
         "trial  state     host    epoch  last epoch  seed  row",
         "a      finished  node-1  4/4    –           0     T 2",
@@ -46,7 +53,7 @@ def test_a_trial_is_stalled_after_three_of_its_own_epochs_and_what_the_tracker_t
     frame = recorded(a={"status": "running"})
     for ago, state in ((39.0, "running"), (41.0, "stalled")):  # 3 x 10 s + 10 s
         ends = {"run-a": [NOW - ago - 20, NOW - ago - 10, NOW - ago]}
-        assert states(status.text(plan("a"), frame, ends, NOW)) == {"a": state}
+        assert states(status.text(plan("a"), frame, NONE, ends, NOW)) == {"a": state}
 
 
 def test_a_trial_without_an_epoch_is_judged_by_its_cell() -> None:
@@ -55,19 +62,49 @@ def test_a_trial_without_an_epoch_is_judged_by_its_cell() -> None:
         b={"status": "running", "begun": str(NOW - 39)},
         c={"status": "running", "begun": str(NOW - 41)},
     )
-    said = states(status.text(plan("a", "b", "c"), frame, {}, NOW))
+    said = states(status.text(plan("a", "b", "c"), frame, NONE, {}, NOW))
     assert said == {"a": "finished", "b": "running", "c": "stalled"}
 
 
 def test_a_trial_that_was_started_again_is_not_stalled_by_the_time_between() -> None:
     frame = recorded(a={"status": "running", "begun": str(NOW - 5)})
     ends = {"run-a": [NOW - 320, NOW - 310, NOW - 300]}
-    assert states(status.text(plan("a"), frame, ends, NOW)) == {"a": "running"}
+    assert states(status.text(plan("a"), frame, NONE, ends, NOW)) == {"a": "running"}
 
 
 def test_a_trial_whose_command_has_ended_is_stopped() -> None:
     frame = recorded(a={"status": "running", "stopped": True})
-    assert states(status.text(plan("a"), frame, {}, NOW)) == {"a": "stopped"}
+    assert states(status.text(plan("a"), frame, NONE, {}, NOW)) == {"a": "stopped"}
+
+
+def test_of_trials_in_no_cell_those_that_run_have_a_line_and_all_are_counted() -> None:
+    others = recorded(
+        s={"status": "running", "seed": 1000},
+        t={"status": "running", "seed": 1001, "begun": str(NOW - 500)},
+        **{f"u{i}": {"status": "pruned", "epoch": 2.0} for i in range(300)},
+        v={"status": "finished", "epoch": 4.0, "seconds": 40.0},
+    )
+    ends = {"run-s": [NOW - 15, NOW - 5]}
+    said = status.text(plan("a"), NONE, others, ends, NOW).splitlines()
+    assert said[1:] == [
+        "a      new      –       –      –           0     T 2",
+        "s      running  node-1  2/4    0:05 ago    1000  in no cell (searches, teachers)",
+        "t      stalled  node-1  0/4    –           1001  in no cell (searches, teachers)",
+        "1 trials: 1 new",
+        "303 trials in no cell (searches, teachers): 1 running, 1 stalled, 300 pruned, 1 finished",
+    ]
+
+
+def test_a_trial_in_no_cell_without_an_epoch_is_judged_by_the_slowest_of_them() -> None:
+    others = recorded(
+        s={"status": "running", "begun": str(NOW - 100)},
+        t={"status": "finished", "epoch": 4.0, "seconds": 4.0},
+        u={"status": "finished", "epoch": 4.0, "seconds": 160.0},
+    )
+    for ago, state in ((129, "running"), (131, "stalled")):  # 3 x 40 s + 10 s
+        others["begun"] = str(NOW - ago)
+        (line,) = status.text(plan(), NONE, others, {}, NOW).splitlines()[1:-2]
+        assert line.split()[:2] == ["s", state]
 
 
 def test_the_running_ones_and_their_epochs_are_read_from_the_tracker(tracking_uri: str) -> None:
@@ -83,3 +120,20 @@ def test_the_running_ones_and_their_epochs_are_read_from_the_tracker(tracking_ur
     assert runs.epoch_ends(tracking_uri, [run]) == {run: [100.0, 110.0]}
     client.set_terminated(run, "KILLED")
     assert runs.trials(tracking_uri, ["status-a"])["stopped"].all()
+
+
+def test_the_command_shows_what_runs_in_no_cell(
+    tracking_uri: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = small_world("ols_alpha.demo", "status-").planned(grid="ols_alpha")
+    parent = record(tracking_uri, replace(world, past={}))
+    client = MlflowClient(tracking_uri)
+    tags = {"kind": "trial", "trial_id": "status-searched", "grid.ols_alpha": "ols_alpha.demo"}
+    searched = client.create_run(client.get_run(parent).info.experiment_id, tags=tags)
+    for epoch in (1, 2):
+        when = int(1000 * time.time())
+        client.log_metric(searched.info.run_id, "epoch", epoch, timestamp=when, step=epoch)
+    assert main(["--grid", "ols_alpha", "--status", "--tracking-uri", tracking_uri]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1] == "1 trials in no cell (searches, teachers): 1 running"
+    assert " ago " in said[-3]

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from study.tracking_client import EXPERIMENT
+from trainables.selection import CLOCK
 
 T = TypeVar("T")
 
@@ -112,7 +113,9 @@ def results(storage: Path) -> dict[str, Any]:
     found = {}
     for path in storage.glob("trials/*/result.json"):
         result = json.loads(path.read_text())
-        history = [{k: v for k, v in epoch.items() if k != "time"} for epoch in result["history"]]
+        history = [
+            {k: v for k, v in epoch.items() if k not in CLOCK} for epoch in result["history"]
+        ]
         found[path.parent.name] = (result["status"], result["selected"], history)
     return found
 

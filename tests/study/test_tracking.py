@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,12 @@ from mlflow.entities import Run
 
 from study.grid import Grid, Plan, lay_out
 from study.measured import wanted
-from study.tracking import Tracker
+from study.tracking import Tracker, commit
 from study.tracking_client import EXPERIMENT
 from trainables.measures.measure import file_of
 from trainables.measures.separation import features_of
-from trainables.storage import Storage
+from trainables.selection import Epoch
+from trainables.storage import Shelf, Storage
 from trainables.train import Site, fail, fit
 from trainables.trial import Trial
 
@@ -38,8 +40,10 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Storage, Pl
     return uri, storage, plan, list(trials)
 
 
-def track(uri: str, storage: Storage, plan: Plan) -> Tracker:
-    tracker = Tracker(uri, storage, plan)
+def track(
+    uri: str, storage: Storage, plan: Plan, pruned: Callable[[], list[str]] = list
+) -> Tracker:
+    tracker = Tracker(uri, storage, plan, pruned=pruned)
     tracker.start()
     assert tracker.stop() == []
     assert tracker.behind is None
@@ -70,6 +74,8 @@ def test_each_trial_has_one_run_with_settings_history_and_result(
         assert run.data.tags["status"] == "finished"
         assert run.data.tags["grid.kesl_label_smoothing"] == plan.study
         assert {"commit", "host", "device", "threads", "torch", "version.ray"} <= set(run.data.tags)
+        assert run.data.metrics["seconds"] == result["seconds"]
+        assert len(MlflowClient(uri).get_metric_history(run.info.run_id, "seconds")) == 1
         last = result["selected"]["last"]["test.accuracy"]
         assert run.data.metrics["last/test.accuracy"] == last
         points = MlflowClient(uri).get_metric_history(run.info.run_id, "train.loss")
@@ -221,6 +227,118 @@ def test_a_result_that_is_written_is_not_read_again(
     tracker.start()
     assert tracker.stop() == []
     assert {run.data.tags["status"] for run in runs(tracker.uri, "trial")} == {"finished"}
+
+
+class Watched(Storage):
+    """Notes of which trials files are asked for."""
+
+    def __init__(self, where: Path) -> None:
+        super().__init__(where)
+        self.asked: list[str] = []
+
+    def trial(self, trial_id: str) -> Shelf:
+        self.asked.append(trial_id)
+        return super().trial(trial_id)
+
+
+def resting_and_pruned(tmp_path: Path, pruned: Callable[[], list[str]]) -> tuple[Tracker, Trial]:
+    """A tracker of trials that nobody has begun, and one of them with an epoch."""
+    plan, trials = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
+    some = next(iter(trials))
+    storage = Watched(tmp_path)
+    Storage(tmp_path).trial(some.id).write_json("trial.json", some.flat())
+    Storage(tmp_path).trial(some.id).write_json("history.json", [epoch(1)])
+    return Tracker(f"sqlite:///{tmp_path / 'mlflow.db'}", storage, plan, pruned=pruned), some
+
+
+def epoch(number: int) -> Epoch:
+    return {"epoch": number, "time": 1_700_000_000.0 + number, "train.loss": 0.5}
+
+
+def read_in_a_round(tracker: Tracker) -> list[str]:
+    assert isinstance(tracker.storage, Watched)
+    tracker.storage.asked.clear()
+    tracker._synchronise(last=False)
+    return list(tracker.storage.asked)
+
+
+def test_what_is_pruned_or_not_begun_is_read_once_until_it_is_begun(tmp_path: Path) -> None:
+    rounds: list[int] = []
+    pruned: list[str] = []
+
+    def asked() -> list[str]:
+        rounds.append(len(pruned))
+        return pruned
+
+    tracker, some = resting_and_pruned(tmp_path, asked)
+    pruned.append(some.id)
+    assert read_in_a_round(tracker) == tracker.plan.trials()
+    assert read_in_a_round(tracker) == []
+    assert len(rounds) == 2  # what is pruned is asked for once a round
+    assert newest(tracker, some) == ("KILLED", "pruned", 1)
+
+    pruned.clear()  # another search goes on with it
+    tracker.begun(some.id)
+    for number in (2, 3):
+        history = [epoch(i + 1) for i in range(number)]
+        Storage(tmp_path).trial(some.id).write_json("history.json", history)
+        assert read_in_a_round(tracker) == [some.id]
+        assert newest(tracker, some) == ("RUNNING", "running", number)
+    pruned.append(some.id)
+    assert read_in_a_round(tracker) == [some.id]
+    assert read_in_a_round(tracker) == []
+    assert newest(tracker, some) == ("KILLED", "pruned", 3)
+    Storage(tmp_path).trial(some.id).write_json("history.json", [epoch(i) for i in range(1, 5)])
+    tracker.start()
+    tracker.stop()
+    assert newest(tracker, some) == ("KILLED", "pruned", 4)  # the last round reads everything
+
+
+def newest(tracker: Tracker, trial: Trial) -> tuple[str, str, int]:
+    (run,) = (r for r in runs(tracker.uri, "trial") if r.data.tags["trial_id"] == trial.id)
+    return run.info.status, run.data.tags["status"], int(run.data.metrics["epoch"])
+
+
+def test_of_a_pruned_trial_it_is_told_once_what_it_took(tmp_path: Path) -> None:
+    tracker, some = resting_and_pruned(tmp_path, lambda: [some.id])
+    history = [epoch(1), {**epoch(2), "seconds": 7.5}]
+    points = []
+    for rows in (history[:1], history, history):  # the first as an earlier version wrote it
+        Storage(tmp_path).trial(some.id).write_json("history.json", rows)
+        track(tracker.uri, tracker.storage, tracker.plan, lambda: [some.id])
+        (run,) = runs(tracker.uri, "trial")
+        found = MlflowClient(tracker.uri).get_metric_history(run.info.run_id, "seconds")
+        points.append([(p.value, p.step, p.timestamp) for p in found])
+    assert points == [[], *2 * [[(7.5, 0, 1_700_000_002_000)]]]
+
+
+def test_a_pruned_trial_that_is_begun_in_the_middle_of_a_round_is_read_in_the_next(
+    tmp_path: Path,
+) -> None:
+    def pruned() -> list[str]:
+        tracker.begun(some.id)  # as the main thread may at any moment
+        return [some.id]
+
+    tracker, some = resting_and_pruned(tmp_path, pruned)
+    assert some.id in read_in_a_round(tracker)
+    assert read_in_a_round(tracker) == [some.id]
+
+
+def test_a_trial_that_failed_untrained_with_its_teacher_is_written_while_others_run(
+    tmp_path: Path,
+) -> None:
+    tracker, teacher = resting_and_pruned(tmp_path, list)
+    _, trials = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
+    student = list(trials)[1]
+    tracker.begun(teacher.id)
+    tracker.follow([teacher.id, student.id])
+    tracker._synchronise(last=False)
+    fail(teacher, Storage(tmp_path), "bad data")
+    tracker._synchronise(last=False)
+    fail(student, Storage(tmp_path), "its teacher failed")
+    for _ in range(2):
+        tracker._synchronise(last=False)
+    assert statuses(tracker.uri, "trial") == ["FAILED", "FAILED"]
 
 
 def test_a_run_without_a_result_is_killed_at_the_end_and_runs_again_when_resumed(
@@ -398,3 +516,8 @@ def test_a_measure_that_mlflow_lacks_is_told(measured_grid: Grid, tmp_path: Path
     tracker = Tracker("http://127.0.0.1:9", storage, plan)
     tracker.start()
     assert tracker.stop() == [trial_id]
+
+
+def test_without_git_the_commit_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit.__wrapped__() == ""

@@ -27,6 +27,7 @@ from trainables.methods.method import Method
 from trainables.model import Out, Task
 from trainables.nets.net import Net
 from trainables.nets.resnet import CifarResNet
+from trainables.selection import CLOCK
 from trainables.settings import Invalid, Use, classes_of, keywords_of
 from trainables.storage import Folder, Storage
 from trainables.targets.knowledge import Knowledge
@@ -299,7 +300,7 @@ def outcome(trial: Trial, storage: Storage) -> dict[str, Any]:
     shelf = storage.trial(trial.id)
     result = shelf.read_json("result.json")
     timed = ("seconds", "ended", "site")
-    history = [{k: v for k, v in row.items() if k != "time"} for row in result["history"]]
+    history = [{k: v for k, v in row.items() if k not in CLOCK} for row in result["history"]]
     assert shelf.read_json("history.json") == result["history"]
     return {
         "result": {k: v for k, v in result.items() if k not in timed} | {"history": history},

@@ -19,12 +19,22 @@ from trainables.data.digits import NAMES, Digits
 from trainables.data.loader import evaluation_batches
 from trainables.methods.method import Method, Sweep
 from trainables.model import Model
-from trainables.selection import RULES, Epoch
+from trainables.selection import CLOCK, RULES, Epoch
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.targets.knowledge import Knowledge, knowledge_soft_labels
 from trainables.targets.online import Online
-from trainables.train import Run, Site, evaluate, fit, kept_epochs, select, table_of, task_of
+from trainables.train import (
+    Run,
+    Site,
+    evaluate,
+    fail,
+    fit,
+    kept_epochs,
+    select,
+    table_of,
+    task_of,
+)
 from trainables.trial import Trial
 
 TRIAL = small_trial()
@@ -103,6 +113,7 @@ def test_a_finished_trial_tells_all_of_its_epochs_and_where_it_ran(storage: Stor
     assert list(result["history"][0]) == [
         "epoch",
         "time",
+        "seconds",
         "train.loss",
         "train.accuracy",
         "validation.accuracy",
@@ -111,7 +122,8 @@ def test_a_finished_trial_tells_all_of_its_epochs_and_where_it_ran(storage: Stor
         "test.loss",
         "lr",
     ]
-    assert result["seconds"] > 0
+    seconds = [0.0, *(row["seconds"] for row in result["history"]), result["seconds"]]
+    assert seconds == sorted(set(seconds))  # of all epochs so far
     assert result["ended"] >= result["history"][-1]["time"]
     assert result["site"]["host"] == socket.gethostname()
     assert result["site"]["threads"] == 1
@@ -140,7 +152,7 @@ def test_every_metric_is_selected_by_every_rule(storage: Storage) -> None:
     result = fit(TESTED, storage, SITE)
     assert result["selected"].keys() == RULES.keys()
     for rule, chosen in result["selected"].items():
-        assert "epoch" not in chosen
+        assert not {"epoch", "time", "seconds"} & chosen.keys()
         assert chosen["test.loss"] == RULES[rule](result["history"], "test.loss")
 
 
@@ -429,7 +441,7 @@ def test_test_images_are_loaded_where_it_does(storage: Storage) -> None:
 def test_test_images_change_nothing_in_training(storage: Storage) -> None:
     histories = [fit(trial, storage, SITE)["history"] for trial in (TRIAL, TESTED)]
     blind, seeing = (
-        [{k: v for k, v in row.items() if k != "time" and k[:5] != "test."} for row in history]
+        [{k: v for k, v in row.items() if k not in CLOCK and k[:5] != "test."} for row in history]
         for history in histories
     )
     assert blind == seeing
@@ -536,6 +548,16 @@ def test_epochs_before_the_bad_one_stay_in_the_history(storage: Storage) -> None
     result = fit(TRIAL.but(method=Use(Late)), storage, SITE)
     assert result["reason"] == "the loss was inf in epoch 2, step 2"
     assert [row["epoch"] for row in result["history"]] == [1]
+
+
+def test_a_trial_that_is_given_up_took_what_its_epochs_took(storage: Storage) -> None:
+    history: list[Epoch] = [{"epoch": 1, "time": 1.0, "seconds": 2.5}]
+    history.append({"epoch": 2, "time": 4.0, "seconds": 5.5})
+    for rows, seconds in ((history, 5.5), ([{"epoch": 1, "time": 1.0}], 0.0), ([], 0.0)):
+        storage.trial(TRIAL.id).clear()
+        storage.trial(TRIAL.id).write_json("history.json", rows)
+        fail(TRIAL, storage, "no epoch finished")
+        assert storage.trial(TRIAL.id).read_json("result.json")["seconds"] == seconds
 
 
 def test_bad_data_end_the_trial_with_the_reason(storage: Storage) -> None:
