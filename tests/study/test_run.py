@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import ray
 
-from study.grid import Grid, Metric
+from study import prepare
+from study.grid import Grid, Metric, changed
 from study.lease import lease
 from study.run import main
 from trainables.data.cifar import Cifar10
@@ -129,6 +131,23 @@ def test_a_dry_run_says_how_many_searches_there_are_and_opens_no_database(
     assert "tuned: Knowledge + KnowledgeLoss (7 rows) over targets.decay (0.1 to 0.9), " in said
     assert "3 searches of 20 points x 1 seeds, and 1 trials for each winner: at most 63" in said
     assert not list(tmp_path.iterdir())
+
+
+def test_a_rerun_that_no_node_has_room_for_removes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    node = {"Alive": True, "NodeManagerAddress": "a", "Resources": {"CPU": 2.0}}
+    monkeypatch.setattr(ray, "nodes", lambda: [node])
+    trial = next(trial for _, _, trial, _ in changed("kesl_ablation", "demo", ()) if trial)
+    shelf = Storage(tmp_path).trial(prepare.ready(trial, tmp_path, {})[1])
+    shelf.write_json("trial.json", {})
+    shelf.write_json("result.json", {"status": "finished", "reason": None})
+    rerun = [*GRID, "--seeds", "1", "--only", "only CE", "--rerun", "all", "--storage"]
+    for option in ("--cpus-per-trial", "--gpus-per-trial"):
+        assert main([*rerun, str(tmp_path), option, "64"]) == 2
+        assert f"{option} = 64: must be at most" in capsys.readouterr().err
+        assert shelf.names("*") == ["result.json", "trial.json"]
 
 
 def test_cleaning_says_what_it_removes_and_a_dry_run_only_says_it(
