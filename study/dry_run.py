@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from collections.abc import Callable
 
 from study import estimate, prepare
 from study.arguments import (
@@ -14,7 +15,7 @@ from study.arguments import (
     told,
     wanted_searches,
 )
-from study.grid import Cell
+from study.grid import Cell, cell_of, changed
 from study.progress import clock, progress
 from trainables.measures.measure import file_of
 from trainables.settings import Invalid, Use
@@ -41,26 +42,38 @@ def dry_run(args: argparse.Namespace) -> int:
             missing[str(error)] = None
             return None
 
-    plan, trials = laid_out(args, ready, measured)
+    plan, _ = laid_out(args, ready, measured)
     check_selected(plan, args.only)
     storage = args.storage
-    now = progress(storage, selected_ids(plan, args))
+    now, shown = (progress(storage, ids) for ids in (selected_ids(plan, args), plan.trials()))
     width = max(len(cell.row) for cell in plan.cells)
     for cell in plan.cells:
-        ids = (f"{i} ({now.state(i)})" if i else "no id yet" for i in cell.trials.values())
+        ids = (f"{i} ({shown.state(i)})" if i else "no id yet" for i in cell.trials.values())
         said = f"{cell.row:{width}}  {cell.column}: {', '.join(ids) or 'published only'}"
         print(said + (f"; {_state(cell, storage)}" if cell.measure else ""))
     for error in missing:
         print(f"missing: {error}")
+    trials = _selected(args, ready)
     unknown_ids = sum(i is None for i in trials.values())
     print(
         f"{len(now.new)} trials are new, {len(now.started)} to be resumed, {len(now.finished)} "
         f"finished, {len(now.failed)} failed, {unknown_ids} without an id yet"
     )
-    selected = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
-    selected += _searched_trials(args, formats) if args.search else []
-    _print_cost(args, selected)
+    lacking = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
+    lacking += _searched_trials(args, formats) if args.search else []
+    _print_cost(args, lacking)
     return 0
+
+
+def _selected(
+    args: argparse.Namespace, ready: Callable[[Trial], tuple[Trial, str | None]]
+) -> dict[Trial, str | None]:
+    """The trials of the rows that are asked for; the plan's ids do not tell those without one."""
+    trials: dict[Trial, str | None] = {}
+    for row, column, trial, published in changed(args.grid, args.scale, tuple(args.set)):
+        if not args.only or row in args.only:
+            trials |= cell_of(row, column, trial, published, seeds_of(args), ready)[1]
+    return trials
 
 
 def _state(cell: Cell, storage: Storage) -> str:

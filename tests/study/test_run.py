@@ -22,6 +22,12 @@ from trainables.storage import Storage
 GRID = ["--grid", "kesl_ablation"]
 
 
+def first_id(data: Path) -> str:
+    """Of the grid's first row, "only CE", at demo scale."""
+    trial = next(trial for _, _, trial, _ in changed("kesl_ablation", "demo", ()) if trial)
+    return prepare.ready(trial, data, {})[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
@@ -139,8 +145,7 @@ def test_a_rerun_that_no_node_has_room_for_removes_nothing(
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     node = {"Alive": True, "NodeManagerAddress": "a", "Resources": {"CPU": 2.0}}
     monkeypatch.setattr(ray, "nodes", lambda: [node])
-    trial = next(trial for _, _, trial, _ in changed("kesl_ablation", "demo", ()) if trial)
-    shelf = Storage(tmp_path).trial(prepare.ready(trial, tmp_path, {})[1])
+    shelf = Storage(tmp_path).trial(first_id(tmp_path))
     shelf.write_json("trial.json", {})
     shelf.write_json("result.json", {"status": "finished", "reason": None})
     rerun = [*GRID, "--seeds", "1", "--only", "only CE", "--rerun", "all", "--storage"]
@@ -192,6 +197,25 @@ def test_a_dry_run_without_data_names_what_is_missing(
     assert "no id yet" in said
     assert "4 without an id yet" in said
     assert "MiB: CifarResNet" in said
+
+
+def test_a_dry_run_counts_the_rows_that_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = first_id(tmp_path)
+    result = {"status": "finished", "reason": None}
+    Storage(tmp_path).trial(first).write_json("result.json", result)
+    dry = [*GRID, "--dry-run", "--storage", str(tmp_path), "--data-dir", str(tmp_path)]
+    assert main([*dry, "--seeds", "1", "--only", "T 5, alpha 1, beta 1"]) == 0
+    said = capsys.readouterr().out
+    assert f"accuracy: {first} (finished)" in said
+    assert "1 trials are new, 0 to be resumed, 0 finished, 0 failed, 0 without an id yet" in said
+    small = ["--set", "net=CifarResNet(depth=8, width=4)"]
+    assert main([*dry, "--scale", "paper", "--only", "only CE", *small]) == 0
+    said = capsys.readouterr().out
+    assert "0 failed, 3 without an id yet" in said
+    assert "\n3 trials x " in said
+    assert said.count(" trials x ") == 1
 
 
 def test_the_command_is_a_script_that_needs_no_tracker_for_an_error() -> None:
