@@ -5,12 +5,14 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import ray
+import torch
 
-from study import prepare
+from study import dry_run, prepare
 from study.grid import Grid, Metric, changed
 from study.lease import lease
 from study.run import main
@@ -126,6 +128,29 @@ def test_a_dry_run_shows_cells_states_and_cost_and_writes_nothing(
     assert "7 trials are new, 0 to be resumed, 0 finished, 0 failed" in said
     assert "7 trials x " in said
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("gpus", [0, 2])
+def test_a_dry_run_compares_memory_with_the_fraction_where_there_is_a_gpu(
+    gpus: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = SimpleNamespace(total_memory=20 * 2**20)
+    monkeypatch.setattr(dry_run, "gpus_here", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: size)
+    result = {"status": "finished", "site": {"gpus": 0.5, "peak_memory_mib": 11}}
+    Storage(tmp_path).trial(first_id(tmp_path)).write_json("result.json", result)
+    dry = [*GRID, "--dry-run", "--seeds", "1", "--storage", str(tmp_path), "--only", "only CE"]
+    assert main([*dry, "--gpus-per-trial", "0.5"]) == 0
+    said = capsys.readouterr().out
+    if gpus:
+        share = "--gpus-per-trial 0.5 is 10 MiB of this machine's GPU"
+        assert f"memory: 11 MiB measured (most of 1 finished); {share}" in said
+        assert "warning: 11 MiB measured (most of 1 finished) is above the 10 MiB" in said
+    else:
+        assert "memory: cannot be compared with --gpus-per-trial, since this machine has" in said
 
 
 def test_a_dry_run_says_how_many_searches_there_are_and_opens_no_database(
