@@ -48,6 +48,9 @@ def dry_run(args: argparse.Namespace) -> int:
     check_selected(plan, args.only)
     storage = args.storage
     now, shown = (progress(storage, ids) for ids in (selected_ids(plan, args), plan.trials()))
+    trials = _selected(args, ready)
+    lacking = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
+    prepare.check_parts([trial for trial in lacking if trials[trial]], folder)
     width = max(len(cell.row) for cell in plan.cells)
     for cell in plan.cells:
         ids = (f"{i} ({shown.state(i)})" if i else "no id yet" for i in cell.trials.values())
@@ -55,13 +58,11 @@ def dry_run(args: argparse.Namespace) -> int:
         print(said + (f"; {_state(cell, storage)}" if cell.measure else ""))
     for error in missing:
         print(f"missing: {error}")
-    trials = _selected(args, ready)
     unknown_ids = sum(i is None for i in trials.values())
     print(
         f"{len(now.new)} trials are new, {len(now.started)} to be resumed, {len(now.finished)} "
         f"finished, {len(now.failed)} failed, {unknown_ids} without an id yet"
     )
-    lacking = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
     lacking += _searched_trials(args, formats) if args.search else []
     most = _print_cost(args, lacking)
     _print_memory(args, most, measured_peaks(storage, now.finished))

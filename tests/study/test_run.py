@@ -243,6 +243,17 @@ def test_a_dry_run_counts_the_rows_that_are_asked_for(
     assert said.count(" trials x ") == 1
 
 
+def test_a_dry_run_refuses_what_a_run_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    longer_than_training = ["--grid", "ols_period", "--set", "targets.period=100000"]
+    assert main([*longer_than_training, "--dry-run", "--storage", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ")
+    assert "100000" in said.err
+    assert " trials x " not in said.out
+
+
 def test_the_command_is_a_script_that_needs_no_tracker_for_an_error() -> None:
     command = [sys.executable, "study/run.py", "--grid", "x"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
