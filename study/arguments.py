@@ -103,29 +103,33 @@ def _storage(text: str) -> Storage:
 
 
 def tracking_uri(args: argparse.Namespace) -> str:
-    """MLflow's. Raises Invalid where it would be SQLite in a storage of several machines."""
-    given: str | None = args.tracking_uri
-    if where := _remote(args.storage):
-        path = Path((given or "").removeprefix("sqlite:///")).absolute()
-        inside = args.storage.root and path.is_relative_to(args.storage.root)
-        if given is None or (given.startswith("sqlite") and inside):
-            valid = "a server (http://...) or a database URL like postgresql://..."
-            raise _no_sqlite("--tracking-uri", given, valid, where)
-    return given or f"sqlite:///{args.storage.root / 'mlflow.db'}"
+    """MLflow's. Raises Invalid for SQLite where several machines write, or on a network."""
+    valid = "a server (http://...) or a database URL like postgresql://..."
+    return _database("--tracking-uri", args.tracking_uri, args.storage, "mlflow.db", valid)
 
 
 def search_storage(args: argparse.Namespace) -> str:
-    """Optuna's. Raises Invalid where it would be SQLite beside a storage of several machines."""
-    given: str | None = args.search_storage
-    if (where := _remote(args.storage)) and (given is None or given.startswith("sqlite")):
-        valid = "a database URL like postgresql://..."
-        raise _no_sqlite("--search-storage", given, valid, where)
-    return given or f"sqlite:///{args.storage.root / 'optuna.db'}"
+    """Optuna's. Raises Invalid for SQLite where several machines write, or on a network."""
+    valid = "a database URL like postgresql://..."
+    return _database("--search-storage", args.search_storage, args.storage, "optuna.db", valid)
 
 
-def _no_sqlite(option: str, given: str | None, valid: str, where: str) -> Invalid:
+def _database(option: str, given: str | None, storage: Storage, default: str, valid: str) -> str:
+    if given and not given.startswith("sqlite"):
+        return given
+    if where := _remote(storage):
+        since = f"--storage is {where}"
+    elif given and (kind := network_of(_file_of(given))):
+        since = f"it is on a network file system ({kind})"
+    else:
+        return given or f"sqlite:///{storage}/{default}"
     said = f"{option} = {masked(given)}" if given else f"{option} is missing"
-    return Invalid(f"{said}: must be {valid}, since --storage is {where}")
+    raise Invalid(f"{said}: must be {valid}, since {since}")
+
+
+def _file_of(sqlite: str) -> Path:
+    """The file that the URL names: after three slashes relative, after four absolute."""
+    return Path(sqlite.partition(":///")[2].partition("?")[0].removeprefix("file:"))
 
 
 def _remote(storage: Storage) -> str | None:

@@ -2,6 +2,9 @@
 
 import argparse
 import os
+from collections.abc import Callable, Iterable
+
+import torch
 
 from study import estimate, prepare
 from study.arguments import (
@@ -14,7 +17,7 @@ from study.arguments import (
     told,
     wanted_searches,
 )
-from study.grid import Cell
+from study.grid import Cell, cell_of, changed
 from study.progress import clock, progress
 from trainables.measures.measure import file_of
 from trainables.settings import Invalid, Use
@@ -41,13 +44,16 @@ def dry_run(args: argparse.Namespace) -> int:
             missing[str(error)] = None
             return None
 
-    plan, trials = laid_out(args, ready, measured)
+    plan, _ = laid_out(args, ready, measured)
     check_selected(plan, args.only)
     storage = args.storage
-    now = progress(storage, selected_ids(plan, args))
+    now, shown = (progress(storage, ids) for ids in (selected_ids(plan, args), plan.trials()))
+    trials = _selected(args, ready)
+    lacking = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
+    prepare.check_parts([trial for trial in lacking if trials[trial]], folder)
     width = max(len(cell.row) for cell in plan.cells)
     for cell in plan.cells:
-        ids = (f"{i} ({now.state(i)})" if i else "no id yet" for i in cell.trials.values())
+        ids = (f"{i} ({shown.state(i)})" if i else "no id yet" for i in cell.trials.values())
         said = f"{cell.row:{width}}  {cell.column}: {', '.join(ids) or 'published only'}"
         print(said + (f"; {_state(cell, storage)}" if cell.measure else ""))
     for error in missing:
@@ -57,10 +63,21 @@ def dry_run(args: argparse.Namespace) -> int:
         f"{len(now.new)} trials are new, {len(now.started)} to be resumed, {len(now.finished)} "
         f"finished, {len(now.failed)} failed, {unknown_ids} without an id yet"
     )
-    selected = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
-    selected += _searched_trials(args, formats) if args.search else []
-    _print_cost(args, selected)
+    lacking += _searched_trials(args, formats) if args.search else []
+    most = _print_cost(args, lacking)
+    _print_memory(args, most, measured_peaks(storage, now.finished))
     return 0
+
+
+def _selected(
+    args: argparse.Namespace, ready: Callable[[Trial], tuple[Trial, str | None]]
+) -> dict[Trial, str | None]:
+    """The trials of the rows that are asked for; the plan's ids do not tell those without one."""
+    trials: dict[Trial, str | None] = {}
+    for row, column, trial, published in changed(args.grid, args.scale, tuple(args.set)):
+        if not args.only or row in args.only:
+            trials |= cell_of(row, column, trial, published, seeds_of(args), ready)[1]
+    return trials
 
 
 def _state(cell: Cell, storage: Storage) -> str:
@@ -90,21 +107,46 @@ def _searched_trials(args: argparse.Namespace, formats: dict[str, str]) -> list[
     return trials
 
 
-def _print_cost(args: argparse.Namespace, trials: list[Trial]) -> None:
+def measured_peaks(storage: Storage, ids: Iterable[str]) -> list[float]:
+    """In MiB, of the finished trials among them that had a GPU."""
+    sites = ((storage.trial(i).read_json("result.json") or {}).get("site", {}) for i in ids)
+    return [float(site["peak_memory_mib"]) for site in sites if site.get("gpus")]
+
+
+def _print_memory(args: argparse.Namespace, estimated: float, measured: list[float]) -> None:
+    """The fraction of a GPU is a promise that nothing holds a trial to."""
+    sizes = [torch.cuda.get_device_properties(i).total_memory for i in range(gpus_here())]
+    if sizes:
+        fraction = args.gpus_per_trial or 1.0
+        for line in estimate.against_share(fraction, min(sizes) / 2**20, estimated, measured):
+            print(line)
+    elif args.gpus_per_trial:
+        print("memory: cannot be compared with --gpus-per-trial, since this machine has no GPU")
+
+
+def gpus_here() -> int:
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _print_cost(args: argparse.Namespace, trials: list[Trial]) -> float:
+    """Returns the MiB of the largest trial."""
     site = Site.here(args.data_dir.absolute(), threads=max(1, int(args.cpus_per_trial)))
     kinds: dict[tuple[object, ...], list[Trial]] = {}
     for trial in trials:
         parts = (trial.data, trial.net, trial.head, trial.method)
         kinds.setdefault((*parts, trial.recipe.but(lr=1.0)), []).append(trial)
-    total = 0.0
+    total = most = 0.0
     for alike in kinds.values():
         one = estimate.cost(alike[0], site)
         total += one.seconds * len(alike)
+        most = max(most, one.mebibytes)
         what = f"{alike[0].net!r} on {alike[0].data.source!r}"
         print(f"{len(alike)} trials x {clock(one.seconds)}, {one.mebibytes:,.0f} MiB: {what}")
-    fit = 1 if site.device.type == "cuda" else int((os.cpu_count() or 1) / args.cpus_per_trial)
+    a_trial = args.cpus_per_trial, gpus_here(), args.gpus_per_trial or 1.0
+    fit = estimate.places(os.cpu_count() or 1, *a_trial)
     at_once = max(1, min(fit, args.max_concurrent or len(trials), len(trials)))
     print(
         f"at most {clock(total)} of training on this machine's {site.device.type}, "
         f"about {clock(total / at_once)} with {at_once} at a time"
     )
+    return most

@@ -1,7 +1,7 @@
 """Estimate: what a trial costs, from a few measured steps on random images."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -56,6 +56,41 @@ def cost(trial: Trial, site: Site) -> Cost:
     images = source.images * task.channels * source.side**2
     activations = held * min(trial.recipe.batch_size, len(task.y)) / size
     return Cost(seconds, (weights + activations + images) / 2**20)
+
+
+def places(cpus: int, cpus_per_trial: float, gpus: int, gpus_per_trial: float) -> int:
+    """How many trials a machine has room for. What is left of two GPUs does not make a third."""
+    fit = int(cpus / cpus_per_trial)
+    if gpus and gpus_per_trial < 1:
+        fit = min(fit, gpus * int(1 / gpus_per_trial))
+    elif gpus:
+        fit = min(fit, int(gpus / gpus_per_trial))
+    return max(1, fit)
+
+
+def against_share(
+    fraction: float, gpu_mebibytes: float, estimated: float, measured: Sequence[float]
+) -> list[str]:
+    """In lines: the memory of trials, and the share of a GPU's that the fraction leaves to each.
+
+    `estimated` is of the largest trial to be trained, 0 without any; `measured` are peaks of
+    finished ones.
+    """
+    known = {f"{estimated:,.0f} MiB estimated": estimated} if estimated else {}
+    if measured:
+        most = max(measured)
+        known[f"{most:,.0f} MiB measured (most of {len(measured)} finished)"] = most
+    if not known:
+        return []
+    share = min(1.0, fraction) * gpu_mebibytes
+    option = f"--gpus-per-trial {fraction:g}"
+    lines = [f"memory: {', '.join(known)}; {option} is {share:,.0f} MiB of this machine's GPU"]
+    if above := [words for words, mebibytes in known.items() if mebibytes > share]:
+        lines.append(
+            f"warning: {', '.join(above)} is above the {share:,.0f} MiB of {option}, "
+            "which limits no memory: trials may run out of it"
+        )
+    return lines
 
 
 def _method(trial: Trial, site: Site) -> Method:

@@ -341,6 +341,8 @@ def _overridden(trials: list[Trial], overrides: tuple[str, ...]) -> dict[Trial, 
         name, equals, value = override.partition("=")
         if not equals:
             raise Invalid(f"--set {override!r}: must be field=value, like targets.temperature=5")
+        if name == "seed":
+            raise Invalid(f"--set {override!r}: must be a setting; seeds are given by --seeds")
         values[name] = value
     parts = {name: value for name, value in values.items() if "." not in name}
     settings = {name: value for name, value in values.items() if "." in name}

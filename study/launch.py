@@ -113,25 +113,37 @@ def _wait_for_a_worker(address: str) -> None:
 
 def fitted(resources: Resources) -> Resources:
     """The same with `gpus` settled. Raises Invalid where no node is large enough for a trial."""
-    most = largest_node()
-    gpus = resources.gpus if resources.gpus is not None else min(1.0, most["GPU"])
-    for option, wanted, kind in (
-        ("--cpus-per-trial", resources.cpus, "CPU"),
-        ("--gpus-per-trial", gpus, "GPU"),
+    nodes = _nodes()
+    gpus = resources.gpus if resources.gpus is not None else min(1.0, _most("GPU", nodes))
+    with_gpus = f" with {gpus:g} GPUs" if gpus else ""
+    for option, wanted, kind, which in (
+        ("--gpus-per-trial", gpus, "GPU", ""),
+        ("--cpus-per-trial", resources.cpus, "CPU", with_gpus),
     ):
-        if wanted > most[kind]:
-            valid = f"at most {most[kind]:g}, what the largest node has"
+        if wanted > (most := _most(kind, nodes)):
+            valid = f"at most {most:g}, what the largest node{which} has"
             raise Invalid(f"{option} = {wanted:g}: must be {valid}")
+        nodes = [node for node in nodes if node.get(kind, 0.0) >= wanted]  # one that has both
     return replace(resources, gpus=gpus)
 
 
 def largest_node() -> dict[str, float]:
-    """The most CPUs and GPUs that one node has, of those alive and those that may be started."""
+    """The most CPUs and the most GPUs that a node has, though it may not be the same one."""
+    nodes = _nodes()
+    return {kind: _most(kind, nodes) for kind in ("CPU", "GPU")}
+
+
+def _most(kind: str, nodes: list[dict[str, float]]) -> float:
+    return max(node.get(kind, 0.0) for node in nodes)
+
+
+def _nodes() -> list[dict[str, float]]:
+    """What each node has, of those alive and those that may be started."""
     nodes = alive()
     here = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
     if any(n["NodeManagerAddress"] == here and HEAD in n["Resources"] for n in _alive_nodes()):
         nodes += startable(Path.home() / "ray_bootstrap_config.yaml")
-    return {kind: max(node.get(kind, 0.0) for node in nodes) for kind in ("CPU", "GPU")}
+    return nodes
 
 
 def alive() -> list[dict[str, float]]:

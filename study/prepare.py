@@ -57,8 +57,9 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
         fetch(source, folder)
     seen = set()
     for trial in trials:
+        length = trial.data, trial.recipe.batch_size, trial.recipe.epochs  # of its training
         for part in (trial.net, trial.targets, trial.loss, trial.method):
-            case = (trial.data.source, trial.recipe.epochs, part)  # a length is held against epochs
+            case = (*length, part)
             if case not in seen:
                 seen.add(case)
                 task = task_without_data(trial, site)

@@ -101,9 +101,12 @@ class Session:
         """These trials, their teachers that failed, and measures that did, are made again."""
         taught = (t for trial, i in self._trials.items() if i in ids for t in trial.teachers())
         failed_teachers = progress(self._storage, [teacher.id for teacher in taught]).failed
+        failed_measures = measured.failed(self._shown(), self._storage)
+        if ids or failed_measures:
+            self._resources()  # refused here, where nothing is removed yet, if no node has them
         for trial_id in dict.fromkeys((*ids, *failed_teachers)):
             self._storage.trial(trial_id).clear()
-        measured.forget(measured.failed(self._shown(), self._storage), self._storage)
+        measured.forget(failed_measures, self._storage)
 
     def _searched(self) -> list[str]:
         return [i for search in self.searches for i in search.asked]

@@ -1,5 +1,6 @@
 """Space: what may be searched of a row of a table, and which rows share one search."""
 
+import ast
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -214,7 +215,7 @@ def searches_of(
     What an override sets stays as it is. Raises Invalid where there is nothing to search.
     """
     cells = [cell[:3] for cell in changed(grid, scale, overrides)]
-    set_by_hand = tuple(override.partition("=")[0] for override in overrides)
+    set_by_hand = tuple(name for override in overrides for name in _written(override))
     rows = [row for row, *_ in cells]
     for row in only:
         if row not in rows:
@@ -231,3 +232,15 @@ def searches_of(
             "another space, or other rows by --only"
         )
     return [what for what in wanted if what.space.parameters]
+
+
+def _written(override: str) -> list[str]:
+    """The settings that it names: those of a part are the keywords in it, as in Smooth(epsilon=1).
+
+    The others of that part are searched.
+    """
+    name, _, value = override.partition("=")
+    if name not in PARTS:
+        return [name]
+    call = ast.parse(value, mode="eval").body
+    return [f"{name}.{keyword.arg}" for keyword in getattr(call, "keywords", ())]

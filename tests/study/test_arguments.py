@@ -56,14 +56,30 @@ def test_where_many_machines_write_databases_must_be_given(
     server = given(place, "--tracking-uri", "http://host:5000", "--search-storage", "mysql://h/d")
     assert tracking_uri(server) == "http://host:5000"
     assert search_storage(server) == "mysql://h/d"
-    local = given(place, "--tracking-uri", f"sqlite:///{tmp_path}/laboratory/m.db")
-    assert tracking_uri(local).endswith("laboratory/m.db")
+    local = f"sqlite:///{tmp_path}/laboratory/m.db"
+    with pytest.raises(
+        Invalid, match=rf"^--tracking-uri = .*m\.db: must be a server .* is {where}$"
+    ):
+        tracking_uri(given(place, "--tracking-uri", local))
 
 
-def test_sqlite_inside_a_network_storage_is_refused(mounts: None, tmp_path: Path) -> None:
-    uri = f"sqlite:///{tmp_path}/lab/x/m.db"
-    with pytest.raises(Invalid, match=r"^--tracking-uri = sqlite:.*m\.db: must be a server"):
-        tracking_uri(given(str(tmp_path / "lab/x"), "--tracking-uri", uri))
+def test_a_sqlite_file_on_a_network_is_refused_whatever_the_storage(
+    mounts: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lab").mkdir()
+    monkeypatch.chdir(tmp_path / "lab")
+    since = r"since it is on a network file system \(nfs4\)$"
+    storage = str(tmp_path / "a")
+    for url in (f"sqlite:///{tmp_path}/lab/x/m.db", "sqlite:///m.db?timeout=9"):
+        with pytest.raises(
+            Invalid, match=rf"^--tracking-uri = sqlite.*: must be a server.*{since}"
+        ):
+            tracking_uri(given(storage, "--tracking-uri", url))
+        with pytest.raises(Invalid, match=rf"^--search-storage = sqlite.*: must be a .*{since}"):
+            search_storage(given(storage, "--search-storage", url))
+    disk = f"sqlite:///{tmp_path}/lab/disk/m.db"
+    assert tracking_uri(given(storage, "--tracking-uri", disk)) == disk
+    assert search_storage(given(storage, "--search-storage", disk)) == disk
 
 
 def test_an_url_of_no_storage_is_refused_without_its_password() -> None:

@@ -85,7 +85,7 @@ def test_twenty_kills_leave_the_table_and_each_run_once(
 def test_a_server_that_is_away_stops_nothing_and_is_told_all_when_it_is_back(
     server: Server, tmp_path: Path
 ) -> None:
-    run = study(tmp_path, 1, "--tracking-uri", server.uri, "--set", "seed=100")
+    run = study(tmp_path, 1, "--tracking-uri", server.uri, "--set", "recipe.momentum=0.8")
     with driving(run) as driver:
         driver.wait_until_trained(tmp_path, 2)
         server.kill()

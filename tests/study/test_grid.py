@@ -117,7 +117,7 @@ def test_a_part_may_be_exchanged_and_then_set() -> None:
         ("recipe.epochs", "must be field=value"),
         ("loss.alpha=-1", "KnowledgeLoss.alpha = -1.0: must lie in [0, inf)"),
         ("targets=Smoth", "targets 'Smoth' is unknown: valid are Smooth"),
-        ("seed=x", "trial.seed = 'x': must be a whole number"),
+        ("seed=7", "--set 'seed=7': must be a setting; seeds are given by --seeds"),
     ],
 )
 def test_a_wrong_override_is_named_with_what_would_be_valid(override: str, error: str) -> None:

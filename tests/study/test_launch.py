@@ -47,6 +47,30 @@ def test_a_trial_larger_than_every_node_is_refused() -> None:
     assert launch.fitted(Resources(gpus=None)).gpus is not None
 
 
+@pytest.mark.parametrize(
+    ("wanted", "error"),
+    [
+        (
+            Resources(cpus=32, gpus=1),
+            "--cpus-per-trial = 32: must be at most 4, .* with 1 GPUs has",
+        ),
+        (Resources(cpus=32), "--cpus-per-trial = 32: must be at most 4, .* with 1 GPUs has"),
+        (Resources(cpus=4, gpus=2), "--gpus-per-trial = 2: must be at most 1, .*largest node has"),
+        (Resources(cpus=65, gpus=0), "--cpus-per-trial = 65: must be at most 64, .*est node has"),
+    ],
+)
+def test_one_node_must_have_both_the_cpus_and_the_gpus_of_a_trial(
+    wanted: Resources, error: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there: list[dict[str, float]] = [{"CPU": 64}, {"CPU": 4, "GPU": 1}]
+    nodes = [{"Alive": True, "NodeManagerAddress": "a", "Resources": has} for has in there]
+    monkeypatch.setattr(ray, "nodes", lambda: nodes)
+    with pytest.raises(Invalid, match=f"^{error}$"):
+        launch.fitted(wanted)
+    assert launch.fitted(Resources(cpus=4)).gpus == 1
+    assert launch.fitted(Resources(cpus=64, gpus=0)).cpus == 64
+
+
 def test_ray_leaves_the_handler_of_sigterm_in_place(monkeypatch: pytest.MonkeyPatch) -> None:
     def init(**_: Any) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)

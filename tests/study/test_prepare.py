@@ -62,6 +62,23 @@ def test_every_method_is_built_with_its_trial(trial: Trial, tmp_path: Path) -> N
         prepare.check_parts([trial, trial.but(method=Use(Impossible))], tmp_path)
 
 
+class Long(Method):
+    def __init__(self, model: Model, task: Task) -> None:
+        super().__init__(model, task)
+        if task.steps < 3:
+            raise Invalid(f"not with {task.steps} steps an epoch")
+
+
+def test_every_method_is_built_with_each_length_of_an_epoch(trial: Trial, tmp_path: Path) -> None:
+    long = trial.but(method=Use(Long))
+    prepare.check_parts([long], tmp_path)
+    larger = long.but(recipe=long.recipe.but(batch_size=20))
+    fewer = long.but(data=long.data.but(train_per_class=2))
+    for short in (larger, fewer):
+        with pytest.raises(Invalid, match="not with 2 steps"):
+            prepare.check_parts([long, short], tmp_path)
+
+
 def test_a_storage_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(Invalid, match=r"--storage = .*file: must be a folder to write in"):

@@ -5,11 +5,15 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import ray
+import torch
 
-from study.grid import Grid, Metric
+from study import dry_run, prepare
+from study.grid import Grid, Metric, changed
 from study.lease import lease
 from study.run import main
 from trainables.data.cifar import Cifar10
@@ -18,6 +22,12 @@ from trainables.settings import Use
 from trainables.storage import Storage
 
 GRID = ["--grid", "kesl_ablation"]
+
+
+def first_id(data: Path) -> str:
+    """Of the grid's first row, "only CE", at demo scale."""
+    trial = next(trial for _, _, trial, _ in changed("kesl_ablation", "demo", ()) if trial)
+    return prepare.ready(trial, data, {})[1]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +130,29 @@ def test_a_dry_run_shows_cells_states_and_cost_and_writes_nothing(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("gpus", [0, 2])
+def test_a_dry_run_compares_memory_with_the_fraction_where_there_is_a_gpu(
+    gpus: int,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = SimpleNamespace(total_memory=20 * 2**20)
+    monkeypatch.setattr(dry_run, "gpus_here", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: size)
+    result = {"status": "finished", "site": {"gpus": 0.5, "peak_memory_mib": 11}}
+    Storage(tmp_path).trial(first_id(tmp_path)).write_json("result.json", result)
+    dry = [*GRID, "--dry-run", "--seeds", "1", "--storage", str(tmp_path), "--only", "only CE"]
+    assert main([*dry, "--gpus-per-trial", "0.5"]) == 0
+    said = capsys.readouterr().out
+    if gpus:
+        share = "--gpus-per-trial 0.5 is 10 MiB of this machine's GPU"
+        assert f"memory: 11 MiB measured (most of 1 finished); {share}" in said
+        assert "warning: 11 MiB measured (most of 1 finished) is above the 10 MiB" in said
+    else:
+        assert "memory: cannot be compared with --gpus-per-trial, since this machine has" in said
+
+
 def test_a_dry_run_says_how_many_searches_there_are_and_opens_no_database(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +162,22 @@ def test_a_dry_run_says_how_many_searches_there_are_and_opens_no_database(
     assert "tuned: Knowledge + KnowledgeLoss (7 rows) over targets.decay (0.1 to 0.9), " in said
     assert "3 searches of 20 points x 1 seeds, and 1 trials for each winner: at most 63" in said
     assert not list(tmp_path.iterdir())
+
+
+def test_a_rerun_that_no_node_has_room_for_removes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    node = {"Alive": True, "NodeManagerAddress": "a", "Resources": {"CPU": 2.0}}
+    monkeypatch.setattr(ray, "nodes", lambda: [node])
+    shelf = Storage(tmp_path).trial(first_id(tmp_path))
+    shelf.write_json("trial.json", {})
+    shelf.write_json("result.json", {"status": "finished", "reason": None})
+    rerun = [*GRID, "--seeds", "1", "--only", "only CE", "--rerun", "all", "--storage"]
+    for option in ("--cpus-per-trial", "--gpus-per-trial"):
+        assert main([*rerun, str(tmp_path), option, "64"]) == 2
+        assert f"{option} = 64: must be at most" in capsys.readouterr().err
+        assert shelf.names("*") == ["result.json", "trial.json"]
 
 
 def test_cleaning_says_what_it_removes_and_a_dry_run_only_says_it(
@@ -173,6 +222,36 @@ def test_a_dry_run_without_data_names_what_is_missing(
     assert "no id yet" in said
     assert "4 without an id yet" in said
     assert "MiB: CifarResNet" in said
+
+
+def test_a_dry_run_counts_the_rows_that_are_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = first_id(tmp_path)
+    result = {"status": "finished", "reason": None}
+    Storage(tmp_path).trial(first).write_json("result.json", result)
+    dry = [*GRID, "--dry-run", "--storage", str(tmp_path), "--data-dir", str(tmp_path)]
+    assert main([*dry, "--seeds", "1", "--only", "T 5, alpha 1, beta 1"]) == 0
+    said = capsys.readouterr().out
+    assert f"accuracy: {first} (finished)" in said
+    assert "1 trials are new, 0 to be resumed, 0 finished, 0 failed, 0 without an id yet" in said
+    small = ["--set", "net=CifarResNet(depth=8, width=4)"]
+    assert main([*dry, "--scale", "paper", "--only", "only CE", *small]) == 0
+    said = capsys.readouterr().out
+    assert "0 failed, 3 without an id yet" in said
+    assert "\n3 trials x " in said
+    assert said.count(" trials x ") == 1
+
+
+def test_a_dry_run_refuses_what_a_run_would(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    longer_than_training = ["--grid", "ols_period", "--set", "targets.period=100000"]
+    assert main([*longer_than_training, "--dry-run", "--storage", str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("error: ")
+    assert "100000" in said.err
+    assert " trials x " not in said.out
 
 
 def test_the_command_is_a_script_that_needs_no_tracker_for_an_error() -> None:

@@ -39,6 +39,16 @@ def test_only_picks_searches_and_what_is_set_stays() -> None:
     assert {(t.targets["temperature"], t.recipe.lr) for t in _explored(found.space)} == {(5, 0.02)}
 
 
+def test_what_is_written_in_a_part_that_is_set_stays() -> None:
+    overrides = ("targets=Smooth(epsilon=0.2)", "loss=CrossEntropy")
+    (found,) = searches_of("kesl_ablation", "demo", overrides, "both", ())
+    assert set(found.space.parameters) == {"recipe.lr", "recipe.weight_decay"}
+    assert {explored.targets["epsilon"] for explored in _explored(found.space)} == {0.2}
+    overrides = ("targets=Smooth", "loss=CrossEntropy")
+    (found,) = searches_of("kesl_ablation", "demo", overrides, "both", ())
+    assert "targets.epsilon" in found.space.parameters
+
+
 def test_rows_that_offer_nothing_are_left_out_or_refused() -> None:
     assert len(searches_of("kesl_ablation", "demo", (), "parts", ())) == 2
     with pytest.raises(Invalid, match="'only CE' offers nothing to search in --search-space parts"):
