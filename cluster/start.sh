@@ -8,8 +8,17 @@ unset RAY_ADDRESS       # it would go before what is given here
 ray stop
 
 if [ "$1" = head ]; then
-    # The lock lets one server run, however often this is called.
-    setsid flock --nonblock ~/mlflow.lock bash -c '
+    # Who holds the lock is the one server, and the lock's file has its process group. An earlier one
+    # has the settings of its time: it ends.
+    for _ in {1..40}; do
+        flock --nonblock ~/mlflow.lock true && break
+        kill -- "-$(cat ~/mlflow.lock)" || true
+        sleep 0.5
+    done
+    setsid bash -c '
+        exec 9>>~/mlflow.lock
+        flock --nonblock 9 || exit
+        echo $$ >~/mlflow.lock
         while true; do
             mlflow server --host 127.0.0.1 --port 5000 --workers 1
             sleep 5

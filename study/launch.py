@@ -34,7 +34,7 @@ from study.feed import Asking, Feed, Queue
 from study.pruning import Pruning
 from trainables.settings import Invalid
 from trainables.storage import Storage
-from trainables.train import fail
+from trainables.train import fail, final
 from trainables.trainable import trainable
 
 # Tune would hand the driver's AWS keys to its workers in a form that Ray writes to its logs. Every
@@ -252,18 +252,19 @@ class Watch(tune.Callback):
         begun: Callable[[str], object] = lambda trial_id: None,
     ) -> None:
         self._feed, self._storage, self._resources, self._begun = feed, storage, resources, begun
-        self._heard: dict[Any, float] = {}  # when a running one of Tune's trials was last heard of
+        # When a running one of Tune's trials was last heard of, and the epochs it then had.
+        self._heard: dict[Any, tuple[float, float]] = {}
         self._idle_since = time.monotonic()  # nothing runs, as far as is known
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        self._heard[trial] = time.monotonic()
+        self._heard[trial] = time.monotonic(), 0
         self._feed.place(trial.trial_id, placed=True)
         self._begun(trial.config["id"])
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any
     ) -> None:
-        self._heard[trial] = time.monotonic()
+        self._heard[trial] = time.monotonic(), result.get("epoch", 0)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         self._heard.pop(trial, None)
@@ -273,10 +274,12 @@ class Watch(tune.Callback):
 
     def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
         now = time.monotonic()
-        for trial, heard in self._heard.items():
+        for trial, (heard, epochs) in self._heard.items():
             if now - heard > 60 * self._resources.stall_minutes:
-                self._end(trial)
-                self._heard[trial] = now
+                stored = self._epochs(trial)
+                if stored <= epochs:
+                    self._end(trial)
+                self._heard[trial] = now, stored
         if self._heard or not self._feed.waiting:
             self._idle_since = now
         elif now - self._idle_since > WAITING_SECONDS:
@@ -288,6 +291,17 @@ class Watch(tune.Callback):
                 f"{self._resources} each; the cluster has {', '.join(there)} on {len(nodes)} nodes",
                 flush=True,
             )
+
+    def _epochs(self, trial: Any) -> float:
+        """As many as the storage has; infinitely many with a result.
+
+        Tune may be behind, where its thread was kept waiting, and a worker waits for Tune in its
+        report: so it is not the age of the file that tells.
+        """
+        shelf = self._storage.trial(trial.config["id"])
+        if final(shelf.read_json("result.json")):
+            return math.inf
+        return len(shelf.read_json("history.json") or ())
 
     def _end(self, trial: Any) -> None:
         """Kills the worker and leaves a result, which Tune finds when it tries the trial again."""

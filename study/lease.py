@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +20,7 @@ from trainables.settings import Invalid
 from trainables.storage import Storage, Version
 
 RENEWAL_SECONDS = 10
-EXPIRY_SECONDS = 60  # without renewal, for a holder on another host
+EXPIRY_SECONDS = 60  # without renewal, for a holder on another machine
 CLOCK_SECONDS = 5.0  # that a process's start may move, as the clock is set right
 
 Tag = bytes | str
@@ -29,7 +30,7 @@ Tag = bytes | str
 def lease(storage: Storage) -> Iterator[None]:
     """Holds the storage. Raises Invalid where another command that lives holds it.
 
-    The lease of a dead holder is taken over: at once on its own host, elsewhere when it has not
+    The lease of a dead holder is taken over: at once on its own machine, elsewhere when it has not
     been renewed for EXPIRY_SECONDS. A holder that slept so long finds that out at its next renewal:
     it is interrupted as by SIGINT, and Invalid says who holds the storage now.
     """
@@ -59,7 +60,7 @@ class _Held:
         self.lost = ""  # why, in a line
         self._storage, self._shelf = storage, storage.top
         self._me = {
-            "host": socket.gethostname(),
+            **_machine(),
             "process": os.getpid(),
             "started": psutil.Process().create_time(),
             "token": uuid4().hex,
@@ -125,8 +126,18 @@ def _told(holder: dict[str, Any]) -> str:
     return f"host {holder['host']}, process {holder['process']}, started {since}"
 
 
+def _machine() -> dict[str, str | None]:
+    """Where a process id has its meaning: containers may share the host's name, and not these."""
+    boot, processes = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
+    return {
+        "host": socket.gethostname(),
+        "boot": boot.read_text().strip() if boot.exists() else None,
+        "processes": os.readlink(processes) if processes.is_symlink() else None,
+    }
+
+
 def _lives(holder: dict[str, Any], found: Version | None) -> bool:
-    if holder["host"] == socket.gethostname():
+    if all(holder.get(name) == value for name, value in _machine().items()):
         try:
             started = psutil.Process(holder["process"]).create_time()
             return bool(abs(started - holder["started"]) < CLOCK_SECONDS)

@@ -3,7 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from trainables.settings import Invalid
 
 
 class Waiting(Protocol):
@@ -17,7 +20,8 @@ class Pruning(FIFOScheduler):
 
     A worker does not begin its next epoch before this one is judged. All state is in the searches'
     own storage, so that Tune has nothing to save. What fails here is told to `broken`: Tune would
-    make a traceback of it.
+    make a traceback of it. So is a node that no trial can be trained on, and Tune stops what waits
+    for a place: that node would take it all, one after the other.
     """
 
     def __init__(
@@ -28,6 +32,12 @@ class Pruning(FIFOScheduler):
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         try:
+            if "unfit" in result:
+                for other in tune_controller.get_trials():
+                    if other.status == Trial.PENDING:
+                        tune_controller.stop_trial(other)
+                why = str(result["unfit"]).splitlines()[0]
+                raise Invalid(f"{why}; with that node mended or gone, the same command goes on")
             waited_for = [asking.reported(trial.config["id"]) for asking in self._askings]
         except Exception as error:
             if self._broken is None:

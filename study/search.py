@@ -223,18 +223,27 @@ class Search:
         held = {name: value for name, value in ready.flat().items() if name not in free}
         record: dict[str, Scalar] = {f"space of {name}": words for name, words in free.items()}
         record |= {**held, "rule": self._rule, "protocol": PROTOCOL}
+        # Two storages would take each other's points for their own, and wait for their results.
+        record["storage"] = self._storage.identity()
         if self._prunes:
             settings = pruner_settings(self.options.pruner, self.what.space.trial.recipe.epochs)
             record |= {f"pruner.{name}": value for name, value in settings.items()}
         old = self.study.user_attrs.get("record")
         if old is None:
+            self.study.set_user_attr("storage", str(self._storage))
             self.study.set_user_attr("record", record)
             self.study.set_user_attr("optuna", optuna.__version__)
         elif differing := [n for n in {**old, **record} if old.get(n) != record.get(n)]:
             field = differing[0]
+            was = (
+                f"of another space: {field} was {old.get(field, 'not there')}, "
+                f"is {record.get(field, 'not there')}"
+            )
+            if "storage" in differing:
+                begun = self.study.user_attrs.get("storage", "not known")
+                was = f"of another storage, at its begin {begun}; this one is {self._storage}"
             raise Invalid(
-                f"--search: the stored search {self.name!r} was of another space: {field} was "
-                f"{old.get(field, 'not there')}, is {record.get(field, 'not there')}; another "
+                f"--search: the stored search {self.name!r} was {was}; another "
                 "--search-seed or --search-storage starts a new one"
             )
 

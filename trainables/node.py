@@ -90,7 +90,7 @@ def prepare(trial: Trial, folder: Path, storage: Storage, driver: Driver) -> Non
     try:
         check(driver, storage)
         fetch_all(trial, folder)
-    except Invalid as error:
+    except (Invalid, OSError) as error:
         raise OSError(f"node {socket.gethostname()}: {error}") from None
 
 

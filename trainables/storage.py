@@ -10,6 +10,7 @@ trials/<id>/trial.json          the settings
             epoch-00010.pt      weights of an epoch that the recipe keeps
             measure-<label>.json    a measure; its features-<label>.csv, if it keeps some
             log.txt
+storage.json                    the storage's own id
 """
 
 import fcntl
@@ -57,6 +58,12 @@ class Storage:
     def uri(self) -> str:
         """file:///... or s3://..."""
         return self.root.as_uri() if self.root else str(self)
+
+    def identity(self) -> str:
+        """A random id, drawn when first asked for; a storage that is moved or copied keeps it."""
+        while (found := self.top.read_json("storage.json")) is None:
+            self.top.swap("storage.json", json.dumps({"id": uuid4().hex}).encode(), None)
+        return str(found["id"])
 
     def trial(self, trial_id: str) -> "Shelf":
         return self.top / "trials" / trial_id

@@ -95,8 +95,13 @@ def final(result: Result | None) -> bool:
 
 
 def fail(trial: Trial, storage: Storage, reason: str) -> None:
-    """A result for a trial that cannot go on, written by the study in the worker's stead."""
+    """A result for a trial that cannot go on, written by the study in the worker's stead.
+
+    One that is final stays.
+    """
     shelf = storage.trial(trial.id)
+    if final(shelf.read_json("result.json")):
+        return
     shelf.write_json("trial.json", trial.flat())
     history = shelf.read_json("history.json") or []
     seconds = history[-1].get("seconds", 0.0) if history else 0.0

@@ -15,9 +15,9 @@ from trainables.train import Site, fit
 def trainable(storage: Storage, folder: Path, cpus: float, gpus: float, retry: bool = False) -> Any:
     """What Tune runs for {"id": ..., "trial": ...}: `fit`. Tune is told each epoch's metrics.
 
-    What a trial prints is appended to its log.txt. A storage that fails, and a node that differs
-    from the driver's, are told to Tune as the metric "lost", not as an exception, so that Tune
-    retries lost workers only.
+    What a trial prints is appended to its log.txt. A storage that fails is told to Tune as the
+    metric "lost", a node that no trial can be trained on as "unfit", not as exceptions, so that
+    Tune retries lost workers only.
     """
     driver = node.Driver.of(storage)
 
@@ -26,6 +26,10 @@ def trainable(storage: Storage, folder: Path, cpus: float, gpus: float, retry: b
         trial = config["trial"]
         try:
             node.prepare(trial, folder, storage, driver)
+        except OSError as error:
+            tune.report({"unfit": str(error)})
+            return
+        try:
             with storage.trial(config["id"]).log("log.txt") as log:
                 with redirect_stdout(log), redirect_stderr(log):
                     fit(trial, storage, site, report, retry)

@@ -21,12 +21,12 @@ def ready(trial: Trial) -> tuple[Trial, str]:
 
 
 class Laboratory:
-    """A folder with results and an Optuna database; counts what is trained."""
+    """A folder with results and, by default there, an Optuna database; counts what is trained."""
 
-    def __init__(self, folder: Path, space: Space, score: Score) -> None:
+    def __init__(self, folder: Path, space: Space, score: Score, url: str | None = None) -> None:
         folder.mkdir(exist_ok=True)
         self.storage, self.space, self.score = Storage(folder), space, score
-        self.url = f"sqlite:///{folder / 'optuna.db'}"
+        self.url = url or f"sqlite:///{folder / 'optuna.db'}"
         self.trained: list[str] = []
 
     def search(self, points: int, **options: Any) -> Search:

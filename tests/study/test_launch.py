@@ -5,7 +5,8 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, ClassVar
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import ray
@@ -20,6 +21,16 @@ from trainables.storage import Storage
 from trainables.trial import Trial
 
 NOWHERE = Path("/nowhere")
+
+
+class Begun:
+    """A trial as Tune has it."""
+
+    trial_id = "t0"
+    temporary_state = SimpleNamespace(ray_actor="its actor")
+
+    def __init__(self, trial: Trial) -> None:
+        self.config = {"id": trial.id, "trial": trial}
 
 
 @pytest.fixture(scope="module")
@@ -155,11 +166,45 @@ def test_a_trial_that_hangs_is_ended_and_the_others_go_on(tmp_path: Path, trial:
         time.sleep(0.2)
 
 
-class Begun:
-    """A trial as Tune has it."""
+@pytest.fixture
+def running(
+    tmp_path: Path, trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Watch, Begun, list[Any]]:
+    """A trial that Tune heard of after its first epoch, watched without patience; who is killed."""
+    killed: list[Any] = []
+    monkeypatch.setattr(ray, "kill", killed.append)
+    storage = Storage(tmp_path)
+    watch = Watch(Feed([], storage), storage, Resources(stall_minutes=-1))
+    begun = Begun(trial)
+    watch.on_trial_start(0, [], begun)
+    watch.on_trial_result(0, [], begun, {"epoch": 1})
+    return watch, begun, killed
 
-    trial_id = "t0"
-    config: ClassVar = {"id": "x"}
+
+def test_a_trial_that_moved_on_while_tune_did_not_listen_is_not_ended(
+    tmp_path: Path, trial: Trial, running: tuple[Watch, Begun, list[Any]]
+) -> None:
+    watch, begun, killed = running
+    shelf = Storage(tmp_path).trial(trial.id)
+    shelf.write_json("history.json", [{"epoch": 1}, {"epoch": 2}])
+    watch.on_step_end(0, [])
+    assert (killed, shelf.read("result.json")) == ([], None)
+    watch.on_step_end(0, [])  # it has not moved since
+    assert killed == [begun.temporary_state.ray_actor]
+    assert shelf.read_json("result.json")["status"] == "failed"
+
+
+def test_a_trial_whose_result_tune_has_not_heard_of_keeps_it(
+    tmp_path: Path, trial: Trial, running: tuple[Watch, Begun, list[Any]]
+) -> None:
+    watch, begun, killed = running
+    shelf = Storage(tmp_path).trial(trial.id)
+    shelf.write_json("result.json", {"status": "finished"})
+    watch.on_step_end(0, [])
+    assert killed == []
+    watch.on_step_end(0, [])  # the worker hangs after its work is done
+    assert killed == [begun.temporary_state.ray_actor]
+    assert shelf.read_json("result.json") == {"status": "finished"}
 
 
 @pytest.mark.slow
@@ -185,7 +230,7 @@ def test_while_nothing_can_be_placed_a_line_says_what_waits(
         "nothing can be placed: 2 trials pending, of 2 CPUs, 0.5 GPUs each; "
         f"the cluster has {cpus:g} CPUs, 0 GPUs on 1 nodes\n"
     )
-    watch.on_trial_start(0, [], Begun())
+    watch.on_trial_start(0, [], Begun(trial))
     time.sleep(0.3)
     watch.on_step_end(0, [])
     assert capsys.readouterr().out == ""

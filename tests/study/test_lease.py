@@ -32,7 +32,9 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 
 
 def write(storage: Storage, host: str, process: int, started: float) -> None:
-    storage.top.write_json("lease.json", {"host": host, "process": process, "started": started})
+    """A lease of this machine, or of one with another name and else the same."""
+    machine = {**study.lease._machine(), "host": host}
+    storage.top.write_json("lease.json", {**machine, "process": process, "started": started})
 
 
 def age(storage: Storage, seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,6 +120,20 @@ def test_a_holder_elsewhere_is_dead_when_it_has_not_renewed(
         pass
     age(storage, EXPIRY_SECONDS - 5, monkeypatch)
     with pytest.raises(Invalid, match="another-host"), lease(storage):
+        pass
+    age(storage, EXPIRY_SECONDS + 1, monkeypatch)
+    with lease(storage):
+        pass
+
+
+@pytest.mark.parametrize("differing", ["boot", "processes"])
+def test_a_holder_in_a_container_with_our_host_s_name_goes_by_age(
+    differing: str, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(storage, socket.gethostname(), os.getpid(), 0.0)  # no such process here
+    holder = storage.top.read_json("lease.json")
+    storage.top.write_json("lease.json", {**holder, differing: "another"})
+    with pytest.raises(Invalid, match=f"process {os.getpid()}"), lease(storage):
         pass
     age(storage, EXPIRY_SECONDS + 1, monkeypatch)
     with lease(storage):

@@ -12,8 +12,9 @@ from ray.cluster_utils import Cluster
 from study import launch, nodes
 from study.feed import Queue
 from study.launch import Resources
+from tests.study.troubles import Choosy
 from trainables import node
-from trainables.settings import Invalid
+from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.trial import Trial
 
@@ -67,8 +68,28 @@ def test_a_node_that_came_later_is_looked_at_by_its_first_trial(
     monkeypatch.setattr(node, "software", lambda: other)
     storage = Storage(tmp_path)
     queue = Queue({trial.id: trial}, storage)
-    lost = launch.run([queue], storage, tmp_path, Resources(gpus=0.0))
-    assert list(lost) == [trial.id]
-    assert "node " in lost[trial.id]
-    assert lost[trial.id].endswith("the driver's 1.0")
+    with pytest.raises(Invalid, match=r"^node \S+: torch is .*, the driver's 1.0; .* goes on$"):
+        launch.run([queue], storage, tmp_path, Resources(gpus=0.0))
     assert list(storage.results()) == []
+
+
+def test_a_node_that_came_later_and_cannot_train_ends_the_queue_and_loses_nothing(
+    cluster: Cluster, trial: Trial, tmp_path: Path
+) -> None:
+    storage, begun = Storage(tmp_path), list[str]()
+    slow = [trial.but(net=Use(Choosy), seed=seed) for seed in range(40)]
+    trials = {one.id: one for one in slow}
+    queue = Queue(trials, storage)
+    unfit = cluster.add_node(num_cpus=1, env_vars={"UNFIT": "1"})
+    try:
+        with pytest.raises(Invalid, match=r"^node \S+: the weights: must be there; "):
+            launch.run([queue], storage, tmp_path, Resources(gpus=0.0), begun.append)
+    finally:
+        cluster.remove_node(unfit)
+    results = {i: storage.trial(i).read_json("result.json")["status"] for i in storage.results()}
+    assert set(results.values()) <= {"finished"}  # what ran elsewhere
+    (stopped,) = set(begun) - set(results)
+    assert len(begun) < len(trials)
+    again = Queue({stopped: trials[stopped]}, storage)
+    assert launch.run([again], storage, tmp_path, Resources(gpus=0.0)) == {}
+    assert stopped in storage.results()

@@ -327,6 +327,25 @@ def test_a_stored_search_of_another_space_is_refused(
     assert "another --search-seed or --search-storage starts a new one" in str(raised.value)
 
 
+def test_a_stored_search_of_another_storage_is_refused(smoothed: Space, tmp_path: Path) -> None:
+    url = Laboratory(tmp_path / "mine", smoothed, score).url
+    Laboratory(tmp_path / "mine", smoothed, score).search(3)
+    theirs = Laboratory(tmp_path / "theirs", smoothed, score, url)
+    with pytest.raises(Invalid) as raised:
+        theirs.search(3)
+    said = f"was of another storage, at its begin {tmp_path}/mine; this one is {tmp_path}/theirs; "
+    assert said + "another --search-seed or --search-storage starts a new one" in str(raised.value)
+    assert theirs.run(theirs.search(3, seed=1)).over
+
+
+def test_a_search_goes_on_in_a_storage_that_was_moved(smoothed: Space, tmp_path: Path) -> None:
+    before = Laboratory(tmp_path / "here", smoothed, score)
+    first = points(before.run(before.search(2)))
+    lab = Laboratory((tmp_path / "here").rename(tmp_path / "there"), smoothed, score)
+    assert points(lab.run(lab.search(3)))[:2] == first
+    assert len(lab.trained) == 1
+
+
 def test_the_objective_follows_the_rule_of_the_table() -> None:
     plan = plan_of("kesl_ablation")
     assert objective(plan) == "best_validation"

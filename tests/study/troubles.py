@@ -1,13 +1,15 @@
 """Nets that make trouble, in a file that workers can import, too."""
 
+import os
 import time
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from trainables.model import Task
 from trainables.nets.net import Net
-from trainables.settings import Count
+from trainables.settings import Count, Invalid
 
 
 class Pixels(Net):
@@ -37,3 +39,16 @@ class Stuck(Pixels):
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         time.sleep(3600)
         return super().forward(x)
+
+
+class Choosy(Pixels):
+    """Slow to begin, and lacks a file on a node that is marked so."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        time.sleep(2)
+
+    @staticmethod
+    def fetch(folder: Path) -> None:
+        if os.environ.get("UNFIT"):
+            raise Invalid("the weights: must be there")

@@ -100,6 +100,11 @@ def test_a_node_with_a_full_disk_is_named_by_its_first_trial(
         node.prepare(trial(), tmp_path, storage, Driver.of(storage))
 
 
+def test_an_error_of_the_operating_system_names_the_node_too(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match=rf"^node {socket.gethostname()}: .*No such file"):
+        node.prepare(trial(), tmp_path, Storage(tmp_path / "gone"), Driver(node.software(), None))
+
+
 class Far(Net):
     """Has weights that are fetched; each download leaves a line."""
 

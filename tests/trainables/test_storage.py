@@ -242,6 +242,12 @@ def test_a_truncated_file_cannot_be_loaded(shelf: Shelf) -> None:
         shelf.load("model.pt")
 
 
+def test_a_storage_has_an_id_that_is_its_own(storage: Storage, tmp_path: Path) -> None:
+    own = storage.identity()
+    assert Storage(str(storage)).identity() == own
+    assert Storage(tmp_path / "other").identity() != own
+
+
 def test_a_storage_lists_the_trials_that_have_a_result(storage: Storage) -> None:
     assert list(storage.results()) == []
     storage.trial("a").write_json("result.json", {})

@@ -24,17 +24,7 @@ from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.targets.knowledge import Knowledge, knowledge_soft_labels
 from trainables.targets.online import Online
-from trainables.train import (
-    Run,
-    Site,
-    evaluate,
-    fail,
-    fit,
-    kept_epochs,
-    select,
-    table_of,
-    task_of,
-)
+from trainables.train import Run, Site, evaluate, fail, fit, kept_epochs, select, table_of, task_of
 from trainables.trial import Trial
 
 TRIAL = small_trial()
@@ -522,6 +512,18 @@ def test_a_loss_that_is_no_number_ends_the_trial_and_no_other(storage: Storage) 
 def test_a_failed_trial_is_not_trained_again(storage: Storage) -> None:
     trial = TRIAL.set({"recipe.lr": 1e30})
     assert fit(trial, storage, SITE) == fit(trial, storage, SITE)
+
+
+def test_a_failure_that_the_study_writes_replaces_only_a_result_that_is_tried_again(
+    storage: Storage,
+) -> None:
+    shelf = storage.trial(TRIAL.id)
+    for retried in (False, True):
+        first = {"status": "failed", "reason": "out of GPU memory", "retried": retried}
+        shelf.write_json("result.json", first)
+        fail(TRIAL, storage, "it hung")
+        reason = first["reason"] if retried else "it hung"
+        assert shelf.read_json("result.json")["reason"] == reason
 
 
 def test_weights_that_the_last_step_broke_end_the_trial_too(storage: Storage) -> None:
