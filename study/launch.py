@@ -28,6 +28,7 @@ import ray
 import yaml
 from ray import tune
 from ray.tune.execution import class_cache
+from ray.tune.progress_reporter import TrialProgressCallback
 
 from study.address import VALID, check_token
 from study.feed import Asking, Feed, Queue
@@ -225,7 +226,7 @@ def _fit(
             run_config=tune.RunConfig(
                 storage_path=scratch,
                 failure_config=tune.FailureConfig(max_failures=WORKER_LOSSES),
-                callbacks=[Watch(feed, storage, resources, begun)],
+                callbacks=[Watch(feed, storage, resources, begun), Silent()],
                 verbose=0,
             ),
         ).fit()
@@ -239,6 +240,14 @@ def _why(ended: tune.Result) -> str:
     """Why a trial has no result, in one line."""
     reason = (ended.metrics or {}).get("lost") or ended.error or "ended without a result"
     return str(reason).strip().splitlines()[-1]
+
+
+class Silent(TrialProgressCallback):
+    """In place of Tune's own, which prints of trials that it stops before they have begun."""
+
+    on_trial_result = tune.Callback.on_trial_result
+    on_trial_error = tune.Callback.on_trial_error
+    on_trial_complete = tune.Callback.on_trial_complete
 
 
 class Watch(tune.Callback):
