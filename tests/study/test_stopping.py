@@ -14,7 +14,7 @@ from study.stopping import stoppable
 from tests.study.command import command, database, driving, finish, runs
 from trainables.storage import Storage
 
-EPOCHS = 30
+EPOCHS = 12
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
