@@ -110,12 +110,7 @@ def epoch_ends(tracking_uri: str, run_ids: Sequence[str]) -> dict[str, list[floa
 
 def soft_labels(tracking_uri: str, trial_id: str) -> DataFrame | None:
     """The soft labels of a trial, (classes, classes), a distribution a row; None if it has none."""
-    recorded = trials(tracking_uri, [trial_id])
-    if recorded.empty:
-        return None
-    client = _connect(tracking_uri)
-    run = client.get_run(recorded["run_id"].iloc[0])
-    frame = _artifact(client, run, "soft_labels.csv", pd.read_csv)
+    frame = _artifact_of(tracking_uri, trial_id, "soft_labels.csv", pd.read_csv)
     return None if frame is None else frame.set_axis(frame.columns)
 
 
@@ -134,12 +129,16 @@ def learned_soft_labels(tracking_uri: str, trial_id: str) -> dict[int, DataFrame
 
 def features(tracking_uri: str, trial_id: str, measure: str) -> DataFrame | None:
     """The features that the measure with that label kept: x, y, label; None if it has none."""
-    recorded = trials(tracking_uri, [trial_id])
-    if recorded.empty:
-        return None
-    client = _connect(tracking_uri)
-    run = client.get_run(recorded["run_id"].iloc[0])
-    return _artifact(client, run, f"features-{measure}.csv", _read_features)
+    return _artifact_of(tracking_uri, trial_id, f"features-{measure}.csv", _read_features)
+
+
+def wrong_labels(tracking_uri: str, trial_id: str) -> DataFrame | None:
+    """The images that had a wrong label in a trial; None where no rule was to make some.
+
+    Columns: split ("train" or "validation"), row (the image's place in the data set's training
+    part), clean and given (its label there and in the trial, as places in the classes' names).
+    """
+    return _artifact_of(tracking_uri, trial_id, "wrong_labels.csv", pd.read_csv)
 
 
 def _read_features(path: Path) -> DataFrame:
@@ -198,6 +197,17 @@ def _uncollected() -> Iterator[None]:
     finally:
         if collecting:
             gc.enable()
+
+
+def _artifact_of(
+    tracking_uri: str, trial_id: str, name: str, read: Callable[[Path], Content]
+) -> Content | None:
+    """A file of the trial's run; None where it or the trial is not recorded."""
+    recorded = trials(tracking_uri, [trial_id])
+    if recorded.empty:
+        return None
+    client = _connect(tracking_uri)
+    return _artifact(client, client.get_run(recorded["run_id"].iloc[0]), name, read)
 
 
 def _artifact(

@@ -316,8 +316,10 @@ class Tracker:
     def _keep_files(
         self, client: MlflowClient, run: str, shelf: Shelf, result: dict[str, Any]
     ) -> None:
-        for name in shelf.names("soft_labels*.csv"):
-            client.log_text(run, (shelf.read(name) or b"").decode(), name)
+        for name in (*shelf.names("soft_labels*.csv"), "wrong_labels.csv"):
+            content = shelf.read(name)
+            if content is not None:
+                client.log_text(run, content.decode(), name)
         log = shelf.read("log.txt") if result["status"] == "failed" else None
         if log is not None:
             lines = log.decode(errors="replace").splitlines(keepends=True)

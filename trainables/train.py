@@ -193,6 +193,8 @@ class Run:
 
     def train(self, report: Report) -> None:
         """Every epoch that is left. Raises Diverged at the end of an epoch with a bad loss."""
+        if self.data.train.truth is not None:
+            self.shelf.write("wrong_labels.csv", wrong_labels_of(self.data).encode())
         recipe, steps = self.trial.recipe, self.task.steps
         learned = type(self.method.model.targets).observe is not Targets.observe
         for epoch in range(self.step // steps, recipe.epochs):
@@ -353,6 +355,22 @@ def table_of(soft: Tensor, names: tuple[str, ...]) -> str:
     """A matrix (classes, classes) as comma-separated values under a row of class names."""
     rows = [names, *([f"{value:.6g}" for value in row] for row in soft.tolist())]
     return "".join(",".join(row) + "\n" for row in rows)
+
+
+def wrong_labels_of(data: Data) -> str:
+    """Each image with a wrong label, as comma-separated values: all others have the source's.
+
+    `row` is its place in the source's part "train", of which both splits are.
+    """
+    lines = ["split,row,clean,given"]
+    for name, split in (("train", data.train), ("validation", data.validation)):
+        if split is not None:
+            places = split.flipped
+            rows = split.rows[places.to(split.rows.device)]
+            columns = (rows, split.clean[places], split.y[places])
+            values = zip(*(column.tolist() for column in columns), strict=True)
+            lines += [f"{name},{row},{clean},{given}" for row, clean, given in values]
+    return "\n".join(lines) + "\n"
 
 
 def kept_epochs(epochs: int, keep: int) -> list[int]:

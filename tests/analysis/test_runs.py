@@ -4,16 +4,28 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.entities import RunTag
 from pandas.testing import assert_frame_equal
 from worlds import World, record, small_world
 
 from analysis import runs
+from study.grid import lay_out
+from study.tracking import Tracker
 from study.tracking_client import EXPERIMENT
+from trainables.data.data import load
 from trainables.settings import Invalid
+from trainables.storage import Storage
+from trainables.train import Site, fit
+from trainables.trial import Trial
 
 METRICS = ["train.accuracy", "validation.accuracy"]
+
+
+def resolved(trial: Trial) -> tuple[Trial, str]:
+    ready = trial.resolved(Path("/nowhere"), {})
+    return ready, ready.id
 
 
 def test_a_plan_is_read_as_it_was_recorded(tracking_uri: str, world: World) -> None:
@@ -125,6 +137,38 @@ def test_features_are_read_by_the_measure_that_kept_them(tracking_uri: str) -> N
     assert found.to_dict("list") == {"x": [1.5, 0.0], "y": [-2.0, 3.0], "label": ["nan", "7"]}
     assert runs.features(tracking_uri, "a0", "Separation-other") is None
     assert runs.features(tracking_uri, "unknown", "Separation-abc") is None
+
+
+def test_wrong_labels_are_read_of_a_trial_that_was_tracked(tmp_path: Path) -> None:
+    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    noisy = (
+        "recipe.epochs=1",
+        "recipe.milestones=()",
+        "recipe.schedule=constant",
+        "data.corrupt=Symmetric(rate=0.4)",
+    )
+    plan, laid_out = lay_out("kesl_label_smoothing", "demo", 1, noisy, resolved)
+    trial, *others = laid_out
+    fit(trial, storage, Site.here(tmp_path))
+    tracker = Tracker(uri, storage, plan)
+    tracker.start()
+    assert tracker.stop() == []
+    found = runs.wrong_labels(uri, trial.id)
+    assert found is not None
+    assert list(found.columns) == ["split", "row", "clean", "given"]
+    assert set(found["split"]) == {"train", "validation"}
+    _, labels = trial.data.source.build().load(tmp_path, "train")
+    assert found["clean"].tolist() == labels[found["row"].tolist()].tolist()
+    assert (found["clean"] != found["given"]).all()
+    wrong = (found["split"] == "train").sum()
+    train = load(trial.data, trial.seed, tmp_path, torch.device("cpu")).train
+    realised = runs.trials(uri, [trial.id])["realised_noise"].iloc[0]
+    assert realised == pytest.approx(wrong / len(train))
+    assert runs.wrong_labels(uri, others[0].id) is None
+
+
+def test_a_trial_that_no_rule_gave_wrong_labels_has_none(tracking_uri: str) -> None:
+    assert runs.wrong_labels(tracking_uri, "a0") is None
 
 
 def test_a_trial_without_a_status_is_running(tracking_uri: str) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import mlflow
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
@@ -83,16 +84,24 @@ def test_each_trial_has_one_run_with_settings_history_and_result(
         assert sorted((p.step, p.value, p.timestamp) for p in points) == told
 
 
-def test_the_share_of_wrong_labels_is_told_where_there_is_one(
+def test_the_share_of_wrong_labels_and_which_they_are_is_told_where_there_are_some(
     recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
 ) -> None:
-    assert not any("realised_noise" in run.data.metrics for run in runs(recorded[0], "trial"))
+    plain = runs(recorded[0], "trial")
+    assert not any("realised_noise" in run.data.metrics for run in plain)
+    client = MlflowClient(recorded[0])
+    paths = {entry.path for run in plain for entry in client.list_artifacts(run.info.run_id)}
+    assert "soft_labels.csv" in paths
+    assert "wrong_labels.csv" not in paths
     storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
     noisy = (*OVERRIDES, "data.corrupt=Symmetric(rate=0.4)")
     plan, trials = lay_out("kesl_label_smoothing", "demo", 1, noisy, resolved)
-    fit(next(iter(trials)), storage, Site.here(Path("/nowhere")))
+    trial = next(iter(trials))
+    fit(trial, storage, Site.here(Path("/nowhere")))
     track(uri, storage, plan)
     (run,) = runs(uri, "trial")
+    kept = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/wrong_labels.csv")
+    assert kept.encode() == storage.trial(trial.id).read("wrong_labels.csv")
     assert run.data.metrics["realised_noise"] == pytest.approx(0.4)
     points = MlflowClient(uri).get_metric_history(run.info.run_id, "train.wrong_label_error")
     assert [point.step for point in points] == [1, 2]

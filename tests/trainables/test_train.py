@@ -93,6 +93,16 @@ def scores(model: Model, data: Data, split: Split) -> Tensor:
         return model(batch.x).scores
 
 
+def wrong_labels(storage: Storage, trial: Trial) -> list[tuple[str, int, int, int]]:
+    """Lines split, row, clean, given."""
+    text = storage.trial(trial.id).read("wrong_labels.csv")
+    assert text is not None
+    header, *lines = text.decode().splitlines()
+    assert header == "split,row,clean,given"
+    split = (line.split(",") for line in lines)
+    return [(part, int(row), int(clean), int(label)) for part, row, clean, label in split]
+
+
 # The result
 
 
@@ -290,6 +300,55 @@ def test_where_no_label_was_made_wrong_the_outputs_have_no_training_labels(
     assert not any("train" in k or "clean" in k for k in storage.trial(TRIAL.id).load("outputs.pt"))
 
 
+def test_each_wrong_label_is_told_by_the_images_row_in_the_data_set(storage: Storage) -> None:
+    noisy = {"data.corrupt": "Symmetric(rate=0.4)", "data.train_per_class": 30}
+    trial = TRIAL.set({**noisy, "data.validation": 0.25, "recipe.epochs": 1})
+    realised = fit(trial, storage, SITE)["realised_noise"]
+    data = load(trial.data, trial.seed, NOWHERE, CPU)
+    images, true = Digits().load(NOWHERE, "train")
+    names = [image.numpy().tobytes() for image in images]  # no two are alike
+    right = dict(zip(names, true.tolist(), strict=True))
+    found = wrong_labels(storage, trial)
+    for name, split in (("train", data.train), ("validation", data.validation)):
+        assert split is not None
+        pixels = [image.numpy().tobytes() for image in split.images[split.rows]]
+        trained_on = dict(zip(pixels, split.y.tolist(), strict=True))
+        wrong = {names[row]: (clean, label) for part, row, clean, label in found if part == name}
+        changed = {image for image in pixels if trained_on[image] != right[image]}
+        assert wrong == {image: (right[image], trained_on[image]) for image in changed}
+        assert len(wrong) == round(0.4 * len(split))
+    assert realised == sum(part == "train" for part, *_ in found) / 300
+
+
+def test_where_validation_labels_stay_clean_none_of_them_is_told(storage: Storage) -> None:
+    trial = TRIAL.set({"data.corrupt": "Symmetric(rate=0.4, validation=False)"})
+    fit(trial, storage, SITE)
+    assert {part for part, *_ in wrong_labels(storage, trial)} == {"train"}
+    blind = trial.set({"data.validation": 0})
+    fit(blind, storage, SITE)
+    assert len(wrong_labels(storage, blind)) == 8
+
+
+def test_wrong_labels_are_told_before_the_first_epoch_and_the_same_when_it_is_begun_again(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(KeyboardInterrupt):
+        pass
+
+    def dying(self: Method, epoch: int, sweep: Sweep) -> None:
+        raise Killed
+
+    trial = TRIAL.set({"data.corrupt": "Symmetric(rate=0.4)"})
+    with monkeypatch.context() as patch:
+        patch.setattr(Method, "start_epoch", dying)
+        with pytest.raises(Killed):
+            fit(trial, storage, SITE)
+    before = wrong_labels(storage, trial)
+    fit(trial, storage, SITE)
+    assert len(before) > 8
+    assert wrong_labels(storage, trial) == before
+
+
 @pytest.mark.parametrize("rate", [0.4, 1.0])
 def test_where_labels_are_wrong_each_epoch_tells_how_far_they_are_learnt(
     rate: float, storage: Storage
@@ -314,8 +373,10 @@ def test_the_share_of_wrong_labels_is_what_came_about(storage: Storage) -> None:
 
 
 def test_where_a_rule_made_no_label_wrong_there_is_nothing_to_learn(storage: Storage) -> None:
-    result = fit(TRIAL.set({"data.corrupt": "Symmetric(rate=0.0)"}), storage, SITE)
+    trial = TRIAL.set({"data.corrupt": "Symmetric(rate=0.0)"})
+    result = fit(trial, storage, SITE)
     assert (result["status"], result["realised_noise"]) == ("finished", 0)
+    assert wrong_labels(storage, trial) == []
     assert "train.wrong_label_error" not in result["history"][-1]
 
 
