@@ -53,6 +53,18 @@ def test_pgd_from_outside_starts_on_the_border() -> None:
     assert_close(pgd(linear, x, tensor([1]), 8, 0.0, 1, start), image(108, 100, 20))
 
 
+def test_pgd_asks_for_its_first_gradient_inside_the_ball_and_among_pixels() -> None:
+    asked = []
+
+    def scores(x: Tensor) -> Tensor:
+        asked.append(x.detach().clone())
+        return linear(x)
+
+    x, start = image(0, 252, 20), image(-5, 258, 31)
+    pgd(scores, x, tensor([0]), eps=8, step=3, steps=1, start=start)
+    assert_close(torch.cat(asked), image(0, 255, 28))
+
+
 @settings(max_examples=50, deadline=None)
 @given(st.integers(0, 10_000), st.floats(0, 40), st.floats(0.1, 20), st.integers(1, 5))
 def test_pgd_stays_in_the_ball_and_among_pixels(

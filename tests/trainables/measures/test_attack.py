@@ -1,6 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
+from torch import Tensor, tensor
+from torch.testing import assert_close
 
+from trainables.attacks import Scores, in_ball
+from trainables.chance import generator
 from trainables.measures.attack import Fgsm, Pgd
 from trainables.measures.measure import Finished
 from trainables.measures.top_k import TopK
@@ -31,6 +37,38 @@ def test_eps_is_a_share_of_the_pixels_range(finished: Finished) -> None:
     assert (changed - batch.x).abs().max() == pytest.approx(8)
     seen = (finished.normalised(changed) - finished.normalised(batch.x)).abs().max()
     assert float(seen) == pytest.approx(8 / (0.376 * 255), rel=1e-4)
+
+
+def flat(x: Tensor) -> Tensor:
+    """Scores without a slope: an attack stays where it starts."""
+    return 0 * x.flatten(1)[:, :3]
+
+
+def test_pgd_starts_at_random_in_the_ball_unless_it_is_told_not_to() -> None:
+    x, y = torch.full((2, 1, 4, 4), 100.0), tensor([0, 1])
+    started = Pgd(eps=8 / 255).attacked(flat, x, y, generator(0, "test"))
+    assert_close(started, in_ball(x, 8, generator(0, "test")))
+    assert (started - x).abs().min() > 0
+    still = Pgd(eps=8 / 255, random_start=False).attacked(flat, x, y, generator(0, "test"))
+    assert torch.equal(still, x)
+
+
+def test_the_random_start_is_drawn_by_the_trials_seed_for_each_batch(finished: Finished) -> None:
+    class Diary(Pgd):
+        """Notes the numbers drawn first."""
+
+        drawn: list[float] = []  # noqa: RUF012
+
+        def attacked(self, scores: Scores, x: Tensor, y: Tensor, chance: torch.Generator) -> Tensor:
+            self.drawn.append(float(torch.rand(1, generator=chance)))
+            return x
+
+    for seed in (0, 0, 1):
+        Diary(eps=8 / 255)(replace(finished, trial=finished.trial.set({"seed": seed})))
+    batches = len(list(finished.pixels()))
+    first, again, other = (Diary.drawn[i * batches : (i + 1) * batches] for i in range(3))
+    assert first == again
+    assert len({*first, *other}) == 2 * batches
 
 
 def test_the_trained_method_is_left_as_it_was(finished: Finished) -> None:

@@ -1,6 +1,11 @@
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Literal
+
 import pytest
 import torch
 from small import small_trial
+from torch import tensor
 
 from trainables.measures.ensemble import Ensemble, members_of
 from trainables.measures.measure import Finished
@@ -34,6 +39,27 @@ def test_the_average_is_of_what_it_is_said_to_be(average: str, finished: Finishe
     expected = accuracies(mean, finished.test.y)
     found = Ensemble(members=2, average=average)(finished)  # type: ignore[arg-type]
     assert found == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(("average", "chosen"), [("probabilities", 0), ("logits", 1)])
+def test_the_two_averages_may_choose_different_classes(
+    average: Literal["probabilities", "logits"],
+    chosen: int,
+    finished: Finished,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Sums of probabilities (0.901, 0.49, 0.609); products (0.0009, 0.036, 0.006).
+    members = {
+        "epoch-00002.pt": tensor([0.9, 0.09, 0.01]).log(),
+        "epoch-00003.pt": tensor([0.001, 0.4, 0.599]).log(),
+    }
+
+    def method(self: Finished, weights: str) -> SimpleNamespace:
+        return SimpleNamespace(predict=lambda x: members[weights].expand(len(x), 3))
+
+    monkeypatch.setattr(Finished, "method", method)
+    monkeypatch.setattr(Finished, "test", replace(finished.test, y=torch.full((597,), chosen)))
+    assert Ensemble(members=2, average=average)(finished)["accuracy"] == 1
 
 
 def test_more_members_than_kept_epochs_are_refused() -> None:

@@ -4,14 +4,17 @@ from typing import Any
 
 import pytest
 import torch
-from small import X, batch, pixel_method, small_trial
+from small import CPU, NOWHERE, Pixels, X, batch, pixel_method, small_trial
 from torch import Tensor, tensor
 from torch.testing import assert_close
 
 from trainables.methods.distortion import DistortionDistillation, both_ways, mean_discrepancy
+from trainables.model import Task
 from trainables.settings import Invalid, Use
 from trainables.targets.online import Online
+from trainables.targets.self_distilled import SelfDistilled
 from trainables.targets.smooth import Smooth
+from trainables.trial import Trial
 
 P, Q = tensor([[0.5, 0.5]]).log(), tensor([[0.8, 0.2]]).log()
 FORTH = 0.5 * log(0.5 / 0.8) + 0.5 * log(0.5 / 0.2)  # KL(p || q)
@@ -27,6 +30,13 @@ def distortion(settings: dict[str, Any] | None = None, **changes: Any) -> Distor
     with torch.no_grad():
         built.model.head.classifier.weight[0, 0] = log(4)
     return built
+
+
+def says_b_of_the_lit_image(teacher: Trial) -> dict[str, Tensor]:
+    """The state of a teacher's model."""
+    weight = torch.zeros(3, 4)
+    weight[1, 0] = log(4)
+    return {"head.classifier.weight": weight, "head.classifier.bias": torch.zeros(3)}
 
 
 def loss(x: Tensor, other: Tensor, settings: dict[str, Any] | None = None, **changes: Any) -> float:
@@ -80,6 +90,23 @@ def test_the_target_of_each_view_is_that_of_the_models_targets() -> None:
     changes = {"targets": Use(Smooth, epsilon=0.3)}
     labels = -(0.8 * log(4 / 6) + 0.2 * log(1 / 6)) + log(3)
     assert_close(loss(X, DARK, {"weight": 0}, **changes), labels)
+
+
+def test_a_teacher_is_asked_about_the_view_that_its_target_is_for() -> None:
+    changes = {"targets": Use(SelfDistilled), "method": Use(DistortionDistillation, weight=0)}
+    trial = small_trial(net=Use(Pixels), **changes)
+    names = ("a", "b", "c")
+    task = Task(trial, names, tensor([0, 1, 2]), 1, 2, 1, NOWHERE, CPU, says_b_of_the_lit_image)
+    built = DistortionDistillation(task.model(), task, weight=0)
+    with torch.no_grad():
+        for weight in built.model.parameters():
+            weight.zero_()
+        built.model.head.classifier.weight[0, 0] = log(4)
+    # Targets (1, 4, 1) / 6 of the lit view and 1 / 3 each of the dark one.
+    labels = -(log(4 / 6) + 5 * log(1 / 6)) / 6 + log(3)
+    for x, other in ((X, DARK), (DARK, X)):
+        metrics = built.update(replace(batch([0], x), other=other), lr=0.0)
+        assert_close(metrics["loss"], tensor(labels))
 
 
 def test_the_targets_observe_the_first_view() -> None:

@@ -88,6 +88,18 @@ def test_in_the_second_stage_the_labels_of_the_batch_go_down_their_gradient() ->
     assert_close(built.labels[1:], before[1:])
 
 
+def test_the_labels_gradient_is_that_of_the_batchs_mean() -> None:
+    # As in the public code: in a batch of two, each label goes half as far as in one of its own.
+    built = pencil(epoch=1, initial=log(4), alpha=0.4, labels_lr=2, twice=False)
+    before = built.labels.clone()
+    built.update(batch([0, 1], torch.cat([X, X])), lr=0.3)
+    # Of the first image ((4, 1, 1) / 6 - 1 / 3) / 3 + 0.4 * ((4, 1, 1) / 6 - (1, 0, 0)), halved.
+    first = tensor([1 / 9 - 0.4 / 3, -1 / 18 + 0.4 / 6, -1 / 18 + 0.4 / 6]) / 2
+    assert_close(built.labels[0], before[0] - 2 * first)
+    assert_close(built.labels[1], before[1] - 2 * first[[1, 0, 2]])
+    assert_close(built.labels[2], before[2])
+
+
 def test_in_the_second_stage_the_compatibility_is_of_two_softmaxes_unless_told_otherwise() -> None:
     built = pencil(epoch=1, initial=log(4), alpha=0.4, beta=0)
     loss = built.update(batch([0], X), lr=0.3)["loss"]

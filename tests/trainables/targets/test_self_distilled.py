@@ -8,6 +8,7 @@ from torch.testing import assert_close
 
 from trainables.data.loader import training_batches
 from trainables.losses.distillation import Distillation
+from trainables.methods.byot import BYOT
 from trainables.settings import Use
 from trainables.storage import Storage
 from trainables.targets.self_distilled import SelfDistilled
@@ -23,6 +24,10 @@ PLAIN = small_trial(seed=3)
 def test_the_teacher_is_the_plain_trial_with_the_same_seed() -> None:
     assert STUDENT.teachers() == (PLAIN,)
     assert small_trial(targets=Use(Smooth)).teachers() == ()
+
+
+def test_the_teacher_is_plain_whatever_method_the_student_is_trained_by() -> None:
+    assert STUDENT.but(method=Use(BYOT, alpha=0.5)).teachers() == (PLAIN,)
 
 
 def test_the_teacher_is_trained_first_and_once(tmp_path: Path) -> None:
