@@ -10,7 +10,7 @@ from analysis.tables import in_markdown
 from study.grid import Plan
 
 STUDY = "the study"  # the last row
-OTHERS = "trials in no cell (searches)"
+OTHERS = "trials in no cell (searches, teachers)"
 UNITS = {"gpu_hours": "GPU-hours", "cpu_hours": "CPU-hours", "cost": "cost"}
 
 
@@ -29,6 +29,15 @@ def costs(plan: Plan, recorded: DataFrame, others: DataFrame, price: float | Non
     if price is not None:
         frame["cost"] = price * (frame["gpu_hours"] + frame["cpu_hours"])
     return frame
+
+
+def total(frame: DataFrame, price: float | None) -> str:
+    """What the whole study took, in a few words."""
+    study = frame.iloc[-1]
+    said = [f"{_number(study[n])} {UNITS[n]}" for n in ("gpu_hours", "cpu_hours") if study[n] > 0]
+    if price is not None:
+        said.append(f"{_number(study['cost'])} at {price:g} an hour of one GPU or CPU")
+    return ", ".join(said) or "nothing yet"
 
 
 def caption(price: float | None) -> str:

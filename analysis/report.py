@@ -72,6 +72,7 @@ class Report:
 
     text: str
     markdown: str
+    spent: str  # in a few words
     html: Path
     files: tuple[Path, ...]
 
@@ -118,7 +119,8 @@ def write(
     page.write_text(
         _page(plan, cells, recorded, folder, list(drawn), cost.html(lines, said)), encoding="utf-8"
     )
-    return Report(written["txt"], written["md"], page, (*files, page))
+    total = cost.total(spent, price)
+    return Report(written["txt"], written["md"], total, page, (*files, page))
 
 
 def _soft_labels(plan: Plan, recorded: DataFrame, tracking_uri: str) -> dict[str, DataFrame]:

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import optuna
 from matplotlib import pyplot as plt
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from optuna.distributions import json_to_distribution
 from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import TrialState
@@ -68,8 +70,18 @@ def _search(study: optuna.Study) -> dict[str, Figure]:
     for figure in figures.values():
         for ax in figure.axes:
             ax.set_title("", loc="left")
+            if ax.get_xscale() == "log":
+                _readable(ax.xaxis)
         plt.close(figure)
     return figures
+
+
+def _readable(axis: Axis) -> None:
+    """Few short labels on a logarithmic axis; Matplotlib's own overlap within a decade."""
+    axis.set_major_locator(LogLocator(subs=(1, 3)))
+    axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axis.set_minor_formatter(NullFormatter())
+    axis.set_tick_params(rotation=45)
 
 
 def _figure_of(axes: Any) -> Figure:

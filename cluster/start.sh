@@ -15,6 +15,8 @@ if [ "$1" = head ]; then
         kill -- "-$(cat ~/mlflow.lock)" || true
         sleep 0.5
     done
+    flock --nonblock ~/mlflow.lock true ||
+        echo "start.sh: an earlier MLflow server does not end; it stays, with its settings" >&2
     setsid bash -c '
         exec 9>>~/mlflow.lock
         flock --nonblock 9 || exit

@@ -34,7 +34,7 @@ from study.address import VALID, check_token
 from study.feed import Asking, Feed, Queue
 from study.pruning import Pruning
 from trainables.settings import Invalid
-from trainables.storage import Storage
+from trainables.storage import Shelf, Storage
 from trainables.train import fail, final
 from trainables.trainable import trainable
 
@@ -47,6 +47,8 @@ class_cache.ENV_VARS_TO_PROPAGATE = {
 WORKER_LOSSES = 10  # so many lost workers a trial survives
 FIRST_WORKER_SECONDS = 600.0  # that a cluster without any may take, as after `ray up`
 HEAD = "node:__internal_head__"  # what Ray calls a resource that the head alone has
+HTTP2_SETTINGS = b"\x04"  # the type of the frame that each side begins with
+HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + HTTP2_SETTINGS + bytes(5)
 WAITING_SECONDS = 60.0  # between the lines that say that nothing can be placed
 
 
@@ -58,6 +60,14 @@ class Resources:
     gpus: float | None = None  # None: one, where the cluster has any
     concurrent: int | None = None
     stall_minutes: float = math.inf  # without a finished epoch: then a trial is ended
+
+    def __post_init__(self) -> None:
+        """Raises Invalid for what Ray cannot grant."""
+        for option, wanted in (("--cpus-per-trial", self.cpus), ("--gpus-per-trial", self.gpus)):
+            if wanted and round(wanted, 4) != wanted:
+                raise Invalid(f"{option} = {wanted:g}: must be a multiple of 0.0001")
+        if self.gpus and self.gpus > 1 and self.gpus % 1:
+            raise Invalid(f"--gpus-per-trial = {self.gpus:g}: must be whole where above 1")
 
     def __str__(self) -> str:
         return f"{self.cpus:g} CPUs" + (f", {self.gpus:g} GPUs" if self.gpus else "")
@@ -73,9 +83,8 @@ def connect(address: str | None) -> None:
         return
     check_token(address)
     if address not in (None, "auto"):
-        host, _, port = address.removeprefix("ray://").partition(":")
         try:
-            socket.create_connection((host, int(port or 6379)), timeout=5).close()
+            _greet(address)
         except (OSError, ValueError) as error:
             raise Invalid(f"--address = {address}: must be {VALID} ({error})") from None
     handler = signal.getsignal(signal.SIGTERM)
@@ -96,6 +105,20 @@ def connect(address: str | None) -> None:
         signal.signal(signal.SIGTERM, handler)  # Ray has put its own in place
     if address is not None:
         _wait_for_a_worker(address)
+
+
+def _greet(address: str) -> None:
+    """Raises OSError or ValueError where nothing that speaks HTTP/2, as Ray does, answers there.
+
+    Ray itself would try for minutes.
+    """
+    host, _, port = address.removeprefix("ray://").partition(":")
+    with socket.create_connection((host, int(port or 6379)), timeout=5) as connection:
+        if os.environ.get("RAY_USE_TLS") == "1":
+            return
+        connection.sendall(HTTP2_GREETING)
+        if connection.recv(4)[3:] != HTTP2_SETTINGS:
+            raise ValueError("something else than Ray answers there")
 
 
 def _wait_for_a_worker(address: str) -> None:
@@ -266,7 +289,7 @@ class Watch(tune.Callback):
         self._idle_since = time.monotonic()  # nothing runs, as far as is known
 
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
-        self._heard[trial] = time.monotonic(), 0
+        self._heard[trial] = time.monotonic(), self._resumed_from(trial)
         self._feed.place(trial.trial_id, placed=True)
         self._begun(trial.config["id"])
 
@@ -282,6 +305,12 @@ class Watch(tune.Callback):
     on_trial_error = on_trial_recover = on_trial_complete
 
     def on_step_end(self, iteration: int, trials: list[Any], **_: Any) -> None:
+        try:
+            self._look()
+        except Exception as error:  # Tune would make a traceback of it
+            self._feed.end(error)
+
+    def _look(self) -> None:
         now = time.monotonic()
         for trial, (heard, epochs) in self._heard.items():
             if now - heard > 60 * self._resources.stall_minutes:
@@ -301,13 +330,23 @@ class Watch(tune.Callback):
                 flush=True,
             )
 
+    def _resumed_from(self, trial: Any) -> float:
+        """The epochs that it has from before; only read where a limit asks for them."""
+        if math.isinf(self._resources.stall_minutes):
+            return 0
+        try:
+            return len(self._shelf(trial).read_json("history.json") or ())
+        except Exception as error:
+            self._feed.end(error)
+            return 0
+
     def _epochs(self, trial: Any) -> float:
         """As many as the storage has; infinitely many with a result.
 
         Tune may be behind, where its thread was kept waiting, and a worker waits for Tune in its
         report: so it is not the age of the file that tells.
         """
-        shelf = self._storage.trial(trial.config["id"])
+        shelf = self._shelf(trial)
         if final(shelf.read_json("result.json")):
             return math.inf
         return len(shelf.read_json("history.json") or ())
@@ -317,6 +356,9 @@ class Watch(tune.Callback):
         reason = f"no epoch finished within {self._resources.stall_minutes:g} minutes"
         ray.kill(trial.temporary_state.ray_actor)
         fail(trial.config["trial"], self._storage, reason)
+
+    def _shelf(self, trial: Any) -> Shelf:
+        return self._storage.trial(trial.config["id"])
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

@@ -47,7 +47,7 @@ def run(
 def _measure(job: Job, storage: Storage, folder: Path, threads: int, driver: node.Driver) -> None:
     """Computes each measure that is not there yet, and stores it at once.
 
-    Raises OSError where the node differs from the `driver`, or lacks files of the trial.
+    Raises Invalid where the node differs from the `driver`, or lacks files of the trial.
     """
     torch.set_num_threads(threads)
     node.prepare(job.trial, folder, storage, driver)

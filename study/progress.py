@@ -138,7 +138,7 @@ class Ticker(Lines):
 
 
 def clock(seconds: float) -> str:
-    """Minutes and seconds, or hours and minutes."""
-    whole = round(seconds)
+    """Minutes and seconds, or hours and minutes; none where another machine's clock is ahead."""
+    whole = max(0, round(seconds))
     hours, minutes = whole // 3600, whole // 60 % 60
     return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{whole % 60:02d}"

@@ -209,6 +209,7 @@ def _show(
     if tracker:
         tracker.log_report(folder, written.markdown)
     print(f"\n{written.text}\n")
+    print(f"spent:     {written.spent}")
     print(f"report:    {written.html}")
     served = uri.startswith("http")
     command = f"mlflow ui --backend-store-uri {shlex.quote(masked(uri))}"

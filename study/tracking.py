@@ -266,8 +266,10 @@ class Tracker:
             self._keep_files(client, run, shelf, result)
             state = "FAILED" if result["status"] == "failed" else "FINISHED"
             client.set_terminated(run, state, milliseconds(result["ended"]))
+            # What the study has given up has begun somewhere, if not just been listed.
+            tags = _ended_tags(result, result["site"] or shelf.read_json("site.json") or {})
             # Tags are written last: a run with the tag "ended" has everything of the result.
-            _log(client, run, [*points, *_final_points(result)], params, _ended_tags(result))
+            _log(client, run, [*points, *_final_points(result)], params, tags)
             self._ended[trial_id] = end_of(result)
         else:
             site = shelf.read_json("site.json") or {}
@@ -388,7 +390,7 @@ def _final_points(result: dict[str, Any]) -> list[Metric]:
         f"{rule}/{m}": v for rule, chosen in result["selected"].items() for m, v in chosen.items()
     }
     values["seconds"] = result["seconds"]
-    if result["site"]:  # a trial that the study has given up ran nowhere
+    if result["site"]:  # what the study has given up has not said it at its end
         values["peak_memory_mib"] = result["site"]["peak_memory_mib"]
     if (noise := result.get("realised_noise")) is not None:
         values["realised_noise"] = noise
@@ -396,10 +398,10 @@ def _final_points(result: dict[str, Any]) -> list[Metric]:
     return [Metric(name, value, when, 0) for name, value in values.items()]
 
 
-def _ended_tags(result: dict[str, Any]) -> dict[str, Any]:
+def _ended_tags(result: dict[str, Any], site: dict[str, Any]) -> dict[str, Any]:
     retried = result.get("retried", False)
     about = {"status": result["status"], "reason": result["reason"] or "", "retried": retried}
-    return {**result["site"], **about, "ended": end_of(result)}
+    return {**site, **about, "ended": end_of(result)}
 
 
 def _tags(values: dict[str, Any]) -> list[RunTag]:

@@ -85,13 +85,17 @@ def check(driver: Driver, storage: Storage) -> None:
 def prepare(trial: Trial, folder: Path, storage: Storage, driver: Driver) -> None:
     """Checks this node, which may have joined after the command looked at all, and its files.
 
-    Raises OSError, naming the node, for what is wrong.
+    Both errors name the node. Raises Invalid for what no trial can be trained on; OSError where
+    the storage or a download fails, which may pass.
     """
+    named = f"node {socket.gethostname()}: "
     try:
         check(driver, storage)
         fetch_all(trial, folder)
-    except (Invalid, OSError) as error:
-        raise OSError(f"node {socket.gethostname()}: {error}") from None
+    except Invalid as error:
+        raise Invalid(f"{named}{error}") from None
+    except OSError as error:
+        raise OSError(f"{named}{error}") from None
 
 
 def check_space(folder: Path) -> None:

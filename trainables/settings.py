@@ -126,6 +126,8 @@ def unknown(what: str, name: str, names: Iterable[str]) -> Invalid:
     names = list(names)
     similar = get_close_matches(name, names, n=3, cutoff=0.5)
     ordered = similar + [other for other in names if other not in similar]
+    if any("," in other for other in ordered):
+        ordered = list(map(repr, ordered))
     return Invalid(f"{what} {name!r} is unknown: valid are {', '.join(ordered) or 'none'}")
 
 

@@ -7,6 +7,7 @@ trials/<id>/trial.json          the settings
             result.json         the end: status, history, where it ran
             model.pt, outputs.pt    final weights; final scores and labels
             soft_labels.csv     the targets' matrix in the end; -00010 after that epoch
+            wrong_labels.csv    images whose labels were made wrong: row in the data set, both
             epoch-00010.pt      weights of an epoch that the recipe keeps
             measure-<label>.json    a measure; its features-<label>.csv, if it keeps some
             log.txt

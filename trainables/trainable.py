@@ -8,6 +8,7 @@ from ray import tune
 
 from trainables import node
 from trainables.selection import Epoch
+from trainables.settings import Invalid
 from trainables.storage import Storage
 from trainables.train import Site, fit
 
@@ -26,13 +27,11 @@ def trainable(storage: Storage, folder: Path, cpus: float, gpus: float, retry: b
         trial = config["trial"]
         try:
             node.prepare(trial, folder, storage, driver)
-        except OSError as error:
-            tune.report({"unfit": str(error)})
-            return
-        try:
             with storage.trial(config["id"]).log("log.txt") as log:
                 with redirect_stdout(log), redirect_stderr(log):
                     fit(trial, storage, site, report, retry)
+        except Invalid as error:
+            tune.report({"unfit": str(error)})
         except OSError as error:
             tune.report({"lost": f"{type(error).__name__}: {error}"})
 

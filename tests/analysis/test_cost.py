@@ -30,11 +30,21 @@ def test_hours_and_money_of_cells_and_of_the_study_which_counts_each_trial_once(
     frame = ended(a=(2.0, 4.0, 1.0), b=(1.0, 4.0, 0.5), c=(3.0, 2.0, 0.0), running=(None, 1, 1))
     beside = ended(x=(10.0, 1.0, 1.0))
     found = cost.costs(plan, frame.drop(index="running"), beside, price=3.0).to_dict("list")
-    assert found["row"] == ["one", "two", "trials in no cell (searches)", "the study"]
+    assert found["row"] == ["one", "two", "trials in no cell (searches, teachers)", "the study"]
     assert found["trials"] == [2, 2, 1, 4]
     assert found["gpu_hours"] == [2.5, 0.5, 10.0, 12.5]
     assert found["cpu_hours"] == [0.0, 6.0, 0.0, 6.0]
     assert found["cost"] == [7.5, 19.5, 30.0, 55.5]
+
+
+def test_the_whole_study_is_told_in_a_few_words() -> None:
+    plan = planned(one=["a"]).plan
+    both = cost.costs(plan, ended(a=(2.0, 4.0, 1.0), b=(1.0, 4.0, 0.0)), NONE, 3.0)
+    assert (
+        cost.total(both, 3.0)
+        == "2.00 GPU-hours, 4.00 CPU-hours, 18.0 at 3 an hour of one GPU or CPU"
+    )
+    assert cost.total(cost.costs(plan, NONE, NONE, None), None) == "nothing yet"
 
 
 def test_what_runs_still_or_did_not_say_what_it_was_given_is_not_counted() -> None:

@@ -45,6 +45,15 @@ def test_a_search_has_history_importance_slices_and_contour(tmp_path: Path) -> N
     assert (tmp_path / "search_1_history.svg").read_bytes() == first
 
 
+def test_labels_of_logarithmic_axes_are_few_and_short() -> None:
+    drawn = search_figures.searches([summary([0.1, 0.5, 0.4, 0.3, 0.2])])
+    ax = next(a for a in drawn["search_1_slices"].axes if a.get_xlabel() == "recipe.lr")
+    drawn["search_1_slices"].canvas.draw()
+    texts = [label.get_text() for label in ax.get_xticklabels()]
+    assert {"0.003", "0.01", "0.03"} <= set(texts)
+    assert {label.get_text() for label in ax.get_xticklabels(minor=True)} <= {""}
+
+
 def test_a_search_that_pruned_has_its_epochs_too() -> None:
     searched = summary([0.1, 0.5, 0.4, 0.3])
     for point, epochs in zip(searched["points"], (3, 3, 1, 3), strict=False):

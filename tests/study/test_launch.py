@@ -4,7 +4,9 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,7 +19,7 @@ from study.launch import Resources, Watch
 from tests.study.test_feed import Listed
 from tests.study.troubles import Hungry, Stuck
 from trainables.settings import Invalid, Use
-from trainables.storage import Storage
+from trainables.storage import Shelf, Storage
 from trainables.trial import Trial
 
 NOWHERE = Path("/nowhere")
@@ -46,6 +48,34 @@ def test_an_address_without_a_cluster_is_named_within_seconds() -> None:
         with pytest.raises(Invalid, match=f"--address = {address}: must be host:port"):
             launch.connect(address)
     assert time.monotonic() - begun < 10
+
+
+def test_an_address_where_something_else_listens_is_refused() -> None:
+    class Web(BaseHTTPRequestHandler):
+        """Answers what is no request of its protocol with an error."""
+
+        def log_message(self, *_: Any) -> None: ...
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Web) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        address = f"127.0.0.1:{server.server_port}"
+        with pytest.raises(Invalid, match=rf"{address}: must be .*something else than Ray"):
+            launch.connect(address)
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        ({"gpus": 1.5}, "--gpus-per-trial = 1.5: must be whole where above 1"),
+        ({"gpus": 0.00001}, "--gpus-per-trial = 1e-05: must be a multiple of 0.0001"),
+        ({"cpus": 0.00001}, "--cpus-per-trial = 1e-05: must be a multiple of 0.0001"),
+    ],
+)
+def test_what_ray_cannot_grant_is_refused(wanted: dict[str, float], why: str) -> None:
+    with pytest.raises(Invalid, match=f"^{why}$"):
+        Resources(**wanted)
+    assert Resources(cpus=1.5, gpus=0.0001).cpus == 1.5
 
 
 @pytest.mark.slow
@@ -192,6 +222,37 @@ def test_a_trial_that_moved_on_while_tune_did_not_listen_is_not_ended(
     watch.on_step_end(0, [])  # it has not moved since
     assert killed == [begun.temporary_state.ray_actor]
     assert shelf.read_json("result.json")["status"] == "failed"
+
+
+def test_a_resumed_trial_that_hangs_at_once_is_ended_at_the_first_limit(
+    tmp_path: Path, trial: Trial, running: tuple[Watch, Begun, list[Any]]
+) -> None:
+    watch, begun, killed = running
+    Storage(tmp_path).trial(trial.id).write_json("history.json", [{"epoch": 1}, {"epoch": 2}])
+    watch.on_trial_start(0, [], begun)
+    watch.on_step_end(0, [])
+    assert killed == [begun.temporary_state.ray_actor]
+
+
+def test_a_storage_that_cannot_be_looked_at_ends_the_feed_and_not_tune(
+    tmp_path: Path, trial: Trial
+) -> None:
+    class Away(Storage):
+        def trial(self, trial_id: str) -> Shelf:
+            raise OSError("away")
+
+    def watch(storage: Storage) -> tuple[Watch, Feed]:
+        feed = Feed([], storage)
+        return Watch(feed, storage, Resources(stall_minutes=-1)), feed
+
+    starting, feed = watch(Away(tmp_path))
+    starting.on_trial_start(0, [], Begun(trial))
+    assert str(feed.broken) == "away"
+    looking, feed = watch(Storage(tmp_path))
+    looking.on_trial_start(0, [], Begun(trial))
+    looking._storage = Away(tmp_path)
+    looking.on_step_end(0, [])
+    assert str(feed.broken) == "away"
 
 
 def test_a_trial_whose_result_tune_has_not_heard_of_keeps_it(

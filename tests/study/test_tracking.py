@@ -467,11 +467,13 @@ def test_a_trial_that_the_study_has_given_up_has_a_run_too(tmp_path: Path) -> No
     storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
     plan, trials = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
     some = next(iter(trials))
-    fail(some, storage, "its teacher failed")
+    storage.trial(some.id).write_json("site.json", {"host": "h", "cpus": 2.0, "begun": 1.5})
+    fail(some, storage, "it hung")
     track(uri, storage, plan)
     (run,) = runs(uri, "trial")
-    assert (run.info.status, run.data.tags["reason"]) == ("FAILED", "its teacher failed")
+    assert (run.info.status, run.data.tags["reason"]) == ("FAILED", "it hung")
     assert run.data.tags["retried"] == "False"
+    assert (run.data.tags["host"], run.data.tags["cpus"]) == ("h", "2.0")  # where its time went
 
 
 def test_measures_go_to_their_trials_run_once_with_settings_and_reason(

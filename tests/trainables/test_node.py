@@ -96,7 +96,7 @@ def test_a_node_with_a_full_disk_is_named_by_its_first_trial(
     node.prepare(trial(), tmp_path, storage, Driver.of(storage))
     monkeypatch.setattr(node, "FREE_MIB", 1 << 40)
     full = rf"^node {socket.gethostname()}: {tmp_path}: must have {1 << 40} MiB free, has \d+$"
-    with pytest.raises(OSError, match=full):
+    with pytest.raises(Invalid, match=full):
         node.prepare(trial(), tmp_path, storage, Driver.of(storage))
 
 

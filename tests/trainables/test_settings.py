@@ -197,6 +197,7 @@ def test_the_most_similar_names_come_first() -> None:
 
 def test_where_nothing_is_valid_it_says_so() -> None:
     assert str(unknown("field", "x", [])) == "field 'x' is unknown: valid are none"
+    assert str(unknown("row", "x", ["T 2", "T 2, b"])).endswith("valid are 'T 2', 'T 2, b'")
 
 
 # Records
