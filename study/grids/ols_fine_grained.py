@@ -53,8 +53,8 @@ grid = Grid(
         "at paper scale the test error is that of the best epoch",
         LAST_EPOCH,
         "EfficientNet-b7 and SAN-15, the other two nets, are not run: all cells are lost",
-        "the mean reductions of ours, over the two nets that are run, are, of the frame `cells` of "
-        f"the comparison, `{REDUCTIONS}`",
+        "the mean reductions of ours, over the two nets that are run, are no cells: with `cells = "
+        f"comparison.compare(plan, trials)` they are `{REDUCTIONS}`",
         "Tf-KD reg as in the public script: T 6, of MobileNetV2 40",
         "Tf-KD self, which is not in the table, with alpha 0.95, T 6, of MobileNetV2 20, as in its "
         "authors' code for these nets on CIFAR-100, and KL times T^2 over the data's classes, as "
