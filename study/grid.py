@@ -305,7 +305,11 @@ def changed(
 ) -> list[tuple[str, str, Trial | None, Published]]:
     """The cells of the grid `name` at that scale, with the overrides in their trials."""
     table = list(find(name).at(scale))
-    now = _overridden([trial for _, _, trial, _ in table if trial], overrides)
+    rows: dict[Trial, str] = {}
+    for row, _, trial, _ in table:
+        if trial:
+            rows.setdefault(trial, row)
+    now = _overridden(rows, overrides)
     return [
         (row, column, now[trial] if trial else None, published)
         for row, column, trial, published in table
@@ -334,8 +338,8 @@ def study_name(grid: str, scale: Scale, overrides: tuple[str, ...]) -> str:
     return f"{grid}.{scale}.{changes}" if overrides else f"{grid}.{scale}"
 
 
-def _overridden(trials: list[Trial], overrides: tuple[str, ...]) -> dict[Trial, Trial]:
-    """Each trial with the overrides for which it has the setting."""
+def _overridden(rows: Mapping[Trial, str], overrides: tuple[str, ...]) -> dict[Trial, Trial]:
+    """Each trial with the overrides for which it has the setting; `rows` are its rows' names."""
     values = {}
     for override in overrides:
         name, equals, value = override.partition("=")
@@ -346,15 +350,23 @@ def _overridden(trials: list[Trial], overrides: tuple[str, ...]) -> dict[Trial, 
         values[name] = value
     parts = {name: value for name, value in values.items() if "." not in name}
     settings = {name: value for name, value in values.items() if "." in name}
-    swapped = {trial: trial.set(parts) for trial in trials}
+    swapped = {trial: _set(row, trial, parts) for trial, row in rows.items()}
     known = dict.fromkeys(name for trial in swapped.values() for name in trial.flat())
     for name in settings:
         if not _has(known, name):
             raise unknown("--set: field", name, known)
     return {
-        trial: now.set({name: v for name, v in settings.items() if _has(now.flat(), name)})
+        trial: _set(rows[trial], now, {n: v for n, v in settings.items() if _has(now.flat(), n)})
         for trial, now in swapped.items()
     }
+
+
+def _set(row: str, trial: Trial, values: Mapping[str, str]) -> Trial:
+    """Raises Invalid with the row's name: --set is for every row, whatever --only selects."""
+    try:
+        return trial.set(values)
+    except Invalid as error:
+        raise Invalid(f"--set in row {row!r}: {error}") from error
 
 
 def _has(flat: Mapping[str, Any], name: str) -> bool:

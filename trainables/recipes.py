@@ -1,6 +1,6 @@
 """The papers' training recipes, each with where it is printed."""
 
-from trainables.data.augment import Crop, Flip
+from trainables.data.augment import Crop, Flip, ResizedCrop
 from trainables.settings import Use
 from trainables.trial import Recipe
 
@@ -45,7 +45,7 @@ OLS_IMAGENET = OLS_CIFAR.but(
     batch_size=256,
     weight_decay=1e-4,
     milestones=(75, 150, 225),
-    augment=(Use(Crop), Use(Flip)),
+    augment=(Use(ResizedCrop), Use(Flip)),
     assumed=("momentum", "nesterov", "weight_decay", "gamma", "augment"),
 )
 

@@ -5,7 +5,7 @@ from study.grids._ols import ASSUMED, base, method, ols_demo
 from trainables.measures.separation import Separation
 from trainables.settings import Use
 
-# Fifty test images of each class.
+# Half of the test images, about fifty of each class.
 COLUMNS = {
     "top-1 error": error("test.accuracy"),
     "silhouette": Metric("silhouette", "", measure=Use(Separation, images=5000)),

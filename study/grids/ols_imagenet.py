@@ -65,6 +65,8 @@ grid = Grid(
     assumed=(
         *IMAGENET_ASSUMED,
         constants("Bootsoft", "Boothard", "Disturb label"),
+        "Cutout of 112 pixels, half the side: the paper says no size, and the public script has no "
+        "Cutout on ImageNet",
         "BYOT with alpha 0.1 and T 3, as a re-implementation has them",
         "the rows of Tf-KD and those that it reports are published only, as in the paper",
     ),

@@ -127,6 +127,19 @@ def test_a_wrong_override_is_named_with_what_would_be_valid(override: str, error
     assert "\n" not in str(raised.value)
 
 
+@pytest.mark.parametrize(
+    ("override", "error"),
+    [
+        ("loss=KnowledgeLoss", "--set in row 'Hard label': trial.targets = OneHot(): must be"),
+        ("targets.alpha=1.5", "--set in row 'OLS-Single': OnlineSingle.alpha = 1.5: must lie in"),
+    ],
+)
+def test_the_row_that_refuses_an_override_is_named(override: str, error: str) -> None:
+    with pytest.raises(Invalid) as raised:
+        lay_out("ols_single", "demo", 1, (override,), named)
+    assert str(raised.value).startswith(error)
+
+
 def test_an_unknown_grid_is_named_with_the_nearest() -> None:
     with pytest.raises(Invalid, match="'kesl_ablatio' is unknown: valid are kesl_ablation,"):
         find("kesl_ablatio")

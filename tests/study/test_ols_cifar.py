@@ -6,13 +6,11 @@ from typing import Any
 import pytest
 import torch
 
-from study.grids._ols import METHODS, base, method, noisy, resnet
+from study.grids._ols import METHODS, base, method, noisy, resnet, tf_kd, tf_kd_self
 from trainables.data.cutout import Cutout
-from trainables.losses.distillation import Distillation
 from trainables.settings import Use
 from trainables.storage import Storage
 from trainables.targets.online_single import OnlineSingle
-from trainables.targets.teacher_free import TeacherFree
 from trainables.train import Site, fit
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
@@ -27,10 +25,8 @@ EARLY = {
 
 # Those that stand in tables of other data sets only, or in none.
 FURTHER: dict[str, dict[str, Any]] = {
-    "Tf-KD reg": {
-        "targets": Use(TeacherFree, logits="probabilities"),
-        "loss": Use(Distillation, alpha=0.95, temperature=6, factor=0.01, soften_net=False),
-    },
+    "Tf-KD reg": tf_kd(base),
+    "Tf-KD self": tf_kd_self(base),
     "OLS-Single": {"targets": Use(OnlineSingle)},
     "OLS-Single, current net": {"targets": Use(OnlineSingle, source="current")},
     "OLS + Cutout": {

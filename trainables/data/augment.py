@@ -1,5 +1,6 @@
 """Augmentation of training images: a batch at a time, on its device, drawn for each image."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Annotated, Literal
 
@@ -7,7 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.settings import Fraction, Interval, Use
+from trainables.settings import Fraction, Interval, Invalid, Positive, Use
+
+TRIES = 10  # for a box that fits, as in torchvision
+
+Share = Annotated[float, Interval("(0, 1]")]
 
 
 class Augment(ABC):
@@ -63,6 +68,86 @@ def pad(x: Tensor, padding: int, mode: str) -> Tensor:
     if mode == "zero" or not padding:
         return F.pad(x, (padding,) * 4)
     return F.pad(x.float(), (padding,) * 4, mode="reflect").to(torch.uint8)  # it reflects no uint8
+
+
+class ResizedCrop(Augment):
+    """A box of random size and place, resized to side x side: torchvision's RandomResizedCrop.
+
+    Its share of the image's area is uniform in `scale`; width by height is log-uniform in `ratio`.
+    Where none of TRIES boxes fits, it is the largest one in the middle with a ratio within `ratio`.
+    Bilinear without antialiasing, which a box of more than side pixels would have there.
+    """
+
+    def __init__(
+        self,
+        *,
+        scale: tuple[Share, Share] = (0.08, 1.0),
+        ratio: tuple[Positive, Positive] = (3 / 4, 4 / 3),
+    ) -> None:
+        self.scale, self.ratio = scale, ratio
+
+    @classmethod
+    def check(cls, **settings: tuple[float, float]) -> None:
+        for name, (low, high) in settings.items():
+            if low > high:
+                valid = "the lower end first"
+                raise Invalid(f"ResizedCrop.{name} = {(low, high)}: must have {valid}")
+
+    @classmethod
+    def demo(cls, use: Use) -> Use:
+        """A shift by up to one pixel: a tenth of eight by eight pixels shows no digit."""
+        return Use(Crop, padding=1)
+
+    def __call__(self, x: Tensor, side: int, generator: torch.Generator) -> Tensor:
+        height, width = x.shape[2:]
+        drawn = boxes(len(x), height, width, self.scale, self.ratio, generator)
+        return resized(x, drawn.to(x.device), side)
+
+
+def boxes(
+    n: int,
+    height: int,
+    width: int,
+    scale: tuple[float, float],
+    ratio: tuple[float, float],
+    generator: torch.Generator,
+) -> Tensor:
+    """(n, 4): top, left, height and width of random boxes in an image of height x width pixels."""
+    areas, aspects = torch.rand(2, TRIES, n, generator=generator)
+    areas = height * width * (scale[0] + (scale[1] - scale[0]) * areas)
+    low, high = map(math.log, ratio)
+    aspects = (low + (high - low) * aspects).exp()
+    tall, wide = (areas / aspects).sqrt().round(), (areas * aspects).sqrt().round()
+    fits = (tall >= 1) & (tall <= height) & (wide >= 1) & (wide <= width)
+    first = fits.int().argmax(0, keepdim=True)
+    sizes = torch.stack([tall.gather(0, first)[0], wide.gather(0, first)[0]], dim=1)
+    corners = torch.rand(n, 2, generator=generator).mul(torch.tensor([height, width]) - sizes + 1)
+    middle = torch.tensor(largest(height, width, ratio))
+    found = torch.cat([corners, sizes], dim=1).long()
+    return torch.where(fits.any(0)[:, None], found, middle)
+
+
+def largest(height: int, width: int, ratio: tuple[float, float]) -> tuple[int, int, int, int]:
+    """Top, left, height and width of the largest box in the middle with a ratio within `ratio`."""
+    tall = min(height, round(width / ratio[0]))
+    wide = min(width, round(height * ratio[1]))
+    return (height - tall) // 2, (width - wide) // 2, tall, wide
+
+
+def resized(x: Tensor, boxes: Tensor, side: int) -> Tensor:
+    """(n, channels, side, side), uint8: of each image its box (n, 4), resized bilinearly."""
+    pixels = (torch.arange(side, device=x.device) + 0.5) / side
+    places = []
+    for axis in (0, 1):
+        start, length = boxes[:, axis, None], boxes[:, axis + 2, None]
+        # Not beyond the box: its edge is repeated, as if it had been cut out before.
+        place = start + torch.minimum((pixels * length - 0.5).clamp(min=0), length - 1)
+        places.append((2 * place + 1) / x.shape[2 + axis] - 1)  # -1 to 1 from edge to edge
+    rows, columns = places
+    shape = (len(x), side, side)
+    grid = torch.stack([columns[:, None, :].expand(shape), rows[:, :, None].expand(shape)], dim=3)
+    cut = F.grid_sample(x.float(), grid, padding_mode="border", align_corners=False)
+    return cut.round().to(torch.uint8)
 
 
 class Flip(Augment):

@@ -2,12 +2,26 @@ from collections import Counter
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 from torch.testing import assert_close
-from torchvision.transforms import functional
+from torchvision.transforms import RandomResizedCrop, functional
 
 from trainables.chance import generator
-from trainables.data.augment import Crop, Flip, centre, pad, windows
+from trainables.data.augment import (
+    Augment,
+    Crop,
+    Flip,
+    ResizedCrop,
+    boxes,
+    centre,
+    largest,
+    pad,
+    resized,
+    windows,
+)
+from trainables.settings import Invalid, Use
 
 MODES = {"zero": "constant", "reflect": "reflect"}  # torchvision's words
 
@@ -92,8 +106,104 @@ def test_a_flip_is_drawn_for_each_image() -> None:
     assert_close(Flip(probability=0.0)(x, 2, generator(0, "test")), x)
 
 
-@pytest.mark.parametrize("change", [Crop(padding=2), Crop(padding=2, mode="reflect"), Flip()])
-def test_the_same_chance_gives_the_same_images_and_the_originals_stay(change: Crop | Flip) -> None:
+def test_a_box_is_resized_bilinearly_and_sees_nothing_beside_itself() -> None:
+    # The middle 2 x 2 pixels to 4 x 4: new pixels lie a quarter and three quarters between old.
+    x = picture([255] * 4, [255, 0, 100, 255], [255, 20, 200, 255], [255] * 4)
+    expected = picture([0, 25, 75, 100], [5, 35, 95, 125], [15, 55, 135, 175], [20, 65, 155, 200])
+    assert_close(resized(x, torch.tensor([[1, 1, 2, 2]]), 4), expected)
+
+
+def test_every_image_has_its_own_box() -> None:
+    x = torch.cat([picture([1, 2], [3, 4]), picture([5, 6], [7, 8])])
+    cut = resized(x, torch.tensor([[0, 1, 1, 1], [1, 0, 1, 2]]), 2)
+    assert_close(cut, torch.cat([picture([2, 2], [2, 2]), picture([7, 8], [7, 8])]))
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_resized_boxes_are_those_of_torchvision(layout: torch.memory_format) -> None:
+    x = noise(5, 3, 20, 30).contiguous(memory_format=layout)
+    drawn = torch.tensor(
+        [[0, 0, 20, 30], [3, 7, 9, 4], [19, 29, 1, 1], [0, 25, 20, 5], [2, 1, 8, 8]]
+    )
+    ours = resized(x, drawn, 8)
+    for image, box, mine in zip(x, drawn.tolist(), ours, strict=True):
+        theirs = functional.resized_crop(image, *box, [8, 8], antialias=False)
+        assert_close(mine, theirs, rtol=0, atol=1)  # a half may be rounded either way
+
+
+@given(st.integers(0, 99), st.integers(8, 20), st.integers(8, 20), st.integers(1, 12))
+def test_a_resized_crop_keeps_to_the_range_of_its_image(
+    seed: int, height: int, width: int, side: int
+) -> None:
+    x = noise(6, 2, height, width)
+    cut = ResizedCrop()(x, side, generator(seed, "test"))
+    assert cut.shape == (6, 2, side, side)
+    for image, mine in zip(x.flatten(2), cut.flatten(2), strict=True):
+        assert (image.amin(1) <= mine.amin(1)).all()
+        assert (mine.amax(1) <= image.amax(1)).all()
+
+
+@pytest.mark.parametrize("side", [7, 224, 256])
+def test_a_box_of_the_whole_image_changes_nothing_at_the_same_size(side: int) -> None:
+    x = noise(3, 3, side, side)
+    whole = ResizedCrop(scale=(1, 1), ratio=(1, 1))
+    assert torch.equal(whole(x, side, generator(0, "test")), x)
+
+
+def test_a_box_has_the_share_and_the_ratio_that_are_asked_for() -> None:
+    chance = generator(0, "test")
+    # Half of 20 x 10 pixels, twice as high as wide or the reverse of it: 14 x 7 or 7 x 14.
+    assert {*map(tuple, boxes(99, 20, 10, (0.5, 0.5), (0.5, 0.5), chance)[:, 2:].tolist())} == {
+        (14, 7)
+    }
+    drawn = boxes(99, 10, 20, (0.5, 0.5), (2, 2), chance)
+    assert {*map(tuple, drawn[:, 2:].tolist())} == {(7, 14)}
+    assert {*drawn[:, 0].tolist()} == set(range(10 - 7 + 1))  # every place, and no other
+    assert {*drawn[:, 1].tolist()} == set(range(20 - 14 + 1))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "ratio", "box"),
+    [
+        (30, 10, (0.75, 4 / 3), (8, 0, 13, 10)),  # 10 / 0.75 = 13.3 high
+        (10, 30, (0.75, 4 / 3), (0, 8, 10, 13)),
+        (12, 10, (0.75, 4 / 3), (0, 0, 12, 10)),  # its own ratio is one of them: the whole image
+    ],
+)
+def test_where_no_box_fits_it_is_the_largest_in_the_middle(
+    height: int, width: int, ratio: tuple[float, float], box: tuple[int, ...]
+) -> None:
+    assert largest(height, width, ratio) == box
+    x = torch.empty(1, height, width)
+    never = [10.0 * height * width] * 2  # in scale: torchvision finds none that fits, either
+    assert RandomResizedCrop.get_params(x, never, list(ratio)) == box
+    drawn = boxes(5, height, width, (never[0], never[1]), ratio, generator(0, "test"))
+    assert drawn.tolist() == [list(box)] * 5
+
+
+def test_boxes_are_spread_as_torchvisions_are() -> None:
+    n, height, width = 4000, 24, 32
+    scale, ratio = (0.08, 1.0), (1 / 8, 3.0)
+    ours = boxes(n, height, width, scale, ratio, generator(0, "test")).double()
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        image = torch.empty(1, height, width)
+        drawn = [RandomResizedCrop.get_params(image, list(scale), list(ratio)) for _ in range(n)]
+    theirs = torch.tensor(drawn).double()
+    assert_close(ours.mean(0), theirs.mean(0), rtol=0.05, atol=0)
+    assert_close(ours.std(0), theirs.std(0), rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize("name", ["scale", "ratio"])
+def test_a_range_that_ends_before_it_begins_is_refused(name: str) -> None:
+    with pytest.raises(Invalid, match=rf"ResizedCrop.{name} = \(0.9, 0.5\): must have"):
+        Use(ResizedCrop, **{name: (0.9, 0.5)})
+
+
+@pytest.mark.parametrize(
+    "change", [Crop(padding=2), Crop(padding=2, mode="reflect"), ResizedCrop(), Flip()]
+)
+def test_the_same_chance_gives_the_same_images_and_the_originals_stay(change: Augment) -> None:
     x = noise(20, 3, 8, 8)
     before = x.clone()
     once, again = (change(x, 8, generator(0, "test", 3)) for _ in range(2))
