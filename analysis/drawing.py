@@ -73,6 +73,18 @@ def empty_figure(width: float, height: float, plan: Plan, part: str | None) -> F
     return figure
 
 
+def line_style(i: int) -> dict[str, Any]:
+    """How the line of that number looks, as matplotlib's keywords."""
+    again, colour = divmod(i, len(COLOURS))
+    return {"color": COLOURS[colour], "linestyle": DASHES[again % len(DASHES)]}
+
+
+def name_of(plan: Plan, cell: Cell) -> str:
+    """Its row, and its column where the row has several trials."""
+    several = len(distinct(c for c in plan.cells if c.row == cell.row)) > 1
+    return f"{cell.row}, {cell.column}" if several else cell.row
+
+
 def distinct(cells: Iterable[Cell]) -> list[Cell]:
     """The cells that are run, those of the same trials once."""
     by_trials = {tuple(sorted(cell.trials.items())): cell for cell in reversed(list(cells))}

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, PercentFormatter
 from pandas import DataFrame
 
 from analysis.comparison import MEASURED, seed_values
-from analysis.drawing import COLOURS, DASHES, GREY, distinct, empty_figure, is_number, style
+from analysis.drawing import GREY, distinct, empty_figure, is_number, line_style, name_of, style
 from analysis.feature_maps import feature_maps
 from analysis.layout import RULE_WORDS
 from analysis.soft_labels import soft_labels, soft_labels_over_training
@@ -26,6 +26,10 @@ CURVES = {
     "test.accuracy": "test",
 }
 WRONG_LABELS = "train.wrong_label_error"
+# No hyper-parameters of a training method: the seed, and settings of the images and the net, which
+# at demo scale are those of stand-ins.
+NOT_SWEPT = ("data.source.", "net.", "seed")
+SHIFT = 0.03  # of an axis: how far all sweeps of a panel stand apart, so that none hides another
 
 
 def draw(
@@ -155,16 +159,24 @@ def effects(
         return None
     with style():
         columns = min(len(by_setting), 3)
-        rows = math.ceil(len(by_setting) / columns)
-        figure = empty_figure(1.2 + 2.4 * max(columns, 2), 0.9 + 2.7 * rows, plan, None)
-        axes = figure.subplots(rows, columns, squeeze=False)
-        for ax in axes.flat[len(by_setting) :]:
-            ax.set_axis_off()
-        for ax, (name, sweeps) in zip(axes.flat, by_setting.items(), strict=False):
+        lines = math.ceil(len(by_setting) / columns)
+        # Below each panel stands its legend: the sweeps and the baseline.
+        abreast = 2 if columns == 1 else 1
+        most = 1 + max(map(len, by_setting.values()))
+        heights = [2.5, 0.18 * math.ceil(most / abreast)]
+        figure = empty_figure(1.2 + 2.4 * max(columns, 2), 0.9 + lines * sum(heights), plan, None)
+        grid = figure.add_gridspec(2 * lines, columns, height_ratios=heights * lines)
+        for i, (name, sweeps) in enumerate(by_setting.items()):
+            line, column = divmod(i, columns)
+            ax = figure.add_subplot(grid[2 * line, column])
             _effect(ax, name, sweeps, plan, metric, runs, rule)
-        for ax in axes[:, 0]:
-            unit = f"({metric.unit})" if metric.unit else ""
-            ax.set_ylabel(f"{measure} {metric.words} {unit}".strip())
+            if column == 0:
+                unit = f"({metric.unit})" if metric.unit else ""
+                ax.set_ylabel(f"{measure} {metric.words} {unit}".strip())
+            below = figure.add_subplot(grid[2 * line + 1, column])
+            below.set_axis_off()
+            entries = ax.get_legend_handles_labels()
+            below.legend(*entries, loc="upper center", ncols=abreast, handlelength=4)
         said = (
             "Dots: seeds; circles: their mean. A line joins cells that differ in this setting "
             f"alone; each panel has its own scale. Values are {_taken(rule, measure)}."
@@ -186,19 +198,26 @@ class Sweep:
 
 
 def alone(cells: Sequence[Cell]) -> dict[str, list[Sweep]]:
-    """By numeric setting: the sweeps, cells that differ in nothing else."""
+    """By numeric hyper-parameter: the sweeps, cells that differ in nothing else.
+
+    A cell without a rule that others have at some rate, like wrong labels, has it at rate 0.
+    """
     cells = distinct(cells)
-    names = dict.fromkeys(n for c in cells for n, v in c.settings.items() if is_number(v))
+    numeric = dict.fromkeys(n for c in cells for n, v in c.settings.items() if is_number(v))
     found: dict[str, list[Sweep]] = {}
-    for name in names:
+    for name in (n for n in numeric if not n.startswith(NOT_SWEPT)):
         held: dict[tuple[tuple[str, str], ...], list[Cell]] = {}
         for cell in cells:
-            if name != "seed" and is_number(cell.settings.get(name)):
+            if is_number(cell.settings.get(name)):
                 rest = sorted((n, repr(v)) for n, v in cell.settings.items() if n != name)
                 held.setdefault(tuple(rest), []).append(cell)
+        rules = name.removesuffix(".0.rate")
         for group in held.values():
-            group.sort(key=lambda cell: float(cell.settings[name]))
-            values = tuple(float(cell.settings[name]) for cell in group)
+            if rules != name:
+                others = {n: v for n, v in group[0].settings.items() if not n.startswith(rules)}
+                group += [c for c in cells if c.settings == {**others, rules: "[]"}]
+            group.sort(key=lambda cell: float(cell.settings.get(name, 0)))
+            values = tuple(float(cell.settings.get(name, 0)) for cell in group)
             if len(set(values)) > 1:
                 found.setdefault(name, []).append(Sweep(tuple(group), values))
     return found
@@ -218,13 +237,12 @@ def _line_of(cell: Cell, runs: DataFrame) -> tuple[str, list[str]]:
 
 def _curve(ax: Axes, by_epoch: DataFrame, label: str, i: int) -> None:
     """`by_epoch`: (epochs, trials)."""
-    colour = COLOURS[i % len(COLOURS)]
-    dash = DASHES[i // len(COLOURS) % len(DASHES)]
+    look = line_style(i)
     mean, epochs = by_epoch.mean(axis=1), by_epoch.index.to_numpy()
-    ax.plot(epochs, mean, color=colour, linestyle=dash, linewidth=1.4, label=label)
+    ax.plot(epochs, mean, **look, linewidth=1.4, label=label)
     if by_epoch.shape[1] > 1:
         std = by_epoch.std(axis=1)
-        ax.fill_between(epochs, mean - std, mean + std, color=colour, alpha=0.1, linewidth=0)
+        ax.fill_between(epochs, mean - std, mean + std, color=look["color"], alpha=0.1, linewidth=0)
 
 
 def _effect(
@@ -239,9 +257,8 @@ def _effect(
     values = sorted({value for one in sweeps for value in one.values})
     if logarithmic := values[0] > 0 and values[-1] / values[0] >= 8:
         ax.set_xscale("log")
-    for i, one in enumerate(sweeps):
-        # Sweeps stand side by side, so that none hides another.
-        aside = 0.02 * (i - (len(sweeps) - 1) / 2)
+    for i, (one, label) in enumerate(zip(sweeps, labels(sweeps, plan), strict=True)):
+        aside = SHIFT * ((i + 0.5) / len(sweeps) - 0.5)
         places = [
             x * (values[-1] / values[0]) ** aside if logarithmic else x + aside * np.ptp(values)
             for x in one.values
@@ -249,9 +266,9 @@ def _effect(
         found = [list(seed_values(metric, cell, runs, rule).values()) for cell in one.cells]
         pairs = [(x, y) for x, ys in zip(places, found, strict=True) for y in ys]
         means = [(x, float(np.mean(ys))) for x, ys in zip(places, found, strict=True) if ys]
-        colour, label = COLOURS[(i + 1) % len(COLOURS)], _held(one, sweeps, plan, name)
-        ax.plot(*zip(*means, strict=True), "-o", color=colour, mfc="white", ms=8, label=label)
-        ax.plot(*zip(*pairs, strict=True), "o", color=colour, ms=3.5, mew=0, alpha=0.6)
+        look = line_style(i)
+        ax.plot(*zip(*means, strict=True), marker="o", **look, mfc="white", ms=6, label=label)
+        ax.plot(*zip(*pairs, strict=True), "o", color=look["color"], ms=3.5, mew=0, alpha=0.6)
     baselines = distinct(b for one in sweeps for c in one.cells if (b := plan.baseline_of(c)))
     reference = [seed_values(metric, cell, runs, rule) for cell in baselines]
     if len(reference) == 1 and reference[0]:
@@ -262,27 +279,20 @@ def _effect(
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     ax.margins(x=0.12, y=0.08)
     ax.set_xlabel(name)
-    ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), fontsize=8, handlelength=2)
 
 
-def _held(one: Sweep, among: Sequence[Sweep], plan: Plan, name: str) -> str:
-    """What tells this sweep from the others; of a single one, in what else the rows differ."""
-    others = [cell for s in among for cell in s.cells]
-    if len(among) == 1:
-        others = [cell for cell in plan.cells if cell.trials]
-    first = one.cells[0].settings
-    differ = [
-        key
-        for key, value in first.items()
-        if key not in (name, "seed") and any(c.settings.get(key, value) != value for c in others)
-    ]
-    if len(among) == 1:
-        differ = [key for key in differ if is_number(first[key])]
-    words = [
-        f"{key.rpartition('.')[2]} {first[key]:g}" if is_number(first[key]) else str(first[key])
-        for key in differ
-    ]
-    return ", ".join(words) or one.cells[0].row
+def labels(sweeps: Sequence[Sweep], plan: Plan) -> list[str]:
+    """Of each sweep, what the names of its cells share: "OLS" of "OLS, 20%" and "OLS, 40%".
+
+    A single one may share nothing and then has no label. Several that are not told apart so have
+    their first and last cell for a label.
+    """
+    names = [[name_of(plan, cell) for cell in one.cells] for one in sweeps]
+    words = [[re.split(r"[,:] ", name) for name in of_sweep] for of_sweep in names]
+    shared = [", ".join(w for w in first if all(w in r for r in rest)) for first, *rest in words]
+    if len(sweeps) == 1 or len(set(shared) - {""}) == len(sweeps):
+        return shared
+    return [f"{of_sweep[0]} to {of_sweep[-1]}" for of_sweep in names]
 
 
 def _limits(axes: Sequence[Axes]) -> tuple[float, float]:

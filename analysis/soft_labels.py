@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import textwrap
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,14 +11,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
 from matplotlib.figure import Figure
+from matplotlib.gridspec import SubplotSpec
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 from pandas import DataFrame
 
-from analysis.drawing import COLOURS, GREY, distinct, empty_figure, is_number, style
+from analysis.drawing import COLOURS, GREY, distinct, empty_figure, is_number, name_of, style
 from study.grid import Cell, Plan
 
-BESIDE: dict[str, Any] = {"ha": "right", "va": "center", "fontsize": 8}  # a heat map
 NAMED_CLASSES = 30  # with more, the names do not fit beside a heat map
 
 
@@ -37,11 +38,10 @@ def soft_labels(plan: Plan, soft: Mapping[str, DataFrame]) -> Figure | None:
         )
         norm = PowerNorm(0.5, 0, max(float(frame.to_numpy().max()) for _, frame in matrices))
         for i, (title, frame) in enumerate(matrices):
+            _line_title(figure, grid[i, :], title, pad=18)  # above the titles of the columns
             line = [figure.add_subplot(grid[i, j]) for j in range(3)]
-            image = _soft_label_line(line, title, frame, norm, last=i + 1 == len(matrices))
-        bar = figure.colorbar(image, cax=figure.add_subplot(grid[-1, 0]), orientation="horizontal")
-        bar.set_label("probability (square-root scale)")
-        bar.outline.set_visible(False)
+            image = _soft_label_line(line, frame, norm, last=i + 1 == len(matrices))
+        _colour_bar(figure, grid[-1, 0], image)
         return figure
 
 
@@ -54,7 +54,7 @@ def soft_labels_over_training(
     """
     lines: dict[str, Mapping[int, DataFrame]] = {}
     for cell in distinct(plan.cells):
-        label = _place(plan, cell)
+        label = name_of(plan, cell)
         for trial_id in cell.trials.values():
             if trial_id and over_training.get(trial_id):
                 lines.setdefault(label, over_training[trial_id])
@@ -64,20 +64,16 @@ def soft_labels_over_training(
     frames = [frame for found in lines.values() for frame in found.values()]
     norm = PowerNorm(0.5, 0, max(float(frame.to_numpy().max()) for frame in frames))
     with style():
-        figure = empty_figure(7.2, 1.2 + 1.5 * len(lines), plan, None)
-        axes = figure.subplots(len(lines), columns, squeeze=False)
-        for ax in axes.flat:
-            ax.set_axis_off()
-        for line, (label, found) in zip(axes, lines.items(), strict=True):
-            for ax, (epoch, frame) in zip(line, found.items(), strict=False):
-                image = ax.imshow(
-                    frame.to_numpy(dtype=float), cmap="Blues", norm=norm, interpolation="nearest"
-                )
-                ax.set_title(f"epoch {epoch}", fontweight="normal", loc="center")
-            line[0].text(-0.08, 0.5, label, transform=line[0].transAxes, rotation=90, **BESIDE)
-        bar = figure.colorbar(image, ax=axes, orientation="horizontal", aspect=60, shrink=0.6)
-        bar.set_label("probability (square-root scale)")
-        bar.outline.set_visible(False)
+        figure = empty_figure(7.2, 1.1 + 1.75 * len(lines), plan, None)
+        heights = [*[1.0] * len(lines), 0.05]
+        grid = figure.add_gridspec(len(heights), columns, height_ratios=heights)
+        for i, (label, found) in enumerate(lines.items()):
+            _line_title(figure, grid[i, :], label)
+            for j, (epoch, frame) in enumerate(found.items()):
+                ax = figure.add_subplot(grid[i, j])
+                image = _heat_map(ax, frame.to_numpy(dtype=float), norm)
+                ax.set(xlabel=f"epoch {epoch}", xticks=[], yticks=[], anchor="NW")
+        _colour_bar(figure, grid[-1, :], image)
         return figure
 
 
@@ -95,13 +91,9 @@ def _matrices(plan: Plan, soft: Mapping[str, DataFrame]) -> list[tuple[str, Data
             found.setdefault(hashlib.sha256(content).hexdigest(), (cell, soft[first]))
     titles = Counter(_targets(cell) for cell, _ in found.values())
     return [
-        (_targets(c) if titles[_targets(c)] == 1 else f"{_targets(c)} ({_place(plan, c)})", frame)
+        (_targets(c) if titles[_targets(c)] == 1 else f"{_targets(c)} ({name_of(plan, c)})", frame)
         for c, frame in found.values()
     ]
-
-
-def _place(plan: Plan, cell: Cell) -> str:
-    return cell.row if len(plan.columns) == 1 else f"{cell.row}, {cell.column}"
 
 
 def _targets(cell: Cell) -> str:
@@ -119,22 +111,18 @@ def _targets(cell: Cell) -> str:
 
 
 def _soft_label_line(
-    axes: Sequence[Axes], title: str, frame: DataFrame, norm: PowerNorm, last: bool
+    axes: Sequence[Axes], frame: DataFrame, norm: PowerNorm, last: bool
 ) -> AxesImage:
     """Heat map, entropies, masses; the three share the classes, and all lines the scales."""
     heat, entropies, masses = axes
     values = frame.to_numpy(dtype=float)
     classes = np.arange(len(values))
-    image = heat.imshow(values, cmap="Blues", norm=norm, interpolation="nearest")
-    heat.set_title(title, pad=18)  # above the titles beside it
-    heat.grid(False)
+    image = _heat_map(heat, values, norm)
     if len(values) <= NAMED_CLASSES:
         heat.set_yticks(classes, [str(name) for name in frame.columns], fontsize=7)
         heat.set_xticks([])
     else:
         heat.set_ylabel("class")
-    for spine in heat.spines.values():
-        spine.set(visible=True, color=GREY, linewidth=0.5)
     uniform = math.log(len(values))
     entropies.axvline(uniform, color=GREY, linestyle=(0, (4, 3)), linewidth=1)
     columns = (
@@ -150,6 +138,26 @@ def _soft_label_line(
         ax.tick_params(labelbottom=last)
         ax.set_xlabel(name if last else "")
     return image
+
+
+def _line_title(figure: Figure, place: SubplotSpec, title: str, pad: float = 6) -> None:
+    """Of axes over the whole line: the layout would make room for it beside those of one column."""
+    whole = figure.add_subplot(place)
+    whole.set_axis_off()
+    whole.set_title(textwrap.fill(title, 90), pad=pad)
+
+
+def _heat_map(ax: Axes, values: np.ndarray[Any, Any], norm: PowerNorm) -> AxesImage:
+    ax.grid(False)
+    for spine in ax.spines.values():
+        spine.set(visible=True, color=GREY, linewidth=0.5)
+    return ax.imshow(values, cmap="Blues", norm=norm, interpolation="nearest")
+
+
+def _colour_bar(figure: Figure, place: SubplotSpec, image: AxesImage) -> None:
+    bar = figure.colorbar(image, cax=figure.add_subplot(place), orientation="horizontal")
+    bar.set_label("probability (square-root scale)")
+    bar.outline.set_visible(False)
 
 
 def _entropy(distributions: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

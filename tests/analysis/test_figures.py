@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from worlds import World, numbers, small_world
 
 from analysis import drawing, figures
-from study.grid import percent
+from study.grid import Cell, lay_out, percent
 
 
 def drawn(world: World, rule: str = "last") -> dict[str, Figure]:
@@ -19,6 +19,20 @@ def drawn(world: World, rule: str = "last") -> dict[str, Figure]:
 
 def legend(figure: Figure) -> list[str]:
     return [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def panels(figure: Figure) -> list[tuple[Axes, list[str]]]:
+    """The panels of effects, each with the labels of the legend below it."""
+    below = [ax.get_legend() for ax in figure.axes[1::2]]
+    labels = [[text.get_text() for text in legend.get_texts()] for legend in below if legend]
+    return list(zip(figure.axes[::2], labels, strict=True))
+
+
+def noise() -> World:
+    """The table of nine methods at five rates of wrong labels, two finished seeds a cell."""
+    plan, _ = lay_out("ols_noise", "demo", 2, (), lambda trial: (trial, trial.id))
+    one = small_world().past["a0"]
+    return World(plan, dict.fromkeys(plan.trials(), one))
 
 
 def points(ax: Axes, line: int) -> list[list[float]]:
@@ -105,33 +119,80 @@ def test_sweeps_join_cells_that_differ_in_one_number_alone(world: World) -> None
 
 
 def test_effects_show_seeds_mean_and_baseline(world: World) -> None:
-    temperature, beta = drawn(world)["effects_test_accuracy"].axes
+    (temperature, words), (beta, _) = panels(drawn(world)["effects_test_accuracy"])
     assert (temperature.get_xlabel(), beta.get_xlabel()) == ("targets.temperature", "loss.beta")
     assert temperature.get_ylabel() == "test accuracy (%)"
     assert points(temperature, 0) == pytest.approx(np.array([[2, 85], [5, 82]]))
     assert len(points(temperature, 1)) == 6
     assert temperature.get_lines()[2].get_ydata() == pytest.approx(np.array([82, 82]))
-    words = [text.get_text() for text in temperature.get_legend().get_texts()]
     assert words == ["beta 1", "only CE"]
     assert beta.get_xscale() == "log"
 
 
-def test_several_sweeps_of_a_setting_are_told_apart(world: World) -> None:
-    cells = []
-    for cell in world.plan.cells[:3]:
-        for i, rate in enumerate((0.1, 0.01)):
-            ids = {seed: f"{trial_id}-{i}" for seed, trial_id in cell.trials.items()}
-            settings = {**cell.settings, "recipe.lr": rate}
-            cells.append(replace(cell, row=f"{cell.row}, {rate}", trials=ids, settings=settings))
-    past = {f"{t}-{i}": world.past[t] for c in world.plan.cells[:3] for t in c.trials.values() if t
-            for i in (0, 1)}  # fmt: skip
-    world = replace(world.planned(cells=tuple(cells)), past=past)
-    rate = next(
-        ax for ax in drawn(world)["effects_test_accuracy"].axes if ax.get_xlabel() == "recipe.lr"
-    )
-    words = [text.get_text() for text in rate.get_legend().get_texts()]
-    assert words[0] == "OneHot, CrossEntropy"
-    assert words[1] == "Knowledge, temperature 2, KnowledgeLoss"
+def test_settings_of_the_images_and_the_net_are_no_hyper_parameters(world: World) -> None:
+    """At demo scale they are those of a stand-in: the turn of the digits, the width of the net."""
+    first = world.plan.cells[0]
+    for name in ("data.source.turn", "net.width", "seed"):
+        cells = [turned(first, i, **{name: i}) for i in range(3)]
+        assert figures.alone(cells) == {}
+    assert figures.alone([turned(first, i, **{"recipe.lr": i}) for i in range(3)])
+
+
+def turned(cell: Cell, i: int, **settings: float) -> Cell:
+    """Another cell, with other settings."""
+    ids: dict[str, str | None] = {seed: f"{old}-{i}" for seed, old in cell.trials.items()}
+    return replace(cell, row=f"{cell.row}, {i}", trials=ids, settings={**cell.settings, **settings})
+
+
+def test_without_wrong_labels_their_rate_is_0() -> None:
+    found = figures.alone(noise().plan.cells)
+    assert list(found) == ["data.corrupt.0.rate"]
+    sweeps = found["data.corrupt.0.rate"]
+    assert [one.values for one in sweeps] == [(0, 0.2, 0.4, 0.6, 0.8)] * 9
+    assert all(one.cells[0].column == "0%" for one in sweeps)
+    assert all(len({cell.row for cell in one.cells}) == 1 for one in sweeps)
+
+
+def test_many_sweeps_are_told_apart_at_their_places() -> None:
+    [(ax, words)] = panels(drawn(noise())["effects_test_error"])
+    rows = "Hard label|Bootsoft|Boothard|SCE|Arazo et al.|PENCIL|Han et al.|Label smoothing|OLS"
+    assert words == rows.split("|")
+    lines = ax.get_lines()[::2]  # the others are seeds
+    assert len({(str(line.get_color()), str(line.get_linestyle())) for line in lines}) == 9
+    places = np.array([line.get_xdata() for line in lines])
+    assert len(set(places[:, 1])) == 9
+    assert places == pytest.approx(np.tile([0, 0.2, 0.4, 0.6, 0.8], (9, 1)), abs=0.02)
+
+
+def test_a_legend_of_many_sweeps_leaves_the_panel_its_room() -> None:
+    figure = drawn(noise())["effects_test_error"]
+    figure.canvas.draw()
+    ax, below = figure.axes
+    legend = below.get_legend()
+    assert legend
+    assert ax.get_window_extent().height / figure.dpi > 1.8
+    assert legend.get_window_extent().y1 < ax.xaxis.label.get_window_extent().y0
+    caption = next(text for text in figure.texts if text.get_text() == figure.get_supxlabel())
+    assert legend.get_window_extent().y0 > caption.get_window_extent().y1
+
+
+def test_a_sweep_is_called_by_what_the_names_of_its_cells_share(world: World) -> None:
+    def called(*sweeps: list[str]) -> list[str]:
+        cells = [[replace(world.plan.cells[0], row=row) for row in rows] for rows in sweeps]
+        made = [figures.Sweep(tuple(of), tuple(map(float, range(len(of))))) for of in cells]
+        return figures.labels(made, world.plan)
+
+    assert called(["only KL: T 16, beta 0", "T 16, beta 1"]) == ["T 16"]
+    assert called(["alpha 0", "alpha 0.5", "alpha 1"]) == [""]
+    assert called(["CE, 1", "CE, 2"], ["KESL, 1", "KESL, 2"]) == ["CE", "KESL"]
+    assert called(["a", "b", "c"], ["d, 1", "d, 2"]) == ["a to c", "d, 1 to d, 2"]
+    assert called(["a, x", "b, x"], ["c, x", "d, x"]) == ["a, x to b, x", "c, x to d, x"]
+
+
+def test_a_single_sweep_whose_names_share_nothing_has_no_label(world: World) -> None:
+    cells = [replace(cell, row=f"row {i}") for i, cell in enumerate(world.plan.cells[:3])]
+    found = drawn(world.planned(cells=tuple(cells), baseline="row 0"))["effects_test_accuracy"]
+    assert [words for _, words in panels(found)] == [["row 0"]]
 
 
 def test_without_anything_recorded_there_are_no_figures() -> None:
