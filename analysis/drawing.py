@@ -86,9 +86,11 @@ def name_of(plan: Plan, cell: Cell) -> str:
 
 
 def distinct(cells: Iterable[Cell]) -> list[Cell]:
-    """The cells that are run, those of the same trials once."""
-    by_trials = {tuple(sorted(cell.trials.items())): cell for cell in reversed(list(cells))}
-    return [cell for cell in reversed(by_trials.values()) if cell.trials]
+    """The cells that are run, those of the same trials once, at the first one's place."""
+    by_trials: dict[tuple[tuple[str, str | None], ...], Cell] = {}
+    for cell in cells:
+        by_trials.setdefault(tuple(sorted(cell.trials.items())), cell)
+    return [cell for cell in by_trials.values() if cell.trials]
 
 
 def is_number(value: object) -> bool:

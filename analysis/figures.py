@@ -142,13 +142,13 @@ def effects(
 ) -> Figure | None:
     """The metric against each numeric setting in which some cells differ, and in nothing else.
 
-    `measure` is the label of what gives it, "" for the history. None where there are no such cells,
-    or none of them has a value.
+    Tuned rows have no place here. `measure` is the label of what gives it, "" for the history.
+    None where there are no such cells, or none of them has a value.
     """
     of_metric = [
         cell
         for cell in plan.cells
-        if (plan.columns[cell.column], cell.measure) == (metric, measure)
+        if not cell.tunes and (plan.columns[cell.column], cell.measure) == (metric, measure)
     ]
     by_setting = {
         name: [s for s in sweeps if any(seed_values(metric, cell, runs, rule) for cell in s.cells)]

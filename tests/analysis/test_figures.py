@@ -129,6 +129,14 @@ def test_effects_show_seeds_mean_and_baseline(world: World) -> None:
     assert beta.get_xscale() == "log"
 
 
+def test_a_tuned_row_is_not_among_the_effects(world: World) -> None:
+    tuned = replace(turned(world.plan.cells[1], 7, **{"targets.temperature": 9}), tunes=("x",))
+    cells = (*world.plan.cells, tuned)
+    world.past.update({new: world.past[new[:-2]] for new in tuned.trials.values() if new})
+    (temperature, _), _ = panels(drawn(world.planned(cells=cells))["effects_test_accuracy"])
+    assert points(temperature, 0) == pytest.approx(np.array([[2, 85], [5, 82]]))
+
+
 def test_settings_of_the_images_and_the_net_are_no_hyper_parameters(world: World) -> None:
     """At demo scale they are those of a stand-in: the turn of the digits, the width of the net."""
     first = world.plan.cells[0]
