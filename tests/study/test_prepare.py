@@ -79,10 +79,47 @@ def test_every_method_is_built_with_each_length_of_an_epoch(trial: Trial, tmp_pa
             prepare.check_parts([long, short], tmp_path)
 
 
-def test_a_storage_that_is_a_file_is_refused(tmp_path: Path) -> None:
+class Broken(Method):
+    def __init__(self, model: Model, task: Task, *, error: str) -> None:
+        raise {"TypeError": TypeError, "MemoryError": MemoryError}[error]("")
+
+
+@pytest.mark.parametrize("width", [10**9, 10**30])
+def test_a_part_that_memory_cannot_hold_is_refused(
+    width: int, trial: Trial, tmp_path: Path
+) -> None:
+    wide = trial.but(net=trial.net.but(width=width))
+    with pytest.raises(Invalid, match=rf"^CifarResNet\(.*width={width}\): must be a part that"):
+        prepare.check_parts([wide], tmp_path)
+
+
+def test_a_fault_of_a_part_keeps_its_traceback(trial: Trial, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"^Broken\(.*\(out of memory\)$"):
+        prepare.check_parts([trial.but(method=Use(Broken, error="MemoryError"))], tmp_path)
+    with pytest.raises(TypeError):
+        prepare.check_parts([trial.but(method=Use(Broken, error="TypeError"))], tmp_path)
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_storage_that_is_a_file_is_refused(tmp_path: Path, writes: bool) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Invalid, match=r"--storage = .*file: must be a folder to write in"):
-        prepare.check_storage(Storage(tmp_path / "file"))
+    for name in ("file", "file/in"):
+        with pytest.raises(Invalid, match=rf"--storage = .*{name}: must be a folder to write in"):
+            prepare.check_storage(Storage(tmp_path / name), writes)
+
+
+def test_a_storage_that_is_only_looked_at_is_not_made(tmp_path: Path) -> None:
+    prepare.check_storage(Storage(tmp_path / "a" / "b"), writes=False)
+    assert not list(tmp_path.iterdir())
+    prepare.check_storage(Storage(tmp_path / "a" / "b"))
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_bucket_is_only_looked_at_where_nothing_is_to_be_written(bucket: str) -> None:
+    prepare.check_storage(Storage(bucket), writes=False)
+    assert Storage(bucket).top.names("*") == []
+    with pytest.raises(Invalid, match="--storage = s3://none-such/x: must be a bucket to write in"):
+        prepare.check_storage(Storage("s3://none-such/x"), writes=False)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
