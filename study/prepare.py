@@ -6,9 +6,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import torch
 
 from study.estimate import task_without_data
+from trainables.model import Task
 from trainables.node import check_space, fetch
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
@@ -66,7 +68,24 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
                 seen.add(case)
                 task = task_without_data(trial, site)
                 with _fitting(part):
+                    if part is trial.net:
+                        _check_memory(part, task)
                     part.build(*([task.model()] if part is trial.method else []), task)
+
+
+def _check_memory(net: Use, task: Task) -> None:
+    """Raises Invalid where its weights are too large for this machine, which would end the command.
+
+    They are counted on torch's meta device, where they take no memory.
+    """
+    bare = net.but(weights="none") if "weights" in dict(net.items) else net  # reads no file
+    with torch.device("meta"):
+        weights = list(bare.build(task).parameters())
+    gibibytes = sum(p.numel() * p.element_size() for p in weights) / 2**30
+    free = psutil.virtual_memory().available / 2**30
+    if gibibytes > free:
+        valid = f"a net for the {free:,.1f} GiB of memory that are free here"
+        raise Invalid(f"{net!r}: must be {valid}; its weights take {gibibytes:,.1f}")
 
 
 @contextmanager

@@ -36,7 +36,14 @@ def test_the_innermost_mount_says_what_file_system_it_is(
     assert arguments.network_of(tmp_path / place) == kind
 
 
-def test_on_a_local_disk_sqlite_is_the_default(mounts: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("empty", [True, False])
+def test_on_a_local_disk_sqlite_is_the_default(
+    mounts: None, tmp_path: Path, empty: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("MLFLOW_TRACKING_URI", "STUDY_SEARCH_STORAGE"):
+        monkeypatch.delenv(variable, raising=False)
+        if empty:
+            monkeypatch.setenv(variable, "")
     args = given(str(tmp_path / "a"))
     assert tracking_uri(args) == f"sqlite:///{tmp_path}/a/mlflow.db"
     assert search_storage(args) == f"sqlite:///{tmp_path}/a/optuna.db"

@@ -4,13 +4,17 @@ import os
 import shutil
 from collections import namedtuple
 from pathlib import Path
+from typing import ClassVar
 
+import psutil
 import pytest
+from torch import Tensor, nn
 
 from study import prepare
 from trainables.data.digits import Digits
 from trainables.methods.method import Method
 from trainables.model import Model, Task
+from trainables.nets.net import Net
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.targets.knowledge import Knowledge
@@ -79,18 +83,55 @@ def test_every_method_is_built_with_each_length_of_an_epoch(trial: Trial, tmp_pa
             prepare.check_parts([long, short], tmp_path)
 
 
+class Started(Net):
+    features = 1
+    devices: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, task: Task, *, weights: str = "none") -> None:
+        super().__init__(task)
+        self.layer = nn.Linear(task.channels, 1)
+        self.devices[weights] = self.layer.weight.device.type
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        raise NotImplementedError
+
+
+def test_a_net_is_counted_without_memory_and_without_its_file(trial: Trial, tmp_path: Path) -> None:
+    prepare.check_parts([trial.but(net=Use(Started, weights="file"))], tmp_path)
+    assert Started.devices == {"none": "meta", "file": "cpu"}
+
+
 class Broken(Method):
     def __init__(self, model: Model, task: Task, *, error: str) -> None:
         raise {"TypeError": TypeError, "MemoryError": MemoryError}[error]("")
 
 
-@pytest.mark.parametrize("width", [10**9, 10**30])
-def test_a_part_that_memory_cannot_hold_is_refused(
-    width: int, trial: Trial, tmp_path: Path
+@pytest.mark.parametrize(
+    ("width", "valid"),
+    [
+        (10**4, "a net for the .* its weights take 1[01][0-9].[0-9]$"),
+        (10**30, "a part that this machine"),
+    ],
+)
+def test_a_net_that_memory_cannot_hold_is_refused(
+    width: int, valid: str, trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    memory = namedtuple("memory", "available")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory(2**36))  # 64 GiB
     wide = trial.but(net=trial.net.but(width=width))
-    with pytest.raises(Invalid, match=rf"^CifarResNet\(.*width={width}\): must be a part that"):
+    with pytest.raises(Invalid, match=rf"^CifarResNet\(.*width={width}\): must be {valid}"):
         prepare.check_parts([wide], tmp_path)
+
+
+def test_a_net_is_held_against_the_memory_that_is_free(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = namedtuple("memory", "available")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory(2**10))
+    with pytest.raises(Invalid, match=r"must be a net for the 0\.0 GiB .* weights take 0\.0$"):
+        prepare.check_parts([trial], tmp_path)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory(2**28))
+    prepare.check_parts([trial], tmp_path)
 
 
 def test_a_fault_of_a_part_keeps_its_traceback(trial: Trial, tmp_path: Path) -> None:
