@@ -270,7 +270,7 @@ def test_a_dry_run_counts_the_rows_that_are_asked_for(
         (["--storage", "/proc/foo"], "--storage = /proc/foo: must be a folder to write in"),
         (["--tracking-uri", "http://127.0.0.1:1"], "--tracking-uri = http://127.0.0.1:1: must"),
         (["--tracking-uri", "sqlite:////no/where/m.db"], "unable to open database file"),
-        (["--set", "net.width=1000000000"], "GiB of memory that are free here; its weights take"),
+        (["--set", "net.width=10000"], "GiB of memory that are free here; its weights take"),
     ],
 )
 def test_a_dry_run_refuses_the_places_that_a_run_would(
