@@ -38,9 +38,11 @@ def check_token(address: str | None) -> None:
 def _check_private(path: Path, name: str) -> None:
     valid = "a file with the cluster's token that only its owner can read"
     try:
-        mode, empty = path.stat().st_mode, not path.read_text().strip()
+        mode, empty = path.stat().st_mode, not path.read_text("utf-8").strip()
     except OSError as error:
         raise Invalid(f"{name} = {path}: must be {valid} ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise Invalid(f"{name} = {path}: must be {valid} (it is not text)") from None
     if empty:
         raise Invalid(f"{name} = {path}: must be {valid} (it is empty)")
     if mode & OTHERS:

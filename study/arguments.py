@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
+from urllib.parse import urlsplit
 
 import psutil
 import torch
@@ -28,11 +29,58 @@ NETWORK = (  # how the types of network file systems begin
 )
 
 
+USES = {  # what the commands that run no study take; given besides, an option would be ignored
+    "list": (),
+    "clean": ("storage", "dry_run"),
+    "status": ("grid", "scale", "set", "storage", "tracking_uri"),
+    "report": ("grid", "scale", "set", "storage", "tracking_uri", "price_per_hour"),
+}
+OF_A_SEARCH = ("search_space", "search_seeds", "search_seed", "search_storage", "sampler", "pruner")
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser whose errors are one line, as all others."""
 
     def error(self, message: str) -> NoReturn:
         raise Invalid(message)
+
+
+def parsed(arguments: list[str]) -> argparse.Namespace:
+    """What the command line says. Raises Invalid where that is wrong, or would be ignored."""
+    args = parser().parse_args(arguments)
+    nothing = argparse.Namespace(**dict.fromkeys(vars(args)))  # in the place of all defaults
+    said = vars(parser().parse_args(arguments, nothing))
+    _check_used(args, [name for name, value in said.items() if value is not None])
+    _check_changes(args.set)
+    return args
+
+
+def _check_used(args: argparse.Namespace, given: list[str]) -> None:
+    mode = next((mode for mode in USES if getattr(args, mode)), None)
+    if mode:
+        for name in given:
+            if name not in (mode, *USES[mode]):
+                takes = ", ".join(map(_option, USES[mode])) or "no other option"
+                raise Invalid(f"{_option(name)}: not together with --{mode}, which takes {takes}")
+    elif not args.search:
+        for name in given:
+            if name in OF_A_SEARCH:
+                raise Invalid(f"{_option(name)}: only together with --search POINTS")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _check_changes(changes: list[str]) -> None:
+    """What is wrong with them whatever the grid."""
+    names = [change.partition("=")[0] for change in changes]
+    for change, name in zip(changes, names, strict=True):
+        if names.count(name) > 1:
+            values = ", ".join(repr(c) for c in changes if c.partition("=")[0] == name)
+            raise Invalid(f"--set {values}: a field must be given once")
+        if name == "data.test":
+            raise Invalid(f"--set {change!r}: must be another field: tables show the test images")
 
 
 def parser() -> Parser:
@@ -57,13 +105,13 @@ def parser() -> Parser:
     mode.add_argument("--rerun", choices=("all", "failed"), help="train the selected cells again")
     add("--clean", action="store_true", help="remove what finished trials no longer need")
     add("--price-per-hour", type=_positive, help="of one GPU, or CPU: cost in the report")
-    data = Path(os.environ.get("STUDY_DATA_DIR", HOME / "data"))
-    add("--data-dir", type=Path, default=data, help=f"data sets, weights, taxonomies ({data})")
+    data = os.environ.get("STUDY_DATA_DIR", str(HOME / "data"))
+    add("--data-dir", type=_folder, default=data, help=f"data sets, weights, taxonomies ({data})")
     storage = os.environ.get("STUDY_STORAGE", str(HOME))
     where = f"trials and their results: a folder or s3://bucket/prefix ({storage})"
     add("--storage", type=_storage, default=storage, metavar="FOLDER|URL", help=where)
     tracking = "MLflow's (default: MLFLOW_TRACKING_URI, or sqlite:///<storage>/mlflow.db)"
-    add("--tracking-uri", default=os.environ.get("MLFLOW_TRACKING_URI"), help=tracking)
+    add("--tracking-uri", default=os.environ.get("MLFLOW_TRACKING_URI") or None, help=tracking)
     cluster = "host:port of a Ray cluster, or auto (default: RAY_ADDRESS, or a new one here)"
     add("--address", default=address.default(), help=cluster)
     tune = p.add_argument_group("search", "tune each row, and add the winners to the table")
@@ -85,7 +133,7 @@ def parser() -> Parser:
     )
     add_tuning("--search-seed", type=int, default=0, help="the sampler's; another starts anew")
     database = "default: STUDY_SEARCH_STORAGE, or sqlite:///<storage>/optuna.db"
-    url = os.environ.get("STUDY_SEARCH_STORAGE")
+    url = os.environ.get("STUDY_SEARCH_STORAGE") or None
     add_tuning("--search-storage", metavar="URL", default=url, help=database)
     add("--cpus-per-trial", type=_positive, default=1.0, help="default: 1")
     add("--gpus-per-trial", type=_positive, help="may be a fraction (default: 1 if there are any)")
@@ -97,9 +145,15 @@ def parser() -> Parser:
 
 def _storage(text: str) -> Storage:
     try:
-        return Storage(text)
-    except Invalid as error:
-        raise argparse.ArgumentTypeError(str(error)) from None
+        return Storage(text) if "://" in text else Storage(_folder(text))
+    except Invalid as error:  # the parser says which argument it is
+        raise argparse.ArgumentTypeError(str(error).removeprefix("--storage = ")) from None
+
+
+def _folder(text: str) -> Path:
+    if not text:  # which would be the current one
+        raise argparse.ArgumentTypeError("'' must be a folder, like . or /data")
+    return Path(text)
 
 
 def tracking_uri(args: argparse.Namespace) -> str:
@@ -109,12 +163,22 @@ def tracking_uri(args: argparse.Namespace) -> str:
 
 
 def search_storage(args: argparse.Namespace) -> str:
-    """Optuna's. Raises Invalid for SQLite where several machines write, or on a network."""
+    """Optuna's. Raises Invalid for SQLite where several machines write, or on a network, and for
+    MLflow's.
+    """
     valid = "a database URL like postgresql://..."
-    return _database("--search-storage", args.search_storage, args.storage, "optuna.db", valid)
+    url = _database("--search-storage", args.search_storage, args.storage, "optuna.db", valid)
+    if _place(url) == _place(tracking_uri(args)):
+        raise Invalid(
+            f"--search-storage = {masked(url)}: must be another database than that of "
+            "--tracking-uri: neither MLflow nor Optuna works with the tables of the other"
+        )
+    return url
 
 
 def _database(option: str, given: str | None, storage: Storage, default: str, valid: str) -> str:
+    if given == "" or (given and given.startswith("sqlite") and _without_file(given)):
+        raise Invalid(f"{option} = {given}: must name a file, like sqlite:////folder/{default}")
     if given and not given.startswith("sqlite"):
         return given
     if where := _remote(storage):
@@ -130,6 +194,31 @@ def _database(option: str, given: str | None, storage: Storage, default: str, va
 def _file_of(sqlite: str) -> Path:
     """The file that the URL names: after three slashes relative, after four absolute."""
     return Path(sqlite.partition(":///")[2].partition("?")[0].removeprefix("file:"))
+
+
+def _without_file(sqlite: str) -> bool:
+    """Whether the URL means a database in memory, which ends with the command."""
+    name = _file_of(sqlite).name
+    return name in ("", ":memory:") or "mode=memory" in sqlite.partition("?")[2]
+
+
+def _place(url: str) -> tuple[object, ...]:
+    """What is equal for two URLs of one database."""
+    if url.startswith("sqlite"):
+        return ("sqlite", _file_of(url).resolve())
+    parts = urlsplit(url)
+    return (
+        parts.scheme.partition("+")[0],
+        parts.netloc.rpartition("@")[2],
+        parts.path,
+        parts.query,
+    )
+
+
+def in_new_storage(url: str, storage: Storage) -> bool:
+    """Whether it is a SQLite file in the folder of a storage that is not there yet."""
+    new = storage.root is not None and not storage.root.exists()
+    return new and url.startswith("sqlite") and _file_of(url).absolute().parent == storage.root
 
 
 def _remote(storage: Storage) -> str | None:
@@ -180,13 +269,6 @@ def search_options(args: argparse.Namespace) -> "Options":
     return search.Options(
         args.search, args.search_seeds, args.sampler, args.search_seed, args.pruner
     )
-
-
-def told(what: Shared) -> str:
-    """A search in a line: what it tunes, over which space."""
-    space = ", ".join(f"{name} ({words})" for name, words in what.space.parameters.items())
-    rows = f"{len(what.rows)} rows" if len(what.rows) > 1 else what.rows[0]
-    return f"search of {what.column}, {what.label} ({rows}) over {space}"
 
 
 def seeds_of(args: argparse.Namespace) -> int:

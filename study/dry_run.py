@@ -14,11 +14,10 @@ from study.arguments import (
     search_options,
     seeds_of,
     selected_ids,
-    told,
-    wanted_searches,
 )
 from study.grid import Cell, cell_of, changed
 from study.progress import clock, progress
+from study.space import Shared
 from trainables.measures.measure import file_of
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
@@ -26,7 +25,8 @@ from trainables.train import Site
 from trainables.trial import Trial
 
 
-def dry_run(args: argparse.Namespace) -> int:
+def dry_run(args: argparse.Namespace, wanted: list[Shared]) -> int:
+    """Of a study with the searches that are wanted. Returns the command's exit code."""
     folder, formats = args.data_dir.absolute(), formats_there(args)
     missing: dict[str, None] = {}
 
@@ -63,7 +63,7 @@ def dry_run(args: argparse.Namespace) -> int:
         f"{len(now.new)} trials are new, {len(now.started)} to be resumed, {len(now.finished)} "
         f"finished, {len(now.failed)} failed, {unknown_ids} without an id yet"
     )
-    lacking += _searched_trials(args, formats) if args.search else []
+    lacking += _searched_trials(args, wanted, formats) if wanted else []
     most = _print_cost(args, lacking)
     _print_memory(args, most, measured_peaks(storage, now.finished))
     return 0
@@ -87,17 +87,18 @@ def _state(cell: Cell, storage: Storage) -> str:
     return f"{cell.measure} of {computed}/{len(cell.trials)}"
 
 
-def _searched_trials(args: argparse.Namespace, formats: dict[str, str]) -> list[Trial]:
+def _searched_trials(
+    args: argparse.Namespace, wanted: list[Shared], formats: dict[str, str]
+) -> list[Trial]:
     """Says which searches there are. Returns trials like all of theirs, the winners' included."""
     from study import search
 
     trials, options = [], search_options(args)
-    wanted = wanted_searches(args)
     for what in wanted:
         neutral = what.space.neutral.with_formats(formats)
         trials += [search.searched(neutral, search.FIRST_SEED)] * options.points * options.seeds
         trials += [neutral] * seeds_of(args)
-        print(told(what))
+        print(what)
     print(
         f"{len(wanted)} searches of {options.points} points x {options.seeds} seeds, and "
         f"{seeds_of(args)} trials for each winner: at most {len(trials)} trials"
@@ -130,7 +131,9 @@ def gpus_here() -> int:
 
 def _print_cost(args: argparse.Namespace, trials: list[Trial]) -> float:
     """Returns the MiB of the largest trial."""
-    site = Site.here(args.data_dir.absolute(), threads=max(1, int(args.cpus_per_trial)))
+    cpus = os.cpu_count() or 1
+    threads = max(1, min(int(args.cpus_per_trial), cpus))  # more than there are would only wait
+    site = Site.here(args.data_dir.absolute(), threads)
     kinds: dict[tuple[object, ...], list[Trial]] = {}
     for trial in trials:
         parts = (trial.data, trial.net, trial.head, trial.method)
@@ -143,7 +146,7 @@ def _print_cost(args: argparse.Namespace, trials: list[Trial]) -> float:
         what = f"{alike[0].net!r} on {alike[0].data.source!r}"
         print(f"{len(alike)} trials x {clock(one.seconds)}, {one.mebibytes:,.0f} MiB: {what}")
     a_trial = args.cpus_per_trial, gpus_here(), args.gpus_per_trial or 1.0
-    fit = estimate.places(os.cpu_count() or 1, *a_trial)
+    fit = estimate.places(cpus, *a_trial)
     at_once = max(1, min(fit, args.max_concurrent or len(trials), len(trials)))
     print(
         f"at most {clock(total)} of training on this machine's {site.device.type}, "

@@ -1,12 +1,16 @@
 """Prepare: everything that can be wrong is found before the first trial starts."""
 
 import functools
-from collections.abc import Iterable
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import torch
 
 from study.estimate import task_without_data
+from trainables.model import Task
 from trainables.node import check_space, fetch
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
@@ -63,19 +67,60 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
             if case not in seen:
                 seen.add(case)
                 task = task_without_data(trial, site)
-                part.build(*([task.model()] if part is trial.method else []), task)
+                with _fitting(part):
+                    if part is trial.net:
+                        _check_memory(part, task)
+                    part.build(*([task.model()] if part is trial.method else []), task)
 
 
-def check_storage(storage: Storage) -> None:
-    """Raises Invalid, within seconds, where it cannot be written or has no space."""
+def _check_memory(net: Use, task: Task) -> None:
+    """Raises Invalid where its weights are too large for this machine, which would end the command.
+
+    They are counted on torch's meta device, where they take no memory.
+    """
+    bare = net.but(weights="none") if "weights" in dict(net.items) else net  # reads no file
+    with torch.device("meta"):
+        weights = list(bare.build(task).parameters())
+    gibibytes = sum(p.numel() * p.element_size() for p in weights) / 2**30
+    free = psutil.virtual_memory().available / 2**30
+    if gibibytes > free:
+        valid = f"a net for the {free:,.1f} GiB of memory that are free here"
+        raise Invalid(f"{net!r}: must be {valid}; its weights take {gibibytes:,.1f}")
+
+
+@contextmanager
+def _fitting(part: Use) -> Iterator[None]:
+    """Raises Invalid where the part is too large to be built in here."""
     try:
-        storage.top.probe()
+        yield
+    except (RuntimeError, MemoryError, OverflowError, TypeError) as error:
+        if isinstance(error, TypeError) and "Overflow" not in str(error):  # torch's, of a length
+            raise
+        why = (str(error) or "out of memory").splitlines()[0]
+        raise Invalid(f"{part!r}: must be a part that this machine can build ({why})") from None
+
+
+def check_storage(storage: Storage, writes: bool = True) -> None:
+    """Raises Invalid, within seconds, where it cannot be written or has no space.
+
+    Without `writes` nothing is left there, not even a new folder.
+    """
+    root = storage.root
+    try:
+        if writes:
+            storage.top.probe()
+        elif root:
+            root = next(path for path in (root, *root.parents) if path.exists())
+            with tempfile.TemporaryFile(dir=root):  # a file without a name
+                pass
+        else:
+            storage.top.names("storage.json")
     except OSError as error:
-        valid = "a folder to write in" if storage.root else "a bucket to write in"
+        valid = "a folder to write in" if root else "a bucket to write in"
         why = error.strerror or error
         raise Invalid(f"--storage = {storage}: must be {valid} ({why})") from None
-    if storage.root:
+    if root:
         try:
-            check_space(storage.root)
+            check_space(root)
         except Invalid as error:
             raise Invalid(f"--storage = {error}") from None

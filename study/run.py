@@ -11,7 +11,8 @@ from study import prepare
 from study.arguments import (
     HOME,
     formats_there,
-    parser,
+    in_new_storage,
+    parsed,
     search_storage,
     tracking_uri,
     wanted_searches,
@@ -20,6 +21,7 @@ from study.cleaning import clean
 from study.dry_run import dry_run
 from study.grid import Plan, Scale, find, grids, study_name
 from study.lease import lease
+from study.space import Shared
 from study.stopping import leave, stoppable
 from trainables.settings import Invalid, masked
 from trainables.storage import Folder
@@ -52,7 +54,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _main(arguments: list[str]) -> int:
-    args = parser().parse_args(arguments)
+    args = parsed(arguments)
     if args.list:
         for name in grids():
             print(f"{name:22} {find(name).title}")
@@ -69,7 +71,7 @@ def _main(arguments: list[str]) -> int:
     if args.report:
         return _report(args, uri)
     if args.dry_run:
-        return dry_run(args)
+        return dry_run(args, _checked(args, uri))
     return _run(args, uri, _again(arguments))
 
 
@@ -94,15 +96,11 @@ def _again(arguments: list[str]) -> str:
 
 def _run(args: argparse.Namespace, uri: str, again: str) -> int:
     from study.session import Session
-    from study.tracking_client import FAILURES, check_reachable
+    from study.tracking_client import FAILURES
 
     if args.search and args.rerun:
         raise Invalid("--rerun: not together with --search; what is trained stays as it is")
-    wanted = wanted_searches(args) if args.search else []
-    if wanted:
-        search_storage(args)  # refused early where it is of a kind that cannot be
-    prepare.check_storage(args.storage)
-    check_reachable(uri)
+    wanted = _checked(args, uri)
     formats = formats_there(args)
     if args.address:
         from study import nodes
@@ -132,11 +130,27 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
     return 1 if missing or away or session.failed else 0
 
 
+def _checked(args: argparse.Namespace, uri: str) -> list[Shared]:
+    """The searches that are wanted.
+
+    Raises Invalid where they, the storage or a database cannot be used. A dry run writes nothing.
+    """
+    from study.tracking_client import check_reachable
+
+    wanted = wanted_searches(args) if args.search else []
+    database = search_storage(args) if wanted else None
+    prepare.check_storage(args.storage, writes=not args.dry_run)
+    if not in_new_storage(uri, args.storage):
+        check_reachable(uri)
+    if database and not in_new_storage(database, args.storage):
+        from study.search_database import check_database
+
+        check_database(database)
+    return wanted
+
+
 def _clean(args: argparse.Namespace) -> int:
     """Of all studies in the storage."""
-    for option in ("status", "report", "rerun", "search"):
-        if getattr(args, option):
-            raise Invalid(f"--{option}: not together with --clean")
     storage = args.storage
     if args.dry_run:
         files, size = clean(storage, only_tell=True)

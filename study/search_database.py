@@ -6,15 +6,25 @@ from contextlib import contextmanager
 import optuna
 from optuna.exceptions import StorageInternalError
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
 
+from study import database
 from trainables.settings import Invalid, masked
 
 
 def open_storage(url: str) -> optuna.storages.BaseStorage:
-    """Raises Invalid where the database cannot be opened."""
+    """Raises Invalid where the database cannot be opened, or is another program's."""
+    check_database(url)
     with database_at(url, ImportError, RuntimeError):
         return optuna.storages.get_storage(url)
+
+
+def check_database(url: str) -> None:
+    """Raises Invalid, within seconds, as `open_storage` does; but makes no tables."""
+    with database_at(url, *database.UNUSABLE):
+        whose = database.owner(url)
+        if whose not in (None, "Optuna"):
+            raise ValueError(f"this is a database of {whose}")
 
 
 @contextmanager
@@ -29,7 +39,7 @@ def database_at(url: str, *further: type[Exception]) -> Iterator[None]:
         why = str(getattr(cause, "orig", None) or cause or error).splitlines()[0]
         try:
             parsed = make_url(url)
-        except ArgumentError:
+        except (SQLAlchemyError, ValueError):
             raise Invalid(f"--search-storage: must be {valid} (not a URL)") from None
         if parsed.password:
             why = why.replace(str(parsed.password), "***")

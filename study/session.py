@@ -14,7 +14,6 @@ from study.arguments import (
     seeds_of,
     selected_cells,
     selected_ids,
-    told,
 )
 from study.progress import Ticker, progress
 from study.space import Shared
@@ -94,7 +93,7 @@ class Session:
                 for what in wanted
             ]
             for one in searches:
-                print(f"{told(one.what)}: {one.told} of {options.points} points done", flush=True)
+                print(f"{one.what}: {one.told} of {options.points} points done", flush=True)
         return searches
 
     def _forget(self, ids: tuple[str, ...]) -> None:

@@ -165,6 +165,12 @@ class Shared:
     rows: tuple[str, ...]
     space: Space
 
+    def __str__(self) -> str:
+        """In a line: what it tunes, over which space."""
+        space = ", ".join(f"{name} ({words})" for name, words in self.space.parameters.items())
+        rows = f"{len(self.rows)} rows" if len(self.rows) > 1 else self.rows[0]
+        return f"search of {self.column}, {self.label} ({rows}) over {space}"
+
 
 def shared(
     cells: Sequence[tuple[str, str, Trial | None]],

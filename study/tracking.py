@@ -27,6 +27,7 @@ from study.tracking_client import (
     milliseconds,
 )
 from study.tracking_measures import Measures
+from trainables.node import PACKAGES as SOURCES
 from trainables.selection import CLOCK, Epoch
 from trainables.storage import Shelf, Storage
 from trainables.train import final
@@ -330,11 +331,15 @@ class Tracker:
 
 @cache
 def commit() -> str:
-    """The commit of this source tree, with "-dirty" where files differ from it; "" outside git."""
-    where = ["git", "-C", str(Path(__file__).parent)]
+    """The commit of this source tree, with "-dirty" where sources differ from it; "" outside git.
+
+    A node of a cluster has not all of the tree: what is not there is no change of the sources.
+    """
+    where = ["git", "-C", str(Path(__file__).parents[1])]
+    changed = ["status", "--porcelain", "--", *SOURCES]
     try:
         head = subprocess.run([*where, "rev-parse", "HEAD"], capture_output=True, text=True)
-        changes = subprocess.run([*where, "status", "--porcelain"], capture_output=True, text=True)
+        changes = subprocess.run([*where, *changed], capture_output=True, text=True)
     except OSError:  # there is no git
         return ""
     return head.stdout.strip() + ("-dirty" if changes.stdout else "")

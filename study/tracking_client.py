@@ -5,14 +5,12 @@ import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import create_engine, inspect
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import SQLAlchemyError
+from alembic.util import CommandError
 
+from study import database
 from trainables.settings import Invalid, masked
 
 # A server that does not answer fails a call at once, instead of after four minutes.
@@ -34,18 +32,21 @@ FAILURES = (MlflowException, OSError)  # of a server or a database that is away
 
 
 def check_reachable(uri: str) -> None:
-    """Raises Invalid, within seconds, where no tracker answers at the address."""
-    parts = urlsplit(uri)
+    """Raises Invalid, within seconds, where no tracker answers at the address.
+
+    Makes no tables: a database that has none is not opened by MLflow yet.
+    """
     try:
+        parts = urlsplit(uri)
         if parts.scheme in ("http", "https"):
             port = parts.port or (443 if parts.scheme == "https" else 80)
             socket.create_connection((parts.hostname or "", port), timeout=5).close()
             MlflowClient(uri).get_experiment_by_name(EXPERIMENT)
-        elif not _to_be_made(make_url(uri)):  # MLflow itself would try for minutes
-            engine = create_engine(uri, connect_args=_patience(parts.scheme))
-            with engine.connect() as connection:
-                inspect(connection).get_table_names()
-    except (SQLAlchemyError, MlflowException, ImportError, OSError, ValueError) as error:
+        elif (whose := database.owner(uri)) == "MLflow":  # asked first: MLflow tries for minutes
+            MlflowClient(uri).get_experiment_by_name(EXPERIMENT)
+        elif whose:
+            raise ValueError(f"this is a database of {whose}")
+    except (*database.UNUSABLE, MlflowException, CommandError, OSError) as error:
         raise _refused(uri, error) from None
 
 
@@ -54,18 +55,8 @@ def reading(uri: str) -> Iterator[None]:
     """Raises Invalid where the tracker fails in here."""
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, CommandError) as error:
         raise _refused(uri, error) from None
-
-
-def _to_be_made(url: URL) -> bool:
-    """Whether it is a SQLite file that is not there yet, in a folder that is."""
-    file = Path(url.database or "") if url.drivername.startswith("sqlite") else None
-    return file is not None and file.parent.is_dir() and not file.exists()
-
-
-def _patience(scheme: str) -> dict[str, int]:
-    return {"connect_timeout": 5} if scheme.startswith("postgresql") else {}
 
 
 def _refused(uri: str, error: Exception) -> Invalid:

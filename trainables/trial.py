@@ -323,5 +323,9 @@ def _use(base: type, tree: ast.expr) -> Use:
     classes = classes_of(base)
     if call.func.id not in classes:
         raise unknown(base.__name__.lower(), call.func.id, classes)
+    for name in (keyword.arg for keyword in call.keywords):
+        values = [ast.unparse(k.value) for k in call.keywords if k.arg == name]
+        if len(values) > 1:  # which a call in Python refuses, but not `ast`
+            raise Invalid(f"{call.func.id}.{name} = {', '.join(values)}: must be given once")
     settings = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
     return Use(classes[call.func.id], **settings)

@@ -29,10 +29,11 @@ ROOT = Path(__file__).parents[2]
 EPOCHS = 8
 TRIALS = 6
 CHANGES = (f"recipe.epochs={EPOCHS}", "recipe.milestones=()", "recipe.schedule=constant")
-STUDY = [
-    *("--grid", "kesl_backbones", "--seeds", "1"),
+RECORDED = [
+    *("--grid", "kesl_backbones"),
     *(argument for change in CHANGES for argument in ("--set", change)),
 ]
+STUDY = [*RECORDED, "--seeds", "1"]
 RAY = f"{sys.prefix}/bin/ray"
 GET = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=10).read().decode())"
 
@@ -197,7 +198,7 @@ def test_uis_table_and_jobs_reach_the_laptop_by_ssh_only(cluster: Cluster, study
         assert "401" in unknown.stdout
 
         table = cluster.laptop.run(
-            [sys.executable, "study/run.py", "--report", *STUDY],
+            [sys.executable, "study/run.py", "--report", *RECORDED],
             cwd=cluster.checkout,
             PYTHONPATH=".",
             MLFLOW_TRACKING_URI="http://127.0.0.1:5000",

@@ -60,6 +60,9 @@ def test_a_token_that_is_asked_for_must_be_there_and_be_ours_alone(
     token.write_text("\n")
     with pytest.raises(Invalid, match="it is empty"):
         address.check_token(where)
+    token.write_bytes(b"\x7fELF\x80")
+    with pytest.raises(Invalid, match=r"auth_token: must be .* \(it is not text\)$"):
+        address.check_token(where)
 
 
 def test_a_path_that_is_named_is_the_one_that_is_checked(

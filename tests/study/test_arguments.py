@@ -1,6 +1,7 @@
-"""Which databases go with which storage."""
+"""Which options go together, and which databases with which storage."""
 
 import argparse
+import re
 from collections import namedtuple
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import psutil
 import pytest
 
 from study import arguments
-from study.arguments import parser, search_storage, tracking_uri
+from study.arguments import parsed, parser, search_storage, tracking_uri
 from trainables.settings import Invalid
 
 Mount = namedtuple("Mount", "mountpoint fstype")
@@ -35,7 +36,14 @@ def test_the_innermost_mount_says_what_file_system_it_is(
     assert arguments.network_of(tmp_path / place) == kind
 
 
-def test_on_a_local_disk_sqlite_is_the_default(mounts: None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("empty", [True, False])
+def test_on_a_local_disk_sqlite_is_the_default(
+    mounts: None, tmp_path: Path, empty: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable in ("MLFLOW_TRACKING_URI", "STUDY_SEARCH_STORAGE"):
+        monkeypatch.delenv(variable, raising=False)
+        if empty:
+            monkeypatch.setenv(variable, "")
     args = given(str(tmp_path / "a"))
     assert tracking_uri(args) == f"sqlite:///{tmp_path}/a/mlflow.db"
     assert search_storage(args) == f"sqlite:///{tmp_path}/a/optuna.db"
@@ -83,6 +91,72 @@ def test_a_sqlite_file_on_a_network_is_refused_whatever_the_storage(
 
 
 def test_an_url_of_no_storage_is_refused_without_its_password() -> None:
-    with pytest.raises(Invalid, match=r"--storage = gs://\*\*\*@bucket: must be a folder") as said:
+    with pytest.raises(
+        Invalid, match=r"^argument --storage: gs://\*\*\*@bucket: must be a folder"
+    ) as said:
         given("gs://me:hush@bucket")
     assert "hush" not in str(said.value)
+
+
+@pytest.mark.parametrize("variable", ["STUDY_STORAGE", "STUDY_DATA_DIR"])
+def test_a_folder_without_a_name_is_refused(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    option = {"STUDY_STORAGE": "--storage", "STUDY_DATA_DIR": "--data-dir"}[variable]
+    with pytest.raises(Invalid, match=f"^argument {option}: '' must be a folder"):
+        parsed(["--grid", "x", option, ""])
+    monkeypatch.setenv(variable, "")
+    with pytest.raises(Invalid, match=f"^argument {option}: '' must be a folder"):
+        parsed(["--grid", "x"])
+
+
+@pytest.mark.parametrize(
+    "url", ["", "sqlite://", "sqlite:///:memory:", "sqlite:///file:x?mode=memory&uri=true"]
+)
+def test_a_database_without_a_file_is_refused(mounts: None, tmp_path: Path, url: str) -> None:
+    for option, read in (("--tracking-uri", tracking_uri), ("--search-storage", search_storage)):
+        with pytest.raises(Invalid, match=f"^{option} = {re.escape(url)}: must name a file"):
+            read(given(str(tmp_path), option, url))
+
+
+@pytest.mark.parametrize(
+    ("tracker", "searches"),
+    [
+        ("sqlite:////a/x.db", "sqlite+pysqlite:////a/./x.db?timeout=9"),
+        ("postgresql://me:hush@host/d", "postgresql+psycopg://you@host/d"),
+    ],
+)
+def test_one_database_for_tracker_and_searches_is_refused(
+    mounts: None, tmp_path: Path, tracker: str, searches: str
+) -> None:
+    both = ("--tracking-uri", tracker, "--search-storage")
+    with pytest.raises(Invalid, match=r"--search-storage = .*: must be another database"):
+        search_storage(given(str(tmp_path), *both, searches))
+    assert search_storage(given(str(tmp_path), *both, f"{tracker}2")) == f"{tracker}2"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--search-space", "both"),  # though it is the default
+        ("--search-seeds", "1"),
+        ("--search-seed", "0"),
+        ("--search-storage", "sqlite:////a.db"),
+        ("--sampler", "random"),
+        ("--pruner", "asha"),
+    ],
+)
+def test_an_option_of_searches_needs_one(option: str, value: str) -> None:
+    with pytest.raises(Invalid, match=f"^{option}: only together with --search POINTS$"):
+        parsed(["--grid", "x", option, value])
+    parsed(["--grid", "x", option, value, "--search", "2"])
+
+
+@pytest.mark.parametrize("mode", ["--list", "--clean", "--status", "--report"])
+def test_a_mode_takes_no_option_that_it_would_ignore(
+    mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("STUDY_SEARCH_STORAGE", "sqlite:////a.db"), ("RAY_ADDRESS", "auto")):
+        monkeypatch.setenv(name, value)
+    parsed([mode])  # what the environment says is for all modes
+    for option in ("--seeds", "--search", "--max-concurrent"):
+        with pytest.raises(Invalid, match=f"^{option}: not together with {mode}, which takes "):
+            parsed([mode, option, "1"])

@@ -4,13 +4,17 @@ import os
 import shutil
 from collections import namedtuple
 from pathlib import Path
+from typing import ClassVar
 
+import psutil
 import pytest
+from torch import Tensor, nn
 
 from study import prepare
 from trainables.data.digits import Digits
 from trainables.methods.method import Method
 from trainables.model import Model, Task
+from trainables.nets.net import Net
 from trainables.settings import Invalid, Use
 from trainables.storage import Storage
 from trainables.targets.knowledge import Knowledge
@@ -79,10 +83,84 @@ def test_every_method_is_built_with_each_length_of_an_epoch(trial: Trial, tmp_pa
             prepare.check_parts([long, short], tmp_path)
 
 
-def test_a_storage_that_is_a_file_is_refused(tmp_path: Path) -> None:
+class Started(Net):
+    features = 1
+    devices: ClassVar[dict[str, str]] = {}
+
+    def __init__(self, task: Task, *, weights: str = "none") -> None:
+        super().__init__(task)
+        self.layer = nn.Linear(task.channels, 1)
+        self.devices[weights] = self.layer.weight.device.type
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        raise NotImplementedError
+
+
+def test_a_net_is_counted_without_memory_and_without_its_file(trial: Trial, tmp_path: Path) -> None:
+    prepare.check_parts([trial.but(net=Use(Started, weights="file"))], tmp_path)
+    assert Started.devices == {"none": "meta", "file": "cpu"}
+
+
+class Broken(Method):
+    def __init__(self, model: Model, task: Task, *, error: str) -> None:
+        raise {"TypeError": TypeError, "MemoryError": MemoryError}[error]("")
+
+
+@pytest.mark.parametrize(
+    ("width", "valid"),
+    [
+        (10**4, "a net for the .* its weights take 1[01][0-9].[0-9]$"),
+        (10**30, "a part that this machine"),
+    ],
+)
+def test_a_net_that_memory_cannot_hold_is_refused(
+    width: int, valid: str, trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = namedtuple("memory", "available")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory(2**36))  # 64 GiB
+    wide = trial.but(net=trial.net.but(width=width))
+    with pytest.raises(Invalid, match=rf"^CifarResNet\(.*width={width}\): must be {valid}"):
+        prepare.check_parts([wide], tmp_path)
+
+
+def test_a_net_is_held_against_the_memory_that_is_free(
+    trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = namedtuple("memory", "available")
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory(2**10))
+    with pytest.raises(Invalid, match=r"must be a net for the 0\.0 GiB .* weights take 0\.0$"):
+        prepare.check_parts([trial], tmp_path)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory(2**28))
+    prepare.check_parts([trial], tmp_path)
+
+
+def test_a_fault_of_a_part_keeps_its_traceback(trial: Trial, tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match=r"^Broken\(.*\(out of memory\)$"):
+        prepare.check_parts([trial.but(method=Use(Broken, error="MemoryError"))], tmp_path)
+    with pytest.raises(TypeError):
+        prepare.check_parts([trial.but(method=Use(Broken, error="TypeError"))], tmp_path)
+
+
+@pytest.mark.parametrize("writes", [True, False])
+def test_a_storage_that_is_a_file_is_refused(tmp_path: Path, writes: bool) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Invalid, match=r"--storage = .*file: must be a folder to write in"):
-        prepare.check_storage(Storage(tmp_path / "file"))
+    for name in ("file", "file/in"):
+        with pytest.raises(Invalid, match=rf"--storage = .*{name}: must be a folder to write in"):
+            prepare.check_storage(Storage(tmp_path / name), writes)
+
+
+def test_a_storage_that_is_only_looked_at_is_not_made(tmp_path: Path) -> None:
+    prepare.check_storage(Storage(tmp_path / "a" / "b"), writes=False)
+    assert not list(tmp_path.iterdir())
+    prepare.check_storage(Storage(tmp_path / "a" / "b"))
+    assert (tmp_path / "a" / "b").is_dir()
+
+
+def test_a_bucket_is_only_looked_at_where_nothing_is_to_be_written(bucket: str) -> None:
+    prepare.check_storage(Storage(bucket), writes=False)
+    assert Storage(bucket).top.names("*") == []
+    with pytest.raises(Invalid, match="--storage = s3://none-such/x: must be a bucket to write in"):
+        prepare.check_storage(Storage("s3://none-such/x"), writes=False)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -1,5 +1,6 @@
 """The command line: bad input, and what needs no training."""
 
+import os
 import subprocess
 import sys
 import time
@@ -78,15 +79,33 @@ def first_id(data: Path) -> str:
         ([*GRID, "--search", "2", "--seeds", "1001"], "--seeds = 1001: must be at most 1000 with"),
         ([*GRID, "--price-per-hour", "0"], "argument --price-per-hour: '0' must be a number above"),
         (["--clean", "--rerun", "all"], "--rerun: not together with --clean"),
+        (["--clean", *GRID], "--grid: not together with --clean, which takes --storage, --dry-run"),
+        (
+            [*GRID, "--status", "--only", "only CE", "--search", "9"],
+            "--only: not together with --status, which takes --grid, --scale, --set, --storage, ",
+        ),
+        ([*GRID, "--report", "--data-dir", "."], "--data-dir: not together with --report"),
+        ([*GRID, "--pruner", "asha"], "--pruner: only together with --search POINTS"),
+        ([*GRID, "--set", "data.test=False"], "--set 'data.test=False': must be another field"),
+        (
+            [*GRID, "--set", "recipe.lr=1", "--set", "recipe.lr=2"],
+            "--set 'recipe.lr=1', 'recipe.lr=2': a field must be given once",
+        ),
+        ([*GRID, "--storage", ""], "argument --storage: '' must be a folder"),
         ([*GRID, "--dry-run", "--status"], "not allowed with argument --dry-run"),
     ],
 )
 def test_bad_input_gets_one_line_within_seconds_and_exit_code_2(
-    arguments: list[str], error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    error: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     begun = time.monotonic()
-    defaults = ["--storage", str(tmp_path / "storage"), "--data-dir", str(tmp_path / "data")]
-    assert main([*defaults, *arguments]) == 2
+    monkeypatch.setenv("STUDY_STORAGE", str(tmp_path / "storage"))  # no options, which
+    monkeypatch.setenv("STUDY_DATA_DIR", str(tmp_path / "data"))  # not every mode takes
+    assert main(arguments) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert error in said
@@ -241,6 +260,52 @@ def test_a_dry_run_counts_the_rows_that_are_asked_for(
     assert "0 failed, 3 without an id yet" in said
     assert "\n3 trials x " in said
     assert said.count(" trials x ") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error"),
+    [
+        (["--search", "2", "--search-storage", "foo"], "--search-storage: must be the URL"),
+        (["--search", "2", "--seeds", "1001"], "--seeds = 1001: must be at most 1000"),
+        (["--storage", "/proc/foo"], "--storage = /proc/foo: must be a folder to write in"),
+        (["--tracking-uri", "http://127.0.0.1:1"], "--tracking-uri = http://127.0.0.1:1: must"),
+        (["--tracking-uri", "sqlite:////no/where/m.db"], "unable to open database file"),
+        (["--set", "net.width=10000"], "GiB of memory that are free here; its weights take"),
+    ],
+)
+def test_a_dry_run_refuses_the_places_that_a_run_would(
+    arguments: list[str], error: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begun = time.monotonic()
+    assert main([*GRID, "--dry-run", "--storage", str(tmp_path / "new"), *arguments]) == 2
+    said = capsys.readouterr()
+    assert error in said.err
+    assert said.err.count("\n") == 1
+    assert " trials x " not in said.out
+    assert time.monotonic() - begun < 15
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("database", ["m.db", "opt/m.db"])
+def test_a_dry_run_makes_no_storage_and_takes_a_database_that_will_lie_in_it(
+    database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dry = [*GRID, "--dry-run", "--seeds", "1", "--only", "only CE", "--storage"]
+    url = f"sqlite:///{tmp_path}/new/{database}"
+    refused = 2 * ("/" in database)  # a run makes the folder, but none in it
+    assert main([*dry, str(tmp_path / "new"), "--tracking-uri", url]) == refused
+    assert ("--tracking-uri" in capsys.readouterr().err) == bool(refused)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_dry_run_measures_with_no_more_threads_than_there_are_cpus(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = []
+    monkeypatch.setattr(torch, "set_num_threads", threads.append)
+    dry = [*GRID, "--dry-run", "--seeds", "1", "--only", "only CE", "--storage", str(tmp_path)]
+    assert main([*dry, "--cpus-per-trial", "500"]) == 0
+    assert threads == [os.cpu_count()]
 
 
 def test_a_dry_run_refuses_what_a_run_would(

@@ -1,5 +1,6 @@
 """The storage, projected to a real MLflow."""
 
+import subprocess
 import threading
 import time
 from collections.abc import Callable
@@ -10,6 +11,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from study import tracking
 from study.grid import Grid, Plan, lay_out
 from study.measured import wanted
 from study.tracking import Tracker, commit
@@ -532,3 +534,27 @@ def test_a_measure_that_mlflow_lacks_is_told(measured_grid: Grid, tmp_path: Path
 def test_without_git_the_commit_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     assert commit.__wrapped__() == ""
+
+
+def test_of_the_tree_only_the_sources_make_a_commit_dirty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        command = ["git", "-C", str(tmp_path), *who, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    for name in ("analysis", "study", "trainables", "tests"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.py").touch()
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "a")
+    monkeypatch.setattr(tracking, "__file__", str(tmp_path / "study" / "tracking.py"))
+    (tmp_path / "tests" / "a.py").unlink()  # as on a node of a cluster
+    (tmp_path / "new.txt").touch()
+    assert commit.__wrapped__() == git("rev-parse", "HEAD")
+    for name in ("analysis", "study", "trainables"):
+        (tmp_path / name / "a.py").write_text("changed")
+        assert commit.__wrapped__() == git("rev-parse", "HEAD") + "-dirty"
+        git("checkout", "--", name)

@@ -331,6 +331,11 @@ def test_values_that_are_no_text_stand_for_themselves() -> None:
         ("targets", "Targets", "targets 'Targets' is unknown"),
         ("targets", "CrossEntropy", "targets 'CrossEntropy' is unknown"),
         ("targets", "Smooth(eps=1)", "Smooth: setting 'eps' is unknown: valid are epsilon"),
+        (
+            "targets",
+            "Smooth(epsilon=0.1, epsilon=0.2)",
+            "Smooth.epsilon = 0.1, 0.2: must be given once",
+        ),
         ("targets", "Smooth(epsilon=2)", "Smooth.epsilon = 2.0: must lie in [0, 1]"),
         ("targets", "Smooth(0.2)", "targets = 'Smooth(0.2)': must be a class with its settings"),
         ("targets", "Smooth(", "targets = 'Smooth(': must be a class with its settings"),
