@@ -23,12 +23,11 @@ if TYPE_CHECKING:
     from study.search import Options
 
 HOME = Path.home() / ".label-studies"
-NETWORK = (  # how the types of network file systems begin
-    *("9p", "afs", "beegfs", "ceph", "cifs", "efs", "fuse.", "glusterfs", "gpfs", "lustre"),
-    *("nfs", "pvfs", "smb", "wekafs"),
+NETWORK = (  # how the types of network file systems begin; other kinds of FUSE are local
+    *("9p", "afs", "beegfs", "ceph", "cifs", "efs", "fuse.blobfuse", "fuse.ceph", "fuse.gcsfuse"),
+    *("fuse.glusterfs", "fuse.goofys", "fuse.juicefs", "fuse.mountpoint-s3", "fuse.rclone"),
+    *("fuse.s3fs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "nfs", "pvfs", "smb", "wekafs"),
 )
-
-
 USES = {  # what the commands that run no study take; given besides, an option would be ignored
     "list": (),
     "clean": ("storage", "dry_run"),

@@ -2,9 +2,11 @@
 
 import argparse
 import shlex
+import shutil
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study import prepare
@@ -56,8 +58,9 @@ def main(arguments: list[str] | None = None) -> int:
 def _main(arguments: list[str]) -> int:
     args = parsed(arguments)
     if args.list:
+        width = max(map(len, grids()))
         for name in grids():
-            print(f"{name:22} {find(name).title}")
+            print(f"{name:{width}}  {find(name).title}")
         return 0
     if args.clean:
         return _clean(args)
@@ -91,7 +94,14 @@ def _again(arguments: list[str]) -> str:
         at = kept.index("--rerun")
         del kept[at : at + 2]
     kept = [argument for argument in kept if not argument.startswith("--rerun=")]
-    return shlex.join(["python", "study/run.py", *map(masked, kept)])
+    return shlex.join([_python(), "study/run.py", *map(masked, kept)])
+
+
+def _python() -> str:
+    """This environment's, as it is to be called where it is not the active one, too."""
+    found = shutil.which("python")
+    here = Path(sys.executable)
+    return "python" if found and Path(found).parent == here.parent else str(here)
 
 
 def _run(args: argparse.Namespace, uri: str, again: str) -> int:
@@ -226,7 +236,7 @@ def _show(
     print(f"spent:     {written.spent}")
     print(f"report:    {written.html}")
     served = uri.startswith("http")
-    command = f"mlflow ui --backend-store-uri {shlex.quote(masked(uri))}"
+    command = shlex.join([_python(), "-m", "mlflow", "ui", "--backend-store-uri", masked(uri)])
     print(f"MLflow UI: {masked(uri) if served else command}")
 
 

@@ -19,6 +19,7 @@ Mount = namedtuple("Mount", "mountpoint fstype")
 def mounts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     listed = [Mount("/", "ext4"), Mount(f"{tmp_path}/lab", "nfs4"), Mount("/proc", "proc")]
     listed += [Mount(f"{tmp_path}/lab/disk", "xfs"), Mount(f"{tmp_path}/laboratory", "ext4")]
+    listed += [Mount(f"{tmp_path}/ssh", "fuse.sshfs"), Mount(f"{tmp_path}/pod", "fuse.overlayfs")]
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: listed)  # noqa: A006
 
 
@@ -28,7 +29,10 @@ def given(storage: str, *more: str) -> argparse.Namespace:
 
 @pytest.mark.parametrize(
     ("place", "kind"),
-    [("lab", "nfs4"), ("lab/a/b", "nfs4"), ("lab/disk/a", None), ("laboratory", None), (".", None)],
+    [
+        *[("lab", "nfs4"), ("lab/a/b", "nfs4"), ("lab/disk/a", None), ("laboratory", None)],
+        *[(".", None), ("ssh", "fuse.sshfs"), ("pod", None)],
+    ],
 )
 def test_the_innermost_mount_says_what_file_system_it_is(
     mounts: None, tmp_path: Path, place: str, kind: str | None

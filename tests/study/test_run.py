@@ -1,6 +1,8 @@
 """The command line: bad input, and what needs no training."""
 
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
@@ -16,7 +18,7 @@ import torch
 from study import dry_run, prepare
 from study.grid import Grid, Metric, changed
 from study.lease import lease
-from study.run import main
+from study.run import _again, main
 from trainables.data.cifar import Cifar10
 from trainables.measures.human_kl import HumanKL
 from trainables.settings import Use
@@ -38,7 +40,7 @@ def first_id(data: Path) -> str:
         (["--grid", "kesl_ablatio"], "--grid 'kesl_ablatio' is unknown: valid are kesl_ablation"),
         ([*GRID, "--scale", "dmo"], "argument --scale: invalid choice: 'dmo' (choose from"),
         ([*GRID, "--seeds", "0"], "argument --seeds: '0' must be a whole number from 1 on"),
-        ([*GRID, "--only", "only C"], "--only: row 'only C' is unknown: valid are only CE"),
+        ([*GRID, "--only", "only C"], "--only: row 'only C' is unknown: valid are 'only CE'"),
         ([*GRID, "--set", "targets.decay=1.5"], "Knowledge.decay = 1.5: must lie in (0, 1)"),
         ([*GRID, "--set", "loss.beta=-1"], "KnowledgeLoss.beta = -1.0: must lie in [0, inf)"),
         (
@@ -134,7 +136,9 @@ def test_a_bad_hierarchy_is_found_before_any_trial(
 def test_the_list_names_every_grid_with_its_title(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"]) == 0
     said = capsys.readouterr().out
-    assert "kesl_ablation          KESL, ablation of T, alpha and beta" in said
+    lines = {line.split()[0]: line for line in said.splitlines()}
+    assert lines["kesl_ablation"].split(maxsplit=1)[1].startswith("KESL, ablation of T, alpha and")
+    assert len({re.search(r"  (?=\S)", line).end() for line in lines.values()}) == 1  # type: ignore[union-attr]
 
 
 def test_a_dry_run_shows_cells_states_and_cost_and_writes_nothing(
@@ -355,3 +359,11 @@ def test_a_wrong_file_of_human_labels_is_found_before_any_trial(
     assert error in said
     assert said.count("\n") == 1
     assert not list(tmp_path.glob("storage/trials/*"))
+
+
+def test_the_command_to_go_on_calls_this_environments_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, called in ((Path(sys.executable).parent, "python"), (tmp_path, sys.executable)):
+        monkeypatch.setenv("PATH", str(folder))
+        assert shlex.split(_again(["--grid", "x"])) == [called, "study/run.py", "--grid", "x"]

@@ -51,7 +51,7 @@ def test_credentials_in_urls_are_masked(text: str, shown: str) -> None:
 
 def test_the_command_to_go_on_shows_no_password() -> None:
     arguments = ["--grid", "x", "--tracking-uri", "http://me:hush@host", "--rerun", "all"]
-    assert _again(arguments) == "python study/run.py --grid x --tracking-uri 'http://***@host'"
+    assert _again(arguments).endswith(" study/run.py --grid x --tracking-uri 'http://***@host'")
 
 
 @pytest.mark.parametrize(
