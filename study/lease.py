@@ -98,7 +98,11 @@ class _Held:
                 print(f"the lease on {self._storage} cannot be renewed: {error}", flush=True)
 
     def give_back(self) -> None:
-        self._shelf.swap(LEASE, b"{}", self._tag)
+        """Where the storage fails, whoever comes next finds that this process has ended."""
+        try:
+            self._shelf.swap(LEASE, b"{}", self._tag)
+        except OSError as error:  # told, and in no other error's place
+            print(f"the lease on {self._storage} cannot be given back: {error}", flush=True)
 
     def _swap(self, old: Tag | None) -> bool:
         content = json.dumps({**self._me, "renewed": time.time()}).encode()

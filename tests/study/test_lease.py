@@ -95,6 +95,18 @@ def test_the_lease_ends_with_the_command(storage: Storage) -> None:
         assert storage.top.read_json("lease.json") == {}
 
 
+def test_a_lease_that_cannot_be_given_back_is_told_and_hides_no_error(
+    storage: Storage, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    with pytest.raises(Invalid, match="^what really happened$"), lease(storage):
+        monkeypatch.setattr(type(storage.top), "swap", full)
+        raise Invalid("what really happened")
+    assert capsys.readouterr().out == f"the lease on {storage} cannot be given back: disk full\n"
+
+
 def test_a_holder_that_was_killed_is_taken_over_at_once(storage: Storage) -> None:
     holder = held(storage, 60)
     assert said(holder) == "held\n"
