@@ -101,9 +101,13 @@ def test_a_lease_that_cannot_be_given_back_is_told_and_hides_no_error(
     def full(*_: object) -> None:
         raise OSError("disk full")
 
-    with pytest.raises(Invalid, match="^what really happened$"), lease(storage):
-        monkeypatch.setattr(type(storage.top), "swap", full)
-        raise Invalid("what really happened")
+    def fail() -> None:
+        with lease(storage):
+            monkeypatch.setattr(type(storage.top), "swap", full)
+            raise Invalid("what really happened")
+
+    with pytest.raises(Invalid, match="what really happened"):
+        fail()
     assert capsys.readouterr().out == f"the lease on {storage} cannot be given back: disk full\n"
 
 
