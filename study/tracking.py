@@ -33,6 +33,7 @@ from trainables.storage import Shelf, Storage
 from trainables.train import final
 
 POLL_SECONDS = 5.0
+DESCRIPTION_LENGTH = 8000  # characters that MLflow keeps of a tag
 SETTLE_SECONDS = 1.0  # at most, before the next attempt to be the one that creates a run
 PACKAGES = ("ray", "mlflow", "optuna", "numpy", "torchvision")
 METRICS_A_CALL = 800  # which with the parameters and tags makes 1000, the limit
@@ -108,7 +109,7 @@ class Tracker:
         """The report's files, and the table in Markdown, to the study's run."""
         assert self._client, "nothing was written yet"
         self._client.log_artifacts(self._parent, str(folder), "report")
-        self._client.set_tag(self._parent, "mlflow.note.content", table)
+        self._client.set_tag(self._parent, "mlflow.note.content", _description(table))
         self._client.set_terminated(self._parent)
 
     def _follow(self) -> None:
@@ -407,6 +408,14 @@ def _ended_tags(result: dict[str, Any], site: dict[str, Any]) -> dict[str, Any]:
     retried = result.get("retried", False)
     about = {"status": result["status"], "reason": result["reason"] or "", "retried": retried}
     return {**site, **about, "ended": end_of(result)}
+
+
+def _description(table: str) -> str:
+    """As many whole lines of it as MLflow keeps, and where the rest is."""
+    if len(table) <= DESCRIPTION_LENGTH:
+        return table
+    rest = "\n\nThe rest is in report/table.md."
+    return table[: DESCRIPTION_LENGTH - len(rest)].rpartition("\n")[0] + rest
 
 
 def _tags(values: dict[str, Any]) -> list[RunTag]:

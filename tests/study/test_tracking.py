@@ -558,3 +558,19 @@ def test_of_the_tree_only_the_sources_make_a_commit_dirty(
         (tmp_path / name / "a.py").write_text("changed")
         assert commit.__wrapped__() == git("rev-parse", "HEAD") + "-dirty"
         git("checkout", "--", name)
+
+
+def test_a_table_that_is_too_long_for_mlflow_ends_after_a_line_and_says_where_the_rest_is(
+    recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
+) -> None:
+    _, storage, plan, _ = recorded
+    tracker = Tracker(f"sqlite:///{tmp_path / 'mlflow.db'}", storage, plan)
+    tracker.start()
+    assert tracker.stop() == []
+    for lines, whole in ((79, True), (81, False)):
+        table = f"{'x' * 99}\n" * lines
+        tracker.log_report(tmp_path, table)
+        shown = runs(tracker.uri, "study")[0].data.tags["mlflow.note.content"]
+        kept = f"{'x' * 99}\n" * 79
+        rest = "\nThe rest is in report/table.md."
+        assert shown == (table if whole else kept + rest)
