@@ -330,12 +330,10 @@ class Watch(tune.Callback):
                 flush=True,
             )
 
-    def _resumed_from(self, trial: Any) -> float:
-        """The epochs that it has from before; only read where a limit asks for them."""
-        if math.isinf(self._resources.stall_minutes):
-            return 0
+    def _resumed_from(self, trial: Any) -> int:
+        """The epochs that it has from before."""
         try:
-            return len(self._shelf(trial).read_json("history.json") or ())
+            return self._stored(trial)
         except Exception as error:
             self._feed.end(error)
             return 0
@@ -346,16 +344,17 @@ class Watch(tune.Callback):
         Tune may be behind, where its thread was kept waiting, and a worker waits for Tune in its
         report: so it is not the age of the file that tells.
         """
-        shelf = self._shelf(trial)
-        if final(shelf.read_json("result.json")):
-            return math.inf
-        return len(shelf.read_json("history.json") or ())
+        done = final(self._shelf(trial).read_json("result.json"))
+        return math.inf if done else self._stored(trial)
 
     def _end(self, trial: Any) -> None:
         """Kills the worker and leaves a result, which Tune finds when it tries the trial again."""
         reason = f"no epoch finished within {self._resources.stall_minutes:g} minutes"
         ray.kill(trial.temporary_state.ray_actor)
         fail(trial.config["trial"], self._storage, reason)
+
+    def _stored(self, trial: Any) -> int:
+        return len(self._shelf(trial).read_json("history.json") or ())
 
     def _shelf(self, trial: Any) -> Shelf:
         return self._storage.trial(trial.config["id"])
