@@ -6,7 +6,7 @@ from typing import Any
 from pandas import DataFrame, Series
 from scipy.special import stdtrit
 
-from study.grid import Cell, Metric, Plan
+from analysis.plan import Cell, Metric, Plan
 from trainables.selection import RULES
 from trainables.settings import unknown
 

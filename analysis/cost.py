@@ -6,8 +6,8 @@ from html import escape
 
 from pandas import DataFrame, concat
 
+from analysis.plan import Plan
 from analysis.tables import in_markdown
-from study.grid import Plan
 
 STUDY = "the study"  # the last row
 OTHERS = "trials in no cell (searches, teachers)"

@@ -8,7 +8,7 @@ from typing import Any
 from pandas import DataFrame
 
 from analysis.comparison import MEASURED, POINTS, SEEDS, comparable
-from study.grid import Metric, Plan
+from analysis.plan import Metric, Plan
 
 NONE = "–"
 RULE_WORDS = {

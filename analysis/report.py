@@ -9,8 +9,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pandas import DataFrame
 
-from analysis import comparison, cost, drawing, figures, layout, runs, search_figures, tables
-from study.grid import Cell, Plan
+from analysis import comparison, cost, layout, runs, tables
+from analysis.figures import curves
+from analysis.figures import draw as figures
+from analysis.figures import searches as search_figures
+from analysis.figures import style as drawing
+from analysis.plan import Cell, Plan
 
 FORMS = {
     "txt": tables.text,
@@ -93,7 +97,7 @@ def write(
     file. Raises Invalid where the tracker cannot be read.
     """
     recorded = runs.trials(tracking_uri, plan.trials())
-    shown = [*figures.CURVES, figures.WRONG_LABELS]
+    shown = [*curves.CURVES, curves.WRONG_LABELS]
     histories = runs.histories(tracking_uri, plan.trials(), shown)
     cells = comparison.compare(plan, recorded)
     soft = _soft_labels(plan, recorded, tracking_uri)

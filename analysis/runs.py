@@ -16,7 +16,7 @@ from mlflow.entities import Run
 from mlflow.exceptions import MlflowException
 from pandas import DataFrame
 
-from study.grid import Plan
+from analysis.plan import Plan
 from trainables.settings import Invalid, masked, unknown
 
 EXPERIMENT = "label-studies"

@@ -8,8 +8,7 @@ from typing import Any
 
 from pandas import DataFrame
 
-from study.grid import Plan
-from study.progress import clock
+from analysis.plan import Plan
 
 STALLED_AFTER = 3.0  # times the usual time of an epoch, and
 SLACK_SECONDS = 10.0  # for the tracker, which writes every few seconds
@@ -121,3 +120,10 @@ def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
         "  ".join(f"{value:{width}}" for value, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
     ]
+
+
+def clock(seconds: float) -> str:
+    """Minutes and seconds, or hours and minutes; none where another machine's clock is ahead."""
+    whole = max(0, round(seconds))
+    hours, minutes = whole // 3600, whole // 60 % 60
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{whole % 60:02d}"

@@ -8,7 +8,7 @@ from html import escape
 from pandas import DataFrame
 
 from analysis.layout import NONE, Layout, caption, layout, notes
-from study.grid import Plan
+from analysis.plan import Plan
 
 WIDTH = 100  # of the text form, characters
 

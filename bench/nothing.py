@@ -6,12 +6,14 @@ import torch
 from torch import Tensor
 
 from trainables.data.data import Batch
-from trainables.data.source import Source
+from trainables.data.sources.source import Source
+from trainables.data.spec import DataSpec
 from trainables.methods.method import Method
-from trainables.model import Task
 from trainables.nets.net import Net
+from trainables.recipe import Recipe
 from trainables.settings import Use
-from trainables.trial import DataSpec, Recipe, Trial
+from trainables.task import Task
+from trainables.trial import Trial
 
 FORMATS = {"precision": "float32", "memory_format": "contiguous"}
 

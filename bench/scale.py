@@ -33,13 +33,14 @@ from nothing import nothing
 
 from analysis import runs
 from analysis.comparison import compare
-from study import launch
-from study.feed import Queue
-from study.grid import Cell, Plan, percent
+from analysis.plan import Cell, Plan
+from analysis.records import EXPERIMENT
+from study.grids.grid import percent
 from study.progress import Ticker
-from study.tracking import Tracker
-from study.tracking_client import EXPERIMENT
-from trainables.storage import Storage
+from study.running import cluster, launch
+from study.running.feed import Queue
+from study.tracking.tracker import Tracker
+from trainables.storage.storage import Storage
 from trainables.trial import Trial
 
 WALL = CPU = 0.1  # seconds a trial beyond plain Tune
@@ -149,7 +150,7 @@ def study(folder: Path, trials: int) -> Cost:
         tracker.start()
         with Ticker(storage, todo, list(todo), sys.stderr):
             queue = Queue(todo, storage)
-            lost = launch.run([queue], storage, folder, launch.Resources(gpus=0), tracker.begun)
+            lost = launch.run([queue], storage, folder, cluster.Resources(gpus=0), tracker.begun)
         unwritten = tracker.stop()
     if lost or unwritten:
         sys.exit(f"without a result: {lost}; not in MLflow: {unwritten} ({tracker.behind})")

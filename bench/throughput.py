@@ -27,21 +27,23 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
-from trainables.chance import generator
-from trainables.data.augment import Crop, Flip
-from trainables.data.digits import NAMES
-from trainables.data.source import Source
-from trainables.formats import formats_of
+from trainables.data.augments.augment import Crop, Flip
+from trainables.data.sources.digits import NAMES
+from trainables.data.sources.source import Source
+from trainables.data.spec import DataSpec
 from trainables.losses.knowledge import KnowledgeLoss
 from trainables.nets.resnet import CifarResNet
 from trainables.nets.torchvision_nets import ResNet18
+from trainables.recipe import Recipe
+from trainables.seeding import generator
 from trainables.settings import Count, Use
-from trainables.storage import Folder
+from trainables.storage.folder import Folder
 from trainables.targets.knowledge import Knowledge
 from trainables.targets.online import Online
 from trainables.targets.smooth import Smooth
-from trainables.train import Run, Site, describe
-from trainables.trial import DataSpec, Recipe, Trial
+from trainables.training.run import Run
+from trainables.training.site import Site, describe, formats_of
+from trainables.trial import Trial
 
 OF_LIMIT = 0.95
 OF_PLAIN = {"bfloat16": 1.3, "float32": 1.0}  # by our precision: with matrix units, and without

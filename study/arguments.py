@@ -6,28 +6,21 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
-from urllib.parse import urlsplit
 
-import psutil
-import torch
-
-from study import address
-from study.grid import Cell, Plan, find, lay_out
-from study.space import Shared, searches_of
-from trainables.formats import formats_of
-from trainables.settings import Invalid, Use, masked, unknown
-from trainables.storage import Storage
+from analysis.plan import Cell, Plan
+from study.grids.grid import find
+from study.grids.lay_out import lay_out
+from study.running import address
+from study.search import points
+from study.search.sharing import Shared, searches_of
+from trainables.settings import Invalid, Use, unknown
+from trainables.storage.storage import Storage
 from trainables.trial import Trial
 
 if TYPE_CHECKING:
-    from study.search import Options
+    from study.search.points import Options
 
 HOME = Path.home() / ".label-studies"
-NETWORK = (  # how the types of network file systems begin; other kinds of FUSE are local
-    *("9p", "afs", "beegfs", "ceph", "cifs", "efs", "fuse.blobfuse", "fuse.ceph", "fuse.gcsfuse"),
-    *("fuse.glusterfs", "fuse.goofys", "fuse.juicefs", "fuse.mountpoint-s3", "fuse.rclone"),
-    *("fuse.s3fs", "fuse.sshfs", "glusterfs", "gpfs", "lustre", "nfs", "pvfs", "smb", "wekafs"),
-)
 USES = {  # what the commands that run no study take; given besides, an option would be ignored
     "list": (),
     "clean": ("storage", "dry_run"),
@@ -155,88 +148,6 @@ def _folder(text: str) -> Path:
     return Path(text)
 
 
-def tracking_uri(args: argparse.Namespace) -> str:
-    """MLflow's. Raises Invalid for SQLite where several machines write, or on a network."""
-    valid = "a server (http://...) or a database URL like postgresql://..."
-    return _database("--tracking-uri", args.tracking_uri, args.storage, "mlflow.db", valid)
-
-
-def search_storage(args: argparse.Namespace) -> str:
-    """Optuna's. Raises Invalid for SQLite where several machines write, or on a network, and for
-    MLflow's.
-    """
-    valid = "a database URL like postgresql://..."
-    url = _database("--search-storage", args.search_storage, args.storage, "optuna.db", valid)
-    if _place(url) == _place(tracking_uri(args)):
-        raise Invalid(
-            f"--search-storage = {masked(url)}: must be another database than that of "
-            "--tracking-uri: neither MLflow nor Optuna works with the tables of the other"
-        )
-    return url
-
-
-def _database(option: str, given: str | None, storage: Storage, default: str, valid: str) -> str:
-    if given == "" or (given and given.startswith("sqlite") and _without_file(given)):
-        raise Invalid(f"{option} = {given}: must name a file, like sqlite:////folder/{default}")
-    if given and not given.startswith("sqlite"):
-        return given
-    if where := _remote(storage):
-        since = f"--storage is {where}"
-    elif given and (kind := network_of(_file_of(given))):
-        since = f"it is on a network file system ({kind})"
-    else:
-        return given or f"sqlite:///{storage}/{default}"
-    said = f"{option} = {masked(given)}" if given else f"{option} is missing"
-    raise Invalid(f"{said}: must be {valid}, since {since}")
-
-
-def _file_of(sqlite: str) -> Path:
-    """The file that the URL names: after three slashes relative, after four absolute."""
-    return Path(sqlite.partition(":///")[2].partition("?")[0].removeprefix("file:"))
-
-
-def _without_file(sqlite: str) -> bool:
-    """Whether the URL means a database in memory, which ends with the command."""
-    name = _file_of(sqlite).name
-    return name in ("", ":memory:") or "mode=memory" in sqlite.partition("?")[2]
-
-
-def _place(url: str) -> tuple[object, ...]:
-    """What is equal for two URLs of one database."""
-    if url.startswith("sqlite"):
-        return ("sqlite", _file_of(url).resolve())
-    parts = urlsplit(url)
-    return (
-        parts.scheme.partition("+")[0],
-        parts.netloc.rpartition("@")[2],
-        parts.path,
-        parts.query,
-    )
-
-
-def in_new_storage(url: str, storage: Storage) -> bool:
-    """Whether it is a SQLite file in the folder of a storage that is not there yet."""
-    new = storage.root is not None and not storage.root.exists()
-    return new and url.startswith("sqlite") and _file_of(url).absolute().parent == storage.root
-
-
-def _remote(storage: Storage) -> str | None:
-    """On what kind of storage SQLite files would be lost or damaged; None on a local disk."""
-    if storage.root is None:
-        return "on S3"
-    kind = network_of(storage.root)
-    return f"on a network file system ({kind})" if kind else None
-
-
-def network_of(path: Path) -> str | None:
-    """The kind of network file system that the path lies on; None on a local one."""
-    real = path.resolve()
-    mounts = psutil.disk_partitions(all=True)  # where two are over each other, the later one counts
-    over = [m for m in mounts if real.is_relative_to(m.mountpoint)]
-    kind = max(reversed(over), key=lambda m: len(m.mountpoint)).fstype if over else ""
-    return kind if kind.startswith(NETWORK) else None
-
-
 def _natural(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1 on")
@@ -254,18 +165,16 @@ def _positive(text: str) -> float:
 
 
 def wanted_searches(args: argparse.Namespace) -> list[Shared]:
-    from study import search
 
-    if seeds_of(args) > search.FIRST_SEED:
-        valid = f"at most {search.FIRST_SEED} with --search, whose own seeds begin there"
+    if seeds_of(args) > points.FIRST_SEED:
+        valid = f"at most {points.FIRST_SEED} with --search, whose own seeds begin there"
         raise Invalid(f"--seeds = {seeds_of(args)}: must be {valid}")
     return searches_of(args.grid, args.scale, tuple(args.set), args.search_space, tuple(args.only))
 
 
 def search_options(args: argparse.Namespace) -> "Options":
-    from study import search
 
-    return search.Options(
+    return points.Options(
         args.search, args.search_seeds, args.sampler, args.search_seed, args.pruner
     )
 
@@ -273,21 +182,6 @@ def search_options(args: argparse.Namespace) -> "Options":
 def seeds_of(args: argparse.Namespace) -> int:
     seeds: int = args.seeds or find(args.grid).seeds
     return seeds
-
-
-def formats_there(args: argparse.Namespace) -> dict[str, str]:
-    """What "auto" means where the trials will run: the cluster's GPUs, or a machine like this.
-
-    Raises Invalid for an address without a cluster, or a token that cannot be used.
-    """
-    address.check_token(args.address)
-    gpus = torch.cuda.is_available()
-    if args.address:
-        from study import launch
-
-        launch.connect(args.address)
-        gpus = launch.largest_node()["GPU"] > 0
-    return formats_of("cuda" if gpus else "cpu")
 
 
 def laid_out(

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterator
 
-from trainables.storage import Shelf, Storage
-from trainables.train import final, kept_epochs
+from trainables.storage.result import final
+from trainables.storage.shelf import Shelf
+from trainables.storage.storage import Storage
+from trainables.training.run import kept_epochs
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")  # a file that a killed worker was writing
 

@@ -15,9 +15,10 @@ from uuid import uuid4
 
 import psutil
 
-from trainables.node import LEASE
 from trainables.settings import Invalid
-from trainables.storage import Storage, Version
+from trainables.storage.shelf import Version
+from trainables.storage.storage import Storage
+from trainables.worker.node import LEASE
 
 RENEWAL_SECONDS = 10
 EXPIRY_SECONDS = 60  # without renewal, for a holder on another machine

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self, TextIO
 
+from analysis.status import clock
 from trainables.settings import masked
-from trainables.storage import Storage
-from trainables.train import final
+from trainables.storage.result import final
+from trainables.storage.storage import Storage
 from trainables.trial import Trial
 
 LINE_SECONDS = 10.0
@@ -135,10 +136,3 @@ class Ticker(Lines):
         now = progress(self._storage, list(self._trials), self._ended)
         unfinished = (*now.new, *now.started)
         return sum(self._trials[i].recipe.epochs - now.epochs.get(i, 0) for i in unfinished)
-
-
-def clock(seconds: float) -> str:
-    """Minutes and seconds, or hours and minutes; none where another machine's clock is ahead."""
-    whole = max(0, round(seconds))
-    hours, minutes = whole // 3600, whole // 60 % 60
-    return f"{hours} h {minutes:02d} min" if hours else f"{minutes}:{whole % 60:02d}"

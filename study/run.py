@@ -9,28 +9,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study import prepare
-from study.arguments import (
-    HOME,
-    formats_there,
-    in_new_storage,
-    parsed,
-    search_storage,
-    tracking_uri,
-    wanted_searches,
-)
+from analysis.plan import Plan, Scale
+from study.arguments import HOME, parsed, wanted_searches
 from study.cleaning import clean
-from study.dry_run import dry_run
-from study.grid import Plan, Scale, find, grids, study_name
+from study.databases import in_new_storage, search_storage, tracking_uri
+from study.grids.grid import find, grids
+from study.grids.lay_out import study_name
 from study.lease import lease
-from study.space import Shared
+from study.preflight import prepare
+from study.preflight.dry_run import dry_run
+from study.running.cluster import formats_there
+from study.search.sharing import Shared
 from study.stopping import leave, stoppable
 from trainables.settings import Invalid, masked
-from trainables.storage import Folder
+from trainables.storage.folder import Folder
 
 if TYPE_CHECKING:
-    from study.search import Search
-    from study.tracking import Tracker
+    from study.search.search import Search
+    from study.tracking.tracker import Tracker
 
 # Ray, MLflow and the report are imported where they are first needed: what does without them, like
 # an error in the arguments, is then there at once.
@@ -105,15 +101,15 @@ def _python() -> str:
 
 
 def _run(args: argparse.Namespace, uri: str, again: str) -> int:
+    from analysis.records import FAILURES
     from study.session import Session
-    from study.tracking_client import FAILURES
 
     if args.search and args.rerun:
         raise Invalid("--rerun: not together with --search; what is trained stays as it is")
     wanted = _checked(args, uri)
     formats = formats_there(args)
     if args.address:
-        from study import nodes
+        from study.running import nodes
 
         nodes.check(args.storage)
     with lease(args.storage):
@@ -145,7 +141,7 @@ def _checked(args: argparse.Namespace, uri: str) -> list[Shared]:
 
     Raises Invalid where they, the storage or a database cannot be used. A dry run writes nothing.
     """
-    from study.tracking_client import check_reachable
+    from study.tracking.client import check_reachable
 
     wanted = wanted_searches(args) if args.search else []
     database = search_storage(args) if wanted else None
@@ -153,7 +149,7 @@ def _checked(args: argparse.Namespace, uri: str) -> list[Shared]:
     if not in_new_storage(uri, args.storage):
         check_reachable(uri)
     if database and not in_new_storage(database, args.storage):
-        from study.search_database import check_database
+        from study.search.database import check_database
 
         check_database(database)
     return wanted
@@ -175,7 +171,7 @@ def _clean(args: argparse.Namespace) -> int:
 
 def _status(args: argparse.Namespace, uri: str) -> int:
     from analysis import runs, status
-    from study.tracking_client import check_reachable, reading
+    from study.tracking.client import check_reachable, reading
 
     check_reachable(uri)
     with reading(uri):
@@ -189,7 +185,7 @@ def _status(args: argparse.Namespace, uri: str) -> int:
 
 def _report(args: argparse.Namespace, uri: str) -> int:
     from analysis import runs
-    from study.tracking_client import check_reachable, reading
+    from study.tracking.client import check_reachable, reading
 
     check_reachable(uri)
     with reading(uri):
@@ -215,8 +211,8 @@ def _show(
             old.unlink()
     found = None  # the tracker's, whatever is in this storage
     if searches:
-        from study.search_database import database_at
-        from study.search_results import summary
+        from study.search.database import database_at
+        from study.search.winners import summary
 
         with database_at(search_storage(args)):
             shelf.write_json("searches.json", [summary(one) for one in searches])

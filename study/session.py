@@ -5,23 +5,26 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING
 
-from study import measured, prepare
+from study import measures as measured
 from study.arguments import (
     check_selected,
     laid_out,
     search_options,
-    search_storage,
     seeds_of,
     selected_cells,
     selected_ids,
 )
+from study.databases import search_storage
+from study.preflight import prepare
 from study.progress import Ticker, progress
-from study.space import Shared
-from study.tracking import Tracker
+from study.running import cluster
+from study.search import points
+from study.search.sharing import Shared
+from study.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
-    from study.launch import Resources
-    from study.search import Search
+    from study.running.cluster import Resources
+    from study.search.search import Search
 
 STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
 
@@ -80,12 +83,12 @@ class Session:
         return bool(trials or measured.failed(self._shown(), self._storage))
 
     def _opened(self, wanted: list[Shared]) -> list["Search"]:
-        from study import search
-        from study.search_database import database_at, open_storage
+        from study.search import search
+        from study.search.database import database_at, open_storage
 
         url = search_storage(self._args)
         database = open_storage(url)
-        options, rule = search_options(self._args), search.objective(self.plan)
+        options, rule = search_options(self._args), points.objective(self.plan)
         study, storage = self.plan.study, self._storage
         with database_at(url):
             searches = [
@@ -120,9 +123,9 @@ class Session:
 
     def _search(self) -> None:
         """Until every search is over; their winners are further cells of the plan."""
-        from study import launch
-        from study.search_database import database_at
-        from study.search_results import SearchLines, lines, tuned
+        from study.running import launch
+        from study.search.database import database_at
+        from study.search.winners import SearchLines, lines, tuned
 
         with database_at(search_storage(self._args)):
             if any(search.pending() for search in self.searches):
@@ -150,7 +153,7 @@ class Session:
         todo = {i: t for t, i in self._trials.items() if i in (*before.started, *before.new)}
         if not todo:
             return
-        from study import feed, launch
+        from study.running import feed, launch
 
         resources = self._resources()
         queue = feed.queue(todo, self._storage)
@@ -166,7 +169,7 @@ class Session:
         todo = measured.lacking(shown, self._storage)
         if not todo:
             return
-        from study import measuring
+        from study.running import measures as measuring
 
         jobs = measured.jobs(todo, self.plan, self._trials, self._measure)
         resources = self._resources()
@@ -175,11 +178,10 @@ class Session:
 
     def _resources(self) -> "Resources":
         """What a trial gets of the cluster, which is connected to."""
-        from study import launch
 
         args = self._args
-        launch.connect(args.address)
-        wanted = launch.Resources(
+        cluster.connect(args.address)
+        wanted = cluster.Resources(
             args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent, args.stall_limit
         )
-        return launch.fitted(wanted)
+        return cluster.fitted(wanted)

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 
-from trainables import storage
+from trainables.storage.bucket import client
 
 
 @pytest.fixture(scope="session")
@@ -62,8 +62,8 @@ def bucket(s3_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret-of-the-bucket")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
-    storage._client.cache_clear()
+    client.cache_clear()
     name = f"bucket-{uuid4().hex}"
-    storage._client().create_bucket(Bucket=name)
+    client().create_bucket(Bucket=name)
     yield f"s3://{name}/lab/studies"
-    storage._client.cache_clear()
+    client.cache_clear()

@@ -2,7 +2,8 @@
 
 import pytest
 from mlflow import MlflowClient
-from worlds import World, record, small_world
+
+from tests.analysis.worlds import World, record, small_world
 
 
 @pytest.fixture

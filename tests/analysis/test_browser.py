@@ -17,9 +17,9 @@ from selenium.webdriver import Chrome, ChromeOptions
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
-from worlds import record, small_world
 
 from analysis import report
+from tests.analysis.worlds import record, small_world
 
 pytestmark = pytest.mark.browser
 

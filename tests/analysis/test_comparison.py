@@ -5,10 +5,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pandas import DataFrame
 from scipy import stats
-from worlds import World, at_paper_scale, history, measured, wide
 
 from analysis import comparison
-from study.grid import Metric, percent
+from analysis.plan import Metric
+from study.grids.grid import percent
+from tests.analysis.worlds import World, at_paper_scale, history, measured, wide
 from trainables.selection import RULES
 from trainables.settings import Invalid
 

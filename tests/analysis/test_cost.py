@@ -3,9 +3,9 @@
 from typing import Any
 
 from pandas import DataFrame
-from worlds import World, cell, small_world
 
 from analysis import cost
+from tests.analysis.worlds import World, cell, small_world
 
 
 def ended(**rows: tuple[float | None, float, float]) -> DataFrame:

@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import pytest
 from pandas import Series
-from worlds import World, measured
 
 from analysis import layout
 from analysis.comparison import compare
-from study.grid import Metric
+from analysis.plan import Metric
+from tests.analysis.worlds import World, measured
 from trainables.selection import RULES
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
-from test_search_figures import summary
-from worlds import World, record, small_world
 
 from analysis import report
 from analysis.report import Report
+from tests.analysis.figures.test_searches import summary
+from tests.analysis.worlds import World, record, small_world
 
 
 @pytest.fixture(scope="module")

@@ -8,16 +8,17 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import RunTag
 from pandas.testing import assert_frame_equal
-from worlds import World, record, small_world
 
 from analysis import runs
-from study.grid import lay_out
-from study.tracking import Tracker
-from study.tracking_client import EXPERIMENT
+from analysis.records import EXPERIMENT
+from study.grids.lay_out import lay_out
+from study.tracking.tracker import Tracker
+from tests.analysis.worlds import World, record, small_world
 from trainables.data.data import load
 from trainables.settings import Invalid
-from trainables.storage import Storage
-from trainables.train import Site, fit
+from trainables.storage.storage import Storage
+from trainables.training.fit import fit
+from trainables.training.site import Site
 from trainables.trial import Trial
 
 METRICS = ["train.accuracy", "validation.accuracy"]

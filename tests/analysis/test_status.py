@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 from mlflow import MlflowClient
 from pandas import DataFrame
-from worlds import cell, record, small_world
 
 from analysis import runs, status
-from study.grid import Plan
+from analysis.plan import Plan
 from study.run import main
+from tests.analysis.worlds import cell, record, small_world
 
 NOW = 1_700_000_000.0
 

@@ -4,12 +4,12 @@ from io import StringIO
 
 import pandas as pd
 import pytest
-from worlds import World, at_paper_scale, wide
 
 from analysis import tables
 from analysis.comparison import compare
 from analysis.layout import notes
-from study.grid import Metric
+from analysis.plan import Metric
+from tests.analysis.worlds import World, at_paper_scale, wide
 
 GOLDEN = """\
 A small ablation – DEMO SCALE

@@ -9,7 +9,8 @@ from mlflow.entities import Metric as Point
 from mlflow.entities import Param, RunTag
 from pandas import DataFrame, Series
 
-from study.grid import Cell, Plan, percent
+from analysis.plan import Cell, Plan
+from study.grids.grid import percent
 from trainables.selection import CLOCK, RULES, Epoch
 
 EPOCHS = 4

@@ -4,9 +4,10 @@ from pathlib import Path
 import pytest
 from scale import Cost, compared, copied, growth, main, planned, table
 
-from study.tracking import Tracker
-from trainables.storage import Storage
-from trainables.train import Site, fit
+from study.tracking.tracker import Tracker
+from trainables.storage.storage import Storage
+from trainables.training.fit import fit
+from trainables.training.site import Site
 
 
 def test_memory_grows_by_the_slope_of_its_later_part() -> None:

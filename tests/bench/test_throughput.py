@@ -7,7 +7,7 @@ from figure import Figure, exit_code
 
 from trainables.nets.resnet import CifarResNet
 from trainables.settings import Use
-from trainables.train import Site
+from trainables.training.site import Site
 
 FORMATS = {"precision": "float32", "memory_format": "contiguous"}
 TINY = Use(CifarResNet, depth=8, width=4)

@@ -10,8 +10,8 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
-from study import launch
-from study.address import VALID
+from study.running import cluster as ours
+from study.running.address import VALID
 from trainables.settings import Invalid
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -27,25 +27,25 @@ def _disconnected() -> Iterator[None]:
 def test_a_first_worker_is_waited_for_and_a_cluster_without_any_refused(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(launch, "FIRST_WORKER_SECONDS", 1.0)
+    monkeypatch.setattr(ours, "FIRST_WORKER_SECONDS", 1.0)
     cluster = Cluster(
         initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False}
     )
     try:
         with pytest.raises(Invalid, match=f"--address = {cluster.address}: must be a cluster with"):
-            launch.connect(cluster.address)
+            ours.connect(cluster.address)
         assert capsys.readouterr().out == "waiting for the cluster's first worker\n"
         ray.shutdown()
         cluster.add_node(num_cpus=1)
-        launch.connect(cluster.address)
-        assert launch.largest_node() == {"CPU": 1, "GPU": 0}
+        ours.connect(cluster.address)
+        assert ours.largest_node() == {"CPU": 1, "GPU": 0}
     finally:
         ray.shutdown()
         cluster.shutdown()
 
 
 def test_a_command_without_the_token_of_its_cluster_ends_with_one_line(tmp_path: Path) -> None:
-    launch.connect(None)
+    ours.connect(None)
     address = ray.get_runtime_context().gcs_address
     kept = {k: v for k, v in os.environ.items() if not k.startswith("RAY_")}
     command = [sys.executable, "study/run.py", "--grid", "kesl_ablation"]

@@ -21,7 +21,8 @@ from typing import Any
 
 import pytest
 import yaml
-from hosts import Host, hosts, lacking
+
+from tests.cluster.hosts import Host, hosts, lacking
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from ray.autoscaler._private.util import prepare_config, validate_config
 
-from study.launch import startable
+from study.running.cluster import startable
 
 ROOT = Path(__file__).parents[2]
 BOTH = ("cluster.yaml", "cluster.local.yaml")

@@ -16,7 +16,7 @@ import psutil
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from study.tracking_client import EXPERIMENT
+from analysis.records import EXPERIMENT
 from trainables.selection import CLOCK
 
 T = TypeVar("T")

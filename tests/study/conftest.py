@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 
 import study.grids
-from study.grid import Grid, error
-from trainables.data.digits import Digits
+from study.grids.grid import Grid, error
+from trainables.data.sources.digits import Digits
+from trainables.data.spec import DataSpec
 from trainables.measures.attack import Fgsm, Pgd
 from trainables.measures.ensemble import Ensemble
 from trainables.nets.resnet import CifarResNet
+from trainables.recipe import Recipe
 from trainables.settings import Use
 from trainables.targets.smooth import Smooth
-from trainables.trial import DataSpec, Recipe, Trial
+from trainables.trial import Trial
 
 
 @pytest.fixture
@@ -47,12 +49,14 @@ def measured_grid(trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
             "smooth, PGD": {"FGSM": (smooth, None, Use(Pgd, eps=8 / 255, steps=2))},
         },
     )
-    (tmp_path / "grids").mkdir()
-    (tmp_path / "grids" / "measured_grid.py").touch()
+    (tmp_path / "grids" / "measured").mkdir(parents=True)
+    for name in ("__init__.py", "grid.py"):
+        (tmp_path / "grids" / "measured" / name).touch()
     monkeypatch.setattr(study.grids, "__path__", [*study.grids.__path__, str(tmp_path / "grids")])
-    importlib.import_module("study.grids.measured_grid").__dict__["grid"] = grid
+    importlib.import_module("study.grids.measured.grid").__dict__["grid"] = grid
     yield grid
-    del sys.modules["study.grids.measured_grid"]
+    for name in ("study.grids.measured", "study.grids.measured.grid"):
+        del sys.modules[name]
 
 
 @pytest.fixture

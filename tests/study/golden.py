@@ -6,7 +6,7 @@ changed default, or changed numerics without a raised PROTOCOL, shows as a chang
 
 from pathlib import Path
 
-from study.grid import find, grids
+from study.grids.grid import find, grids
 from trainables.measures.measure import flat
 from trainables.settings import Invalid
 from trainables.trial import Trial

@@ -5,11 +5,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from study.grid import Plan, lay_out
-from study.search import Options, Search
-from study.search_database import open_storage
-from study.space import Shared, Space
-from trainables.storage import Storage
+from analysis.plan import Plan
+from study.grids.lay_out import lay_out
+from study.search.database import open_storage
+from study.search.points import Options
+from study.search.search import Search
+from study.search.sharing import Shared
+from study.search.space import Space
+from trainables.storage.storage import Storage
 from trainables.trial import Trial
 
 Score = Callable[[Trial], float]

@@ -8,8 +8,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from study import arguments
-from study.arguments import parsed, parser, search_storage, tracking_uri
+from study import databases
+from study.arguments import parsed, parser
+from study.databases import search_storage, tracking_uri
 from trainables.settings import Invalid
 
 Mount = namedtuple("Mount", "mountpoint fstype")
@@ -37,7 +38,7 @@ def given(storage: str, *more: str) -> argparse.Namespace:
 def test_the_innermost_mount_says_what_file_system_it_is(
     mounts: None, tmp_path: Path, place: str, kind: str | None
 ) -> None:
-    assert arguments.network_of(tmp_path / place) == kind
+    assert databases.network_of(tmp_path / place) == kind
 
 
 @pytest.mark.parametrize("empty", [True, False])

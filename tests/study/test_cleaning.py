@@ -4,8 +4,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from study.cleaning import clean
-from trainables.storage import Shelf, Storage
-from trainables.train import OUT_OF_MEMORY, Site, fit
+from trainables.storage.result import OUT_OF_MEMORY
+from trainables.storage.shelf import Shelf
+from trainables.storage.storage import Storage
+from trainables.training.fit import fit
+from trainables.training.site import Site
 from trainables.trial import Trial
 
 FITS = ["checkpoint-000000001.pt", "epoch-00002.pt", f".model.pt.{uuid4().hex}"]

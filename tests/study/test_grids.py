@@ -8,8 +8,10 @@ import pytest
 from pandas import DataFrame
 
 from analysis.comparison import compare
-from study.grid import Grid, Metric, Scale, find, grids, lay_out
-from study.grids.ols_fine_grained import REDUCTIONS
+from analysis.plan import Metric, Scale
+from study.grids.grid import Grid, find, grids
+from study.grids.lay_out import lay_out
+from study.grids.ols.fine_grained import REDUCTIONS
 from tests.study.golden import FOLDER, golden
 from trainables.measures.measure import label
 from trainables.nets.resnet import CifarResNet

@@ -18,10 +18,11 @@ import psutil
 import pytest
 
 import study.lease
-import trainables.storage
 from study.lease import EXPIRY_SECONDS, lease
 from trainables.settings import Invalid
-from trainables.storage import Storage, Version
+from trainables.storage.bucket import client
+from trainables.storage.shelf import Version
+from trainables.storage.storage import Storage
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -56,7 +57,7 @@ def held(storage: Storage, seconds: float) -> subprocess.Popen[str]:
     """Another command, that says whether it holds the lease, and ends after so long if it does."""
     code = (
         "import time, study.lease; study.lease.RENEWAL_SECONDS = 0.5\n"
-        "from study.lease import lease; from trainables.storage import Storage\n"
+        "from study.lease import lease; from trainables.storage.storage import Storage\n"
         "from trainables.settings import Invalid\n"
         "input()\n"
         "try:\n"
@@ -231,7 +232,7 @@ def test_an_answer_that_was_lost_is_no_lost_lease(
 
 
 def take(storage: Storage, start: Any, verdicts: Any) -> None:
-    trainables.storage._client.cache_clear()  # a client is not to be shared with a fork
+    client.cache_clear()  # a client is not to be shared with a fork
     start.wait()
     try:
         with lease(storage):

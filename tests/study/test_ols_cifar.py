@@ -6,12 +6,13 @@ from typing import Any
 import pytest
 import torch
 
-from study.grids._ols import METHODS, base, method, noisy, resnet, tf_kd, tf_kd_self
-from trainables.data.cutout import Cutout
+from study.grids.ols._paper import METHODS, base, method, noisy, resnet, tf_kd, tf_kd_self
+from trainables.data.augments.cutout import Cutout
 from trainables.settings import Use
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 from trainables.targets.online_single import OnlineSingle
-from trainables.train import Site, fit
+from trainables.training.fit import fit
+from trainables.training.site import Site
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
 

@@ -3,9 +3,11 @@
 import io
 from pathlib import Path
 
-from study.progress import Lines, Ticker, clock, progress
-from trainables.storage import Storage
-from trainables.train import Site, fit
+from analysis.status import clock
+from study.progress import Lines, Ticker, progress
+from trainables.storage.storage import Storage
+from trainables.training.fit import fit
+from trainables.training.site import Site
 from trainables.trial import Trial
 
 

@@ -15,14 +15,16 @@ import pytest
 import ray
 import torch
 
-from study import dry_run, prepare
-from study.grid import Grid, Metric, changed
+from analysis.plan import Metric
+from study.grids.grid import Grid
+from study.grids.lay_out import changed
 from study.lease import lease
+from study.preflight import dry_run, prepare
 from study.run import _again, main
-from trainables.data.cifar import Cifar10
+from trainables.data.sources.cifar import Cifar10
 from trainables.measures.human_kl import HumanKL
 from trainables.settings import Use
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 
 GRID = ["--grid", "kesl_ablation"]
 
@@ -351,7 +353,7 @@ def test_a_wrong_file_of_human_labels_is_found_before_any_trial(
     cifar = trial.but(data=trial.data.but(source=Use(Cifar10)))
     column = {"KL": Metric("kl", "nats", better="lower", measure=measure)}
     grid = replace(measured_grid, columns=column, rows={"hard": (cifar, 0.3)})
-    sys.modules["study.grids.measured_grid"].__dict__["grid"] = grid
+    sys.modules["study.grids.measured.grid"].__dict__["grid"] = grid
     arguments = ["--grid", "measured_grid", "--scale", "paper", "--data-dir", str(tmp_path)]
     arguments += ["--storage", str(tmp_path / "storage")]
     assert main(arguments) == 2

@@ -16,7 +16,8 @@ from study.run import _again, main
 from tests.study.command import command
 from tests.study.server import Server
 from trainables.settings import masked
-from trainables.storage import Storage, _client
+from trainables.storage import bucket as s3
+from trainables.storage.storage import Storage
 
 ROOT = Path(__file__).parents[2]
 SOURCES = [p for name in ("trainables", "study", "analysis") for p in (ROOT / name).rglob("*.py")]
@@ -113,7 +114,7 @@ def test_a_study_on_s3_leaves_no_secret_anywhere(
     assert f"{trials} with a result, 0 to be resumed, 0 new" in again.stdout
 
     name, prefix = bucket.removeprefix("s3://").split("/", 1)
-    listed = _client().list_objects_v2(Bucket=name, Prefix=prefix)["Contents"]
+    listed = s3.client().list_objects_v2(Bucket=name, Prefix=prefix)["Contents"]
     keys = [entry["Key"].removeprefix(f"{prefix}/") for entry in listed]
     for wanted in ("lease.json", "result.json", "model.pt", "log.txt", "report.html", "table.csv"):
         assert any(key.endswith(wanted) for key in keys), wanted

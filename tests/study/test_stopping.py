@@ -12,7 +12,7 @@ import pytest
 
 from study.stopping import stoppable
 from tests.study.command import command, database, driving, finish, runs
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 
 EPOCHS = 12
 

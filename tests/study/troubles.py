@@ -7,9 +7,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from trainables.model import Task
 from trainables.nets.net import Net
 from trainables.settings import Count, Invalid
+from trainables.task import Task
 
 
 class Pixels(Net):

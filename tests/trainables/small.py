@@ -6,16 +6,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from trainables.data.augment import Crop
+from trainables.data.augments.augment import Crop
 from trainables.data.data import Batch
-from trainables.data.digits import NAMES, Digits
+from trainables.data.sources.digits import NAMES, Digits
+from trainables.data.spec import DataSpec
 from trainables.methods.method import Method
-from trainables.model import Out, Task
+from trainables.model import fresh
 from trainables.nets.net import Net
 from trainables.nets.resnet import CifarResNet
+from trainables.recipe import Recipe
 from trainables.settings import Use
-from trainables.train import Site
-from trainables.trial import DataSpec, Recipe, Trial
+from trainables.task import Out, Task
+from trainables.training.site import Site
+from trainables.training.tasks import Trained, task_for
+from trainables.trial import Trial
 
 torch.set_num_threads(1)  # all is too small for more, and trials here have one
 
@@ -43,7 +47,22 @@ def small_trial(**changes: Any) -> Trial:
 def small_task(classes: int = 3, folder: Path = NOWHERE, names: tuple[str, ...] = NAMES) -> Task:
     """Images of one channel and 2 x 2 pixels; one step an epoch."""
     y = torch.arange(classes)
-    return Task(small_trial(), names[:classes], y, 1, 2, 1, folder, CPU)
+    return tiny_task(small_trial(), names[:classes], y, folder=folder)
+
+
+def tiny_task(
+    trial: Trial,
+    names: tuple[str, ...],
+    y: Tensor,
+    *,
+    side: int = 2,
+    steps: int = 1,
+    folder: Path = NOWHERE,
+    trained: Trained | None = None,
+) -> Task:
+    """The trial's task on images of one channel."""
+    where = {"folder": folder, "device": CPU, "trained": trained}
+    return task_for(trial, names, y, channels=1, side=side, steps=steps, **where)
 
 
 class Pixels(Net):
@@ -70,8 +89,8 @@ def pixel_method(
     """
     plain = {"recipe.lr": 1.0, "recipe.momentum": 0.0, "recipe.weight_decay": 0.0}
     trial = small_trial().but(net=Use(Pixels)).set(plain | changes)
-    task = Task(trial, ("a", "b", "c"), torch.tensor(y), 1, 2, 1, NOWHERE, CPU)
-    built = part(task.model(), task, **(settings or {}))
+    task = tiny_task(trial, ("a", "b", "c"), torch.tensor(y))
+    built = part(fresh(task), task, **(settings or {}))
     with torch.no_grad():
         for weight in built.model.parameters():
             weight.zero_()

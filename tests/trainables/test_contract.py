@@ -11,29 +11,31 @@ from typing import Any
 
 import pytest
 import torch
-from small import SITE, small_trial
 from torch import Tensor
 
-from trainables import train
-from trainables.data.augment import Augment
+from tests.trainables.small import SITE, small_trial
+from trainables.data.augments.augment import Augment
 from trainables.data.data import Batch
 from trainables.data.loader import training_batches
-from trainables.data.source import Source
+from trainables.data.sources.source import Source
 from trainables.heads.head import Head
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.losses.knowledge import KnowledgeLoss
 from trainables.losses.loss import Loss
 from trainables.methods.method import Method
-from trainables.model import Out, Task
 from trainables.nets.net import Net
 from trainables.nets.resnet import CifarResNet
-from trainables.selection import CLOCK
+from trainables.selection import CLOCK, Epoch
 from trainables.settings import Invalid, Use, classes_of, keywords_of
-from trainables.storage import Folder, Storage
+from trainables.storage.folder import Folder
+from trainables.storage.storage import Storage
 from trainables.targets.knowledge import Knowledge
 from trainables.targets.smooth import Smooth
 from trainables.targets.targets import Targets
-from trainables.train import Run, fit
+from trainables.task import Out, Task
+from trainables.training import run
+from trainables.training.fit import fit
+from trainables.training.run import Run
 from trainables.trial import Trial
 
 FIELDS = {"net": Net, "head": Head, "targets": Targets, "loss": Loss, "method": Method}
@@ -144,8 +146,8 @@ def test_each_of_the_kinds_has_a_part() -> None:
 
 @pytest.mark.parametrize("part", parts, ids=lambda part: part.__name__)
 def test_every_part_has_a_test_file(part: type) -> None:
-    package, module = part.__module__.split(".")[1:]
-    assert (Path(__file__).parent / package / f"test_{module}.py").is_file()
+    *folders, module = part.__module__.split(".")[1:]
+    assert Path(__file__).parent.joinpath(*folders, f"test_{module}.py").is_file()
 
 
 @pytest.mark.parametrize("part", parts, ids=lambda part: part.__name__)
@@ -393,7 +395,7 @@ def teach(trial: Trial, storage: Storage) -> None:
 
 
 def killed_after_epoch(epoch: int, trial: Trial, storage: Storage) -> None:
-    def report(row: train.Epoch) -> None:
+    def report(row: Epoch) -> None:
         if row["epoch"] == epoch:
             raise Killed
 
@@ -415,7 +417,7 @@ def killed_in_step(step: int, trial: Trial, storage: Storage) -> None:
         return metrics
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(train, "CHECKPOINT_SECONDS", -1)
+        patch.setattr(run, "CHECKPOINT_SECONDS", -1)
         patch.setattr(trial.method.part, "update", dying)
         with pytest.raises(Killed):
             fit(trial, storage, SITE)

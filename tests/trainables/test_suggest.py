@@ -2,14 +2,14 @@
 
 import pytest
 
-from study.space import PARTS, branches
+from study.grids.recipes import KESL_CUB
+from study.search.space import PARTS, branches
 from trainables.heads.head import Head
 from trainables.losses.loss import Loss
 from trainables.methods.method import Method
-from trainables.recipes import KESL_CUB
+from trainables.recipe import Recipe
 from trainables.settings import Use, classes_of, keywords_of
 from trainables.targets.targets import Targets
-from trainables.trial import Recipe
 
 KINDS = dict(zip(PARTS, (Head, Targets, Loss, Method), strict=True))
 CLASSES = [cls for kind in KINDS.values() for cls in classes_of(kind).values()]

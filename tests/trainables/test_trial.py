@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import FORMATS, NOWHERE
 
+from tests.trainables.small import FORMATS, NOWHERE
 from trainables import trial as trial_module
-from trainables.data.augment import Crop, Flip
-from trainables.data.corrupt import Symmetric
-from trainables.data.digits import Digits
+from trainables.data.augments.augment import Crop, Flip
+from trainables.data.corruptions.symmetric import Symmetric
+from trainables.data.sources.digits import Digits
+from trainables.data.spec import DataSpec
 from trainables.heads.linear import Linear
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.losses.distillation import Distillation
@@ -20,12 +21,13 @@ from trainables.losses.knowledge import KnowledgeLoss
 from trainables.losses.loss import Loss
 from trainables.methods.method import Method
 from trainables.nets.resnet import CifarResNet
-from trainables.settings import Invalid, Of, Record, Use
+from trainables.recipe import Recipe
+from trainables.settings import Invalid, Of, Record, Setting, Use, map_settings
 from trainables.targets.knowledge import Knowledge
 from trainables.targets.one_hot import OneHot
 from trainables.targets.smooth import Smooth
 from trainables.targets.targets import Targets
-from trainables.trial import DataSpec, Recipe, Setting, Trial, map_settings
+from trainables.trial import Trial
 
 RECIPE = Recipe(epochs=10, milestones=(5, 8), augment=(Use(Crop, padding=1), Use(Flip)), **FORMATS)
 TRIAL = Trial(data=DataSpec(source=Use(Digits)), net=Use(CifarResNet), recipe=RECIPE)

@@ -2,18 +2,15 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from trainables.chance import generator
-from trainables.data.corrupt import Corrupt
-from trainables.data.source import Images, Source
+from trainables.data.corruptions.corrupt import Corrupt
+from trainables.data.sources.source import Images, Source
+from trainables.data.spec import DataSpec
+from trainables.seeding import generator
 from trainables.settings import Invalid
-
-if TYPE_CHECKING:
-    from trainables.trial import DataSpec
 
 
 @dataclass(frozen=True)
@@ -69,7 +66,7 @@ class Data:
     test: Split | None
 
 
-def load(spec: "DataSpec", seed: int, folder: Path, device: torch.device) -> Data:
+def load(spec: DataSpec, seed: int, folder: Path, device: torch.device) -> Data:
     """The trial's data. Raises Invalid where they are missing, or too few for the spec."""
     source: Source = spec.source.build()
     source.verify(folder)
@@ -100,7 +97,7 @@ def _split(images: Images, rows: Tensor, y: Tensor, truth: Tensor, device: torch
 
 
 def corrupted(
-    spec: "DataSpec", y: Tensor, train: Tensor, validation: Tensor, classes: int, seed: int
+    spec: DataSpec, y: Tensor, train: Tensor, validation: Tensor, classes: int, seed: int
 ) -> Tensor:
     """The labels as they are given to training: `y` itself, or a copy with some wrong ones.
 

@@ -11,9 +11,9 @@ from itertools import zip_longest
 import torch
 from torch import Tensor
 
-from trainables.chance import generator
-from trainables.data.augment import Augment, centre
+from trainables.data.augments.augment import Augment, centre
 from trainables.data.data import Batch, Data, Split
+from trainables.seeding import generator
 
 
 def steps_of(images: int, batch_size: int) -> int:

@@ -1,18 +1,16 @@
 """Head: what the network emits for its features, and what that says of the classes."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from trainables.model import Task
+from trainables.task import Task
 
 
 class Head(nn.Module, ABC):
     """From features to an output of any shape, and from that to a score a class."""
 
-    def __init__(self, task: "Task", features: int) -> None:
+    def __init__(self, task: Task, features: int) -> None:
         super().__init__()
 
     @abstractmethod

@@ -1,13 +1,9 @@
 """The usual classifier: one linear layer."""
 
-from typing import TYPE_CHECKING
-
 from torch import Tensor, nn
 
 from trainables.heads.head import Head
-
-if TYPE_CHECKING:
-    from trainables.model import Task
+from trainables.task import Task
 
 
 class Linear(Head):
@@ -15,7 +11,7 @@ class Linear(Head):
 
     nothing_to_search = "has no settings"
 
-    def __init__(self, task: "Task", features: int) -> None:
+    def __init__(self, task: Task, features: int) -> None:
         super().__init__(task, features)
         self.classifier = nn.Linear(features, task.classes)
 

@@ -1,15 +1,11 @@
 """Cross-entropy to a distribution over the classes."""
 
-from typing import TYPE_CHECKING
-
 import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.losses.loss import Loss
-
-if TYPE_CHECKING:
-    from trainables.model import Out
+from trainables.task import Out
 
 
 class CrossEntropy(Loss):
@@ -17,5 +13,5 @@ class CrossEntropy(Loss):
 
     nothing_to_search = "has no settings"
 
-    def forward(self, out: "Out", target: Tensor, batch: Batch) -> Tensor:
+    def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
         return F.cross_entropy(out.scores, target, reduction="none")

@@ -1,7 +1,5 @@
 """Distillation: towards the label and towards a softened teacher (Hinton et al. 2015)."""
 
-from typing import TYPE_CHECKING
-
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -10,9 +8,7 @@ from trainables.losses.knowledge import divergence
 from trainables.losses.loss import Loss
 from trainables.settings import Fraction, Positive, Suggest
 from trainables.targets.targets import Mass
-
-if TYPE_CHECKING:
-    from trainables.model import Out, Task
+from trainables.task import Out, Task
 
 
 class Distillation(Loss):
@@ -25,7 +21,7 @@ class Distillation(Loss):
 
     def __init__(
         self,
-        task: "Task",
+        task: Task,
         *,
         alpha: Fraction = 0.1,
         temperature: Positive = 20.0,
@@ -36,7 +32,7 @@ class Distillation(Loss):
         self.alpha, self.factor = alpha, factor
         self.temperature, self.soften_net = temperature, soften_net
 
-    def forward(self, out: "Out", target: Tensor, batch: Batch) -> Tensor:
+    def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
         log_t = F.log_softmax(target.log() / self.temperature, dim=1)
         scores = out.scores / self.temperature if self.soften_net else out.scores
         apart = divergence(log_t, F.log_softmax(scores, dim=1))

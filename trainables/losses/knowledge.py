@@ -1,6 +1,6 @@
 """KESL: cross-entropy to the label plus divergence from the soft label (Yuan et al., ICPR 2020)."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -10,9 +10,7 @@ from trainables.data.data import Batch
 from trainables.losses.loss import Loss
 from trainables.settings import Invalid, Suggest, Weight
 from trainables.targets.targets import Mass
-
-if TYPE_CHECKING:
-    from trainables.model import Out, Task
+from trainables.task import Out, Task
 
 
 def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
@@ -30,7 +28,7 @@ class KnowledgeLoss(Loss):
 
     def __init__(
         self,
-        task: "Task",
+        task: Task,
         *,
         alpha: Weight = 1.0,
         beta: Weight = 1.0,
@@ -44,7 +42,7 @@ class KnowledgeLoss(Loss):
         if alpha == beta == 0:
             raise Invalid("KnowledgeLoss.alpha = 0.0: must be above 0 where beta = 0")
 
-    def forward(self, out: "Out", target: Tensor, batch: Batch) -> Tensor:
+    def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
         log_p, log_g = F.log_softmax(out.scores, dim=1), target.log()
         pair = (log_p, log_g) if self.kl == "reverse" else (log_g, log_p)
         label = F.nll_loss(log_p, batch.y, reduction="none")

@@ -1,6 +1,6 @@
 """Pairwise confusion (Dubey et al., ECCV 2018, section 3)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -9,9 +9,7 @@ from torch import Tensor
 from trainables.data.data import Batch
 from trainables.losses.loss import Loss
 from trainables.settings import Suggest, Weight
-
-if TYPE_CHECKING:
-    from trainables.model import Out, Task
+from trainables.task import Out, Task
 
 
 def confusion(p: Tensor, y: Tensor, pairs: str) -> Tensor:
@@ -38,7 +36,7 @@ class PairwiseConfusion(Loss):
 
     def __init__(
         self,
-        task: "Task",
+        task: Task,
         *,
         per_class: Weight = 0.1,
         pairs: Literal["different", "all"] = "different",
@@ -46,7 +44,7 @@ class PairwiseConfusion(Loss):
         super().__init__(task)
         self.weight, self.pairs = per_class * task.classes, pairs
 
-    def forward(self, out: "Out", target: Tensor, batch: Batch) -> Tensor:
+    def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
         loss = F.cross_entropy(out.scores, target, reduction="none")
         return loss + self.weight * confusion(out.scores.softmax(1), batch.y, self.pairs)
 

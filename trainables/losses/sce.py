@@ -1,7 +1,7 @@
 """Symmetric cross-entropy (Wang et al., ICCV 2019, section 4)."""
 
 import math
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -10,9 +10,7 @@ from trainables.data.data import Batch
 from trainables.losses.loss import Loss
 from trainables.settings import Interval, Invalid, Suggest, Weight
 from trainables.targets.targets import Mass
-
-if TYPE_CHECKING:
-    from trainables.model import Out, Task
+from trainables.task import Out, Task
 
 
 def reverse_cross_entropy(scores: Tensor, target: Tensor, log_zero: float) -> Tensor:
@@ -34,7 +32,7 @@ class SymmetricCrossEntropy(Loss):
 
     def __init__(
         self,
-        task: "Task",
+        task: Task,
         *,
         alpha: Weight = 6.0,
         beta: Weight = 0.1,
@@ -48,7 +46,7 @@ class SymmetricCrossEntropy(Loss):
         if alpha == beta == 0:
             raise Invalid(f"{cls.__name__}.alpha = 0.0: must be above 0 where beta = 0")
 
-    def forward(self, out: "Out", target: Tensor, batch: Batch) -> Tensor:
+    def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
         forth = F.cross_entropy(out.scores, target, reduction="none")
         back = reverse_cross_entropy(out.scores, target, self.log_zero)
         return self.alpha * forth + self.beta * back

@@ -7,9 +7,10 @@ from torch import Tensor
 
 from trainables.measures.measure import Finished, Measure
 from trainables.measures.top_k import accuracies
+from trainables.recipe import Recipe
 from trainables.settings import Count, Invalid
-from trainables.train import kept_epochs
-from trainables.trial import Recipe, Trial
+from trainables.training.run import kept_epochs
+from trainables.trial import Trial
 
 
 def members_of(recipe: Recipe, members: int) -> list[int]:

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from trainables.data.cifar import Cifar10
+from trainables.data.sources.cifar import Cifar10
 from trainables.measures.measure import Finished, Measure
 from trainables.measures.neighbour_kl import NeighbourKL, mean_divergence
 from trainables.settings import Invalid, Use

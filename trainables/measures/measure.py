@@ -19,10 +19,12 @@ from torch import Tensor
 from trainables.data.data import Batch, Data, Split, load
 from trainables.data.loader import pixel_batches
 from trainables.methods.method import Method
-from trainables.settings import Invalid, Use
-from trainables.storage import Shelf
-from trainables.train import EVALUATED_AT_ONCE, Site, describe, task_of
-from trainables.trial import Scalar, Trial
+from trainables.model import fresh
+from trainables.settings import Invalid, Scalar, Use
+from trainables.storage.shelf import Shelf
+from trainables.training.run import EVALUATED_AT_ONCE, task_of
+from trainables.training.site import Site, describe
+from trainables.trial import Trial
 
 # Raised whenever a measure's defaults or numerics change, so that all are computed anew.
 PROTOCOL = 1
@@ -72,7 +74,7 @@ class Finished:
     @cached_property
     def _method(self) -> Method:
         task = task_of(self.trial, self.data, self.site)
-        method: Method = self.trial.method.build(task.model(), task)
+        method: Method = self.trial.method.build(fresh(task), task)
         return method
 
 

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -11,11 +11,10 @@ from torch.distributions import Beta
 
 from trainables.data.data import Batch
 from trainables.methods.method import Method, Sweep, check_start
+from trainables.model import Model
+from trainables.recipe import Recipe
 from trainables.settings import Suggest, Use, Weight
-
-if TYPE_CHECKING:
-    from trainables.model import Model, Task
-    from trainables.trial import Trial
+from trainables.task import Task
 
 DEMO = 40 / 300  # of the published epochs
 EDGE = 1e-4  # beta densities are not finite at 0 and 1
@@ -101,8 +100,8 @@ class Arazo(Method):
 
     def __init__(
         self,
-        model: "Model",
-        task: "Task",
+        model: Model,
+        task: Task,
         *,
         start: Weight = 105.0,
         guess: Literal["hard", "soft"] = "hard",
@@ -157,9 +156,8 @@ class Arazo(Method):
         return (losses - low) / (high - low).clamp(min=LEAST_RANGE)
 
     @classmethod
-    def check_trial(cls, trial: "Trial", **settings: object) -> None:
-        super().check_trial(trial, **settings)
-        check_start(trial, "start")
+    def check_recipe(cls, recipe: Recipe, *, start: float, **_: object) -> None:
+        check_start(recipe, f"{cls.__name__}.start", start)
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

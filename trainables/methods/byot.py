@@ -1,22 +1,19 @@
 """BYOT: the deepest classifier teaches those at earlier stages (Zhang et al., ICCV 2019)."""
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.chance import seed_of
 from trainables.data.data import Batch
+from trainables.heads.head import Head
 from trainables.losses.knowledge import divergence
 from trainables.methods.method import Method
-from trainables.model import Out
+from trainables.model import Model
+from trainables.seeding import seed_of
 from trainables.settings import Fraction, Positive, Suggest, Weight
-
-if TYPE_CHECKING:
-    from trainables.heads.head import Head
-    from trainables.model import Model, Task
+from trainables.task import Out, Task
 
 
 def softened(scores: Tensor, teacher: Tensor, temperature: float) -> Tensor:
@@ -68,8 +65,8 @@ class BYOT(Method):
 
     def __init__(
         self,
-        model: "Model",
-        task: "Task",
+        model: Model,
+        task: Task,
         *,
         alpha: Fraction = 0.1,
         temperature: Positive = 3.0,
@@ -81,8 +78,8 @@ class BYOT(Method):
         self.sides = nn.ModuleList()
         for place in range(len(shapes) - 1):
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed_of(task.trial.seed, "side", place))
-                head = task.trial.head.build(task, shapes[-1][0])
+                torch.manual_seed(seed_of(task.seed, "side", place))
+                head = task.parts.head.build(task, shapes[-1][0])
                 self.sides.append(task.placed(Side(shapes[place:], head)))
         if self.sides:
             self.optimizer.add_param_group({"params": list(self.sides.parameters())})
@@ -111,7 +108,7 @@ class BYOT(Method):
 
 
 @torch.no_grad()
-def stage_shapes(net: nn.Module, task: "Task") -> list[tuple[int, int]]:
+def stage_shapes(net: nn.Module, task: Task) -> list[tuple[int, int]]:
     """(channels, side) of the maps of each stage, seen on a black image; changes no state."""
     image = torch.zeros(1, task.channels, task.side, task.side, device=task.device)
     training = net.training

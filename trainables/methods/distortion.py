@@ -1,7 +1,6 @@
 """Two views of an image teach each other (Xu & Liu, AAAI 2019)."""
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -10,10 +9,9 @@ from torch import Tensor
 from trainables.data.data import Batch
 from trainables.losses.knowledge import divergence
 from trainables.methods.method import Method
+from trainables.model import Model
 from trainables.settings import Positive, Suggest, Weight
-
-if TYPE_CHECKING:
-    from trainables.model import Model, Task
+from trainables.task import Task
 
 
 def both_ways(one: Tensor, other: Tensor, temperature: float, detach: bool) -> Tensor:
@@ -46,8 +44,8 @@ class DistortionDistillation(Method):
 
     def __init__(
         self,
-        model: "Model",
-        task: "Task",
+        model: Model,
+        task: Task,
         *,
         weight: Weight = 1.0,
         temperature: Positive = 3.0,

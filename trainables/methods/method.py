@@ -1,26 +1,25 @@
 """Method: how the weights are changed by a batch; the default is ordinary training."""
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from trainables.data.data import Batch
+from trainables.model import Model
+from trainables.recipe import Recipe
 from trainables.settings import Invalid
-
-if TYPE_CHECKING:
-    from trainables.model import Model, Out, Task
-    from trainables.trial import Trial
+from trainables.task import Out, Task
 
 Sweep = Callable[[], Iterator[Batch]]
 
 
-def check_start(trial: "Trial", name: str) -> None:
-    """Raises Invalid where what the method begins in the epoch `name` begins after training."""
-    if (epoch := trial.method[name]) >= trial.recipe.epochs:
-        valid = f"below {trial.recipe.epochs}, the epochs of the whole training"
-        raise Invalid(f"{trial.method.name}.{name} = {epoch:g}: must be {valid}")
+def check_start(recipe: Recipe, setting: str, epoch: float) -> None:
+    """Raises Invalid where what begins in the epoch of that setting begins after training."""
+    if epoch >= recipe.epochs:
+        valid = f"below {recipe.epochs}, the epochs of the whole training"
+        raise Invalid(f"{setting} = {epoch:g}: must be {valid}")
 
 
 class Method(nn.Module):
@@ -35,7 +34,7 @@ class Method(nn.Module):
     replaces: tuple[str, ...] = ()
     views = 1  # of each image in a batch, independently augmented: 1, or 2 for Batch.other
 
-    def __init__(self, model: "Model", task: "Task") -> None:
+    def __init__(self, model: Model, task: Task) -> None:
         super().__init__()
         self.model = model
         self.epoch = 0  # the running one, counted from 0
@@ -47,15 +46,6 @@ class Method(nn.Module):
             nesterov=recipe.nesterov,
             weight_decay=recipe.weight_decay,
         )
-
-    @classmethod
-    def check_trial(cls, trial: "Trial", **settings: object) -> None:
-        """Raises Invalid where the method cannot train the trial as it is written."""
-        plain = {name: default for name, _, default in trial.settings()}
-        for name in cls.replaces:
-            if (use := getattr(trial, name)) != plain[name]:
-                valid = f"{plain[name].name}: {cls.__name__} has {name} of its own"
-                raise Invalid(f"trial.{name} = {use!r}: must be {valid}")
 
     def start_epoch(self, epoch: int, sweep: Sweep) -> None:
         """Called before the first step of an epoch, in evaluation mode, without gradient.
@@ -74,7 +64,7 @@ class Method(nn.Module):
         out = self.model(batch.x)
         return self.step(batch, out, self.model.objective(batch, out).mean(), lr)
 
-    def step(self, batch: Batch, out: "Out", loss: Tensor, lr: float) -> dict[str, Tensor]:
+    def step(self, batch: Batch, out: Out, loss: Tensor, lr: float) -> dict[str, Tensor]:
         """The weights changed by the gradient of `loss`, a scalar; what `update` returns."""
         for group in self.optimizer.param_groups:
             group["lr"] = lr

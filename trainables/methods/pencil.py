@@ -1,6 +1,6 @@
 """PENCIL: label distributions that are learnt with the net (Yi and Wu, CVPR 2019)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -8,11 +8,10 @@ from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.methods.method import Method, check_start
+from trainables.model import Model
+from trainables.recipe import Recipe
 from trainables.settings import Invalid, Positive, Suggest, Use, Weight
-
-if TYPE_CHECKING:
-    from trainables.model import Model, Task
-    from trainables.trial import Trial
+from trainables.task import Task
 
 DEMO = 40 / 320  # of the published epochs
 
@@ -56,8 +55,8 @@ class PENCIL(Method):
 
     def __init__(
         self,
-        model: "Model",
-        task: "Task",
+        model: Model,
+        task: Task,
         *,
         stage1: Weight = 70.0,
         stage2: Weight = 200.0,
@@ -108,12 +107,11 @@ class PENCIL(Method):
             raise Invalid(f"PENCIL.stage1 = {stage1}: must be at most stage2 = {stage2}")
 
     @classmethod
-    def check_trial(cls, trial: "Trial", **settings: object) -> None:
-        super().check_trial(trial, **settings)
-        check_start(trial, "stage2")
-        if trial.recipe.schedule != "constant":
+    def check_recipe(cls, recipe: Recipe, *, stage2: float, **_: object) -> None:
+        check_start(recipe, f"{cls.__name__}.stage2", stage2)
+        if recipe.schedule != "constant":
             valid = "constant: PENCIL changes the rate by its stages"
-            raise Invalid(f"recipe.schedule = {trial.recipe.schedule}: must be {valid}")
+            raise Invalid(f"recipe.schedule = {recipe.schedule}: must be {valid}")
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -1,19 +1,16 @@
 """Self-learning from noisy labels with several prototypes a class (Han et al., ICCV 2019, SMP)."""
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.chance import generator
 from trainables.data.data import Batch
 from trainables.methods.method import Method, Sweep, check_start
+from trainables.model import Model
+from trainables.recipe import Recipe
+from trainables.seeding import generator
 from trainables.settings import Count, Fraction, Suggest, Use, Weight
-
-if TYPE_CHECKING:
-    from trainables.model import Model, Task
-    from trainables.trial import Trial
+from trainables.task import Task
 
 DEMO = 40 / 300  # of the epochs of training
 
@@ -61,8 +58,8 @@ class SelfLearning(Method):
 
     def __init__(
         self,
-        model: "Model",
-        task: "Task",
+        model: Model,
+        task: Task,
         *,
         start: Weight = 100.0,
         alpha: Fraction = 0.5,
@@ -85,7 +82,7 @@ class SelfLearning(Method):
 
     def _correct(self, features: Tensor) -> Tensor:
         """(n,) from normalised features (n, F)."""
-        chance = generator(self.task.trial.seed, "prototypes", self.epoch)
+        chance = generator(self.task.seed, "prototypes", self.epoch)
         means = []
         for label in range(self.task.classes):
             mine = (self.task.y == label).nonzero()[:, 0]
@@ -109,9 +106,8 @@ class SelfLearning(Method):
         return self.step(batch, out, loss.mean(), lr)
 
     @classmethod
-    def check_trial(cls, trial: "Trial", **settings: object) -> None:
-        super().check_trial(trial, **settings)
-        check_start(trial, "start")
+    def check_recipe(cls, recipe: Recipe, *, start: float, **_: object) -> None:
+        check_start(recipe, f"{cls.__name__}.start", start)
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

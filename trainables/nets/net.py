@@ -2,13 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from trainables.model import Task
-
+from trainables.task import Task
 
 Init = Literal["fan_in", "fan_out", "default"]
 
@@ -40,7 +38,7 @@ class Net(nn.Module, ABC):
 
     features: int
 
-    def __init__(self, task: "Task") -> None:
+    def __init__(self, task: Task) -> None:
         super().__init__()
 
     @abstractmethod

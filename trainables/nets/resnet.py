@@ -1,15 +1,13 @@
 """The ResNets for CIFAR (He et al. 2016, section 4.2)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.nets.net import Init, Net, start, through
 from trainables.settings import Count, Invalid, Use
-
-if TYPE_CHECKING:
-    from trainables.model import Task
+from trainables.task import Task
 
 
 class CifarResNet(Net):
@@ -26,7 +24,7 @@ class CifarResNet(Net):
 
     def __init__(
         self,
-        task: "Task",
+        task: Task,
         *,
         depth: Count = 32,
         shortcut: Literal["A", "B"] = "A",

@@ -1,6 +1,6 @@
 """The ResNeXts for CIFAR (Xie et al. 2017, section 5.3)."""
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -8,9 +8,7 @@ from torch import Tensor, nn
 from trainables.nets.net import Init, Net, start, through
 from trainables.nets.resnet import Bottleneck, Projection
 from trainables.settings import Count, Use
-
-if TYPE_CHECKING:
-    from trainables.model import Task
+from trainables.task import Task
 
 
 class ResNeXt29(Net):
@@ -25,7 +23,7 @@ class ResNeXt29(Net):
 
     def __init__(
         self,
-        task: "Task",
+        task: Task,
         *,
         cardinality: Count = 2,
         base_width: Count = 64,

@@ -5,15 +5,10 @@ pixels a side get strides that shrink them less. ImageNet's weights are torchvis
 IMAGENET1K_V1: the only ones when the papers of our tables were written.
 """
 
-import hashlib
 import math
 from abc import ABC, abstractmethod
-from concurrent.futures import Future
-from http.client import HTTPException
 from pathlib import Path
-from threading import Thread
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
-from urllib.request import Request, urlopen
+from typing import Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -28,15 +23,12 @@ from torchvision.models import (
 )
 from torchvision.models.resnet import BasicBlock, Bottleneck
 
+from trainables.downloads import fetch, verify
 from trainables.nets.net import Net, through
 from trainables.settings import Invalid, Positive, Use
-from trainables.storage import Folder
-
-if TYPE_CHECKING:
-    from trainables.model import Task
+from trainables.task import Task
 
 SMALL = 64  # pixels: images with a shorter side are small
-PATIENCE = 4.5  # seconds: a download that hears nothing for so long is given up
 
 
 class TorchvisionNet(Net, ABC):
@@ -49,7 +41,7 @@ class TorchvisionNet(Net, ABC):
 
     def __init__(
         self,
-        task: "Task",
+        task: Task,
         *,
         weights: Literal["none", "imagenet"] = "none",
         width: Positive = 1.0,
@@ -235,48 +227,3 @@ class MobileNetV2(TorchvisionNet):
     @staticmethod
     def url() -> str:
         return str(MobileNet_V2_Weights.IMAGENET1K_V1.url)
-
-
-def genuine(content: bytes, name: str) -> bool:
-    """Whether the content has the checksum that its name tells."""
-    return hashlib.sha256(content).hexdigest().startswith(Path(name).stem.rpartition("-")[2])
-
-
-def verify(path: Path, url: str) -> None:
-    """Raises Invalid where the file is missing or corrupt."""
-    if not path.is_file():
-        raise Invalid(f"{path} is missing: put the file from {url} there")
-    if not genuine(path.read_bytes(), path.name):
-        raise Invalid(f"{path} is corrupt: put the file from {url} there")
-
-
-def fetch(path: Path, url: str) -> None:
-    """Downloads the file unless it is there. Raises Invalid where that fails or it is corrupt."""
-    if path.exists():
-        verify(path, url)
-        return
-    try:
-        with _open(url) as answer:
-            content = answer.read()
-        if not genuine(content, path.name):
-            raise OSError("its content is another")
-        Folder(path.parent).write(path.name, content)
-    except (OSError, HTTPException) as error:
-        reason = str(error) or f"no answer in {PATIENCE} s"
-        raise Invalid(f"{path} is missing: put the file from {url} there ({reason})") from None
-
-
-def _open(url: str) -> Any:
-    """The server's answer. In a thread: no timeout of urllib's covers the look-up of a name."""
-    answer: Future[Any] = Future()
-
-    def ask() -> None:
-        try:
-            # Some servers refuse urllib's own name.
-            request = Request(url, headers={"User-Agent": "torch.hub"})
-            answer.set_result(urlopen(request, timeout=PATIENCE))
-        except Exception as error:
-            answer.set_exception(error)
-
-    Thread(target=ask, daemon=True).start()
-    return answer.result(PATIENCE)

@@ -1,6 +1,6 @@
 """Bootstrapping: the label, mixed with what the net says (Reed et al. 2015, section 3.2)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,9 +9,7 @@ from trainables.data.data import Batch
 from trainables.settings import Fraction, Suggest
 from trainables.targets.online import mixed
 from trainables.targets.targets import Mass, Targets
-
-if TYPE_CHECKING:
-    from trainables.model import Out, Task
+from trainables.task import Out, Task
 
 
 class Bootsoft(Targets):
@@ -22,11 +20,11 @@ class Bootsoft(Targets):
     script have beta = 0.95.
     """
 
-    def __init__(self, task: "Task", *, beta: Fraction = 0.95, detach: bool = False) -> None:
+    def __init__(self, task: Task, *, beta: Fraction = 0.95, detach: bool = False) -> None:
         super().__init__(task)
         self.beta, self.detach = beta, detach
 
-    def forward(self, batch: Batch, out: "Out") -> Tensor:
+    def forward(self, batch: Batch, out: Out) -> Tensor:
         scores = out.scores.detach() if self.detach else out.scores
         return mixed(batch.y, scores.softmax(1), self.beta)
 
@@ -45,11 +43,11 @@ class Bootsoft(Targets):
 class Boothard(Targets):
     """beta * t + (1 - beta) * z, with z the class that the net takes it for."""
 
-    def __init__(self, task: "Task", *, beta: Fraction = 0.8) -> None:
+    def __init__(self, task: Task, *, beta: Fraction = 0.8) -> None:
         super().__init__(task)
         self.beta = beta
 
-    def forward(self, batch: Batch, out: "Out") -> Tensor:
+    def forward(self, batch: Batch, out: Out) -> Tensor:
         z = F.one_hot(out.scores.argmax(1), self.task.classes)
         return mixed(batch.y, z, self.beta)
 

@@ -1,7 +1,5 @@
 """DisturbLabel: in every step some labels are replaced at random (Xie et al., CVPR 2016)."""
 
-from typing import TYPE_CHECKING
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -9,9 +7,7 @@ from torch import Tensor
 from trainables.data.data import Batch
 from trainables.settings import Fraction, Suggest
 from trainables.targets.targets import Targets
-
-if TYPE_CHECKING:
-    from trainables.model import Out, Task
+from trainables.task import Out, Task
 
 
 def disturbed(y: Tensor, classes: int, rate: float) -> Tensor:
@@ -27,11 +23,11 @@ def disturbed(y: Tensor, classes: int, rate: float) -> Tensor:
 class Disturb(Targets):
     """All mass on the label, or on another in its place. `rate` is the paper's alpha."""
 
-    def __init__(self, task: "Task", *, rate: Fraction = 0.1) -> None:
+    def __init__(self, task: Task, *, rate: Fraction = 0.1) -> None:
         super().__init__(task)
         self.rate = rate
 
-    def forward(self, batch: Batch, out: "Out") -> Tensor:
+    def forward(self, batch: Batch, out: Out) -> Tensor:
         classes = self.task.classes
         return F.one_hot(disturbed(batch.y, classes, self.rate), classes).float()
 

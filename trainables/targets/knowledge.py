@@ -1,7 +1,7 @@
 """KESL: soft labels from a hierarchy of the classes (Yuan et al., ICPR 2020, "Proposed Method")."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -10,9 +10,7 @@ from trainables.data.data import Batch
 from trainables.labels.hierarchy import edges, locate
 from trainables.settings import Interval, Positive, Suggest, Use
 from trainables.targets.targets import Mass, Targets
-
-if TYPE_CHECKING:
-    from trainables.model import Out, Task
+from trainables.task import Out, Task
 
 
 def knowledge_soft_labels(edges: Tensor, decay: float, temperature: float) -> Tensor:
@@ -36,7 +34,7 @@ class Knowledge(Targets):
 
     def __init__(
         self,
-        task: "Task",
+        task: Task,
         *,
         hierarchy: str = "wordnet",
         decay: Annotated[float, Interval("(0, 1)")] = 0.5,
@@ -46,7 +44,7 @@ class Knowledge(Targets):
         distances = edges(hierarchy, task.names, task.folder)
         self.register_buffer("soft", knowledge_soft_labels(distances, decay, temperature))
 
-    def forward(self, batch: Batch, out: "Out") -> Tensor:
+    def forward(self, batch: Batch, out: Out) -> Tensor:
         return self.soft[batch.y]
 
     @classmethod

@@ -1,15 +1,11 @@
 """The label itself."""
 
-from typing import TYPE_CHECKING
-
 import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.targets.targets import Targets
-
-if TYPE_CHECKING:
-    from trainables.model import Out
+from trainables.task import Out
 
 
 class OneHot(Targets):
@@ -17,5 +13,5 @@ class OneHot(Targets):
 
     nothing_to_search = "has no settings"
 
-    def forward(self, batch: Batch, out: "Out") -> Tensor:
+    def forward(self, batch: Batch, out: Out) -> Tensor:
         return F.one_hot(batch.y, self.task.classes).float()

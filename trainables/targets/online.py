@@ -1,18 +1,16 @@
 """Online label smoothing: soft labels from the net's own predictions (Zhang et al., TIP 2021)."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.data.data import Batch
+from trainables.recipe import Recipe
 from trainables.settings import Count, Fraction, Invalid, Suggest, Use
 from trainables.targets.targets import Mass, Targets
-
-if TYPE_CHECKING:
-    from trainables.model import Out, Task
-    from trainables.trial import Trial
+from trainables.task import Out, Task
 
 
 def mixed(y: Tensor, soft: Tensor, alpha: float) -> Tensor:
@@ -55,7 +53,7 @@ class Online(Targets):
 
     def __init__(
         self,
-        task: "Task",
+        task: Task,
         *,
         alpha: Fraction = 0.5,
         period: Count = 1,
@@ -78,10 +76,10 @@ class Online(Targets):
             raise Invalid(f"{cls.__name__}.period = {period}: must be {valid}")
 
     @classmethod
-    def check_trial(cls, trial: "Trial", *, period: int, unit: str, **_: object) -> None:
+    def check_recipe(cls, recipe: Recipe, *, period: int, unit: str, **_: object) -> None:
         """How many iterations there are is known with the data only."""
         if unit == "epochs":
-            cls._check_length(period, trial.recipe.epochs, unit)
+            cls._check_length(period, recipe.epochs, unit)
 
     @classmethod
     def mass(cls, **settings: Any) -> Mass:
@@ -89,10 +87,10 @@ class Online(Targets):
             return "distribution"
         return "partial" if settings["start"] == "zero" else "positive"
 
-    def forward(self, batch: Batch, out: "Out") -> Tensor:
+    def forward(self, batch: Batch, out: Out) -> Tensor:
         return mixed(batch.y, self.soft[batch.y], self.alpha)
 
-    def observe(self, batch: Batch, out: "Out") -> None:
+    def observe(self, batch: Batch, out: Out) -> None:
         self.sums += correct_sums(batch.y, out.scores)
         if self.unit == "iterations":
             self._advance()

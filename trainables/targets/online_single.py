@@ -1,6 +1,6 @@
 """OLS-Single: the soft label is what the net made of one other image (Zhang et al., TIP 2021)."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -9,9 +9,7 @@ from trainables.data.data import Batch
 from trainables.settings import Fraction, Suggest
 from trainables.targets.online import mixed
 from trainables.targets.targets import Mass, Targets
-
-if TYPE_CHECKING:
-    from trainables.model import Out, Task
+from trainables.task import Out, Task
 
 
 class Classmates:
@@ -59,7 +57,7 @@ class OnlineSingle(Targets):
 
     def __init__(
         self,
-        task: "Task",
+        task: Task,
         *,
         alpha: Fraction = 0.5,
         source: Literal["stored", "current"] = "stored",
@@ -71,14 +69,14 @@ class OnlineSingle(Targets):
         self.register_buffer("stored", uniform)
         self.register_buffer("latest", uniform.clone())  # an image that an epoch leaves out stays
 
-    def forward(self, batch: Batch, out: "Out") -> Tensor:
+    def forward(self, batch: Batch, out: Out) -> Tensor:
         soft = self.stored[self.classmates.draw(batch.index, batch.y)]
         if self.source == "current":
             place, found = draw_within(batch.y)
             soft = torch.where(found[:, None], out.scores.detach().softmax(1)[place], soft)
         return mixed(batch.y, soft, self.alpha)
 
-    def observe(self, batch: Batch, out: "Out") -> None:
+    def observe(self, batch: Batch, out: Out) -> None:
         self.latest[batch.index] = out.scores.softmax(1)
 
     def end_epoch(self) -> None:

@@ -1,6 +1,6 @@
 """Label smoothing (Szegedy et al. 2016, section 7; `ols` equation 2)."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor
@@ -8,9 +8,7 @@ from torch import Tensor
 from trainables.data.data import Batch
 from trainables.settings import Fraction, Suggest
 from trainables.targets.targets import Mass, Targets
-
-if TYPE_CHECKING:
-    from trainables.model import Out, Task
+from trainables.task import Out, Task
 
 
 def smooth(y: Tensor, classes: int, epsilon: float) -> Tensor:
@@ -21,11 +19,11 @@ def smooth(y: Tensor, classes: int, epsilon: float) -> Tensor:
 class Smooth(Targets):
     """The label, shrunk towards the uniform distribution."""
 
-    def __init__(self, task: "Task", *, epsilon: Fraction = 0.1) -> None:
+    def __init__(self, task: Task, *, epsilon: Fraction = 0.1) -> None:
         super().__init__(task)
         self.epsilon = epsilon
 
-    def forward(self, batch: Batch, out: "Out") -> Tensor:
+    def forward(self, batch: Batch, out: Out) -> Tensor:
         return smooth(batch.y, self.task.classes, self.epsilon)
 
     @classmethod

@@ -1,30 +1,31 @@
 """Targets: what the network should emit for an image."""
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
 from trainables.data.data import Batch
-
-if TYPE_CHECKING:
-    from trainables.model import Out, Task
-
+from trainables.task import Out, Task
 
 # Which targets there may be: some that sum to less than 1, distributions with zeros, or such alone
 # that give every class some probability, so that its logarithm is finite.
 Mass = Literal["partial", "distribution", "positive"]
+WORDS: dict[Mass, str] = {
+    "distribution": "distributions, that sum to 1",
+    "positive": "distributions with some probability for every class, as Smooth",
+}
 
 
 class Targets(nn.Module, ABC):
     """From a batch, and what the model says of it, to what it should say."""
 
-    def __init__(self, task: "Task") -> None:
+    def __init__(self, task: Task) -> None:
         super().__init__()
         self.task = task
 
     @abstractmethod
-    def forward(self, batch: Batch, out: "Out") -> Tensor:
+    def forward(self, batch: Batch, out: Out) -> Tensor:
         """(n, ...); changes no state."""
 
     @classmethod
@@ -32,7 +33,7 @@ class Targets(nn.Module, ABC):
         """What a loss may rely on, by the settings."""
         return "distribution"
 
-    def observe(self, batch: Batch, out: "Out") -> None:
+    def observe(self, batch: Batch, out: Out) -> None:
         """Called exactly once a training step, without gradient: where statistics may change."""
 
     def end_epoch(self) -> None:

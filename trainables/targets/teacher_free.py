@@ -1,6 +1,6 @@
 """Tf-KD reg: a teacher made by hand, right with probability a (Yuan et al. 2020; `ols` eq. 9)."""
 
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
@@ -8,9 +8,7 @@ from torch import Tensor
 from trainables.data.data import Batch
 from trainables.settings import Interval, Suggest
 from trainables.targets.targets import Mass, Targets
-
-if TYPE_CHECKING:
-    from trainables.model import Out, Task
+from trainables.task import Out, Task
 
 
 def virtual_teacher(y: Tensor, classes: int, correct: float) -> Tensor:
@@ -29,7 +27,7 @@ class TeacherFree(Targets):
 
     def __init__(
         self,
-        task: "Task",
+        task: Task,
         *,
         correct: Annotated[float, Interval("(0, 1)")] = 0.99,
         logits: Literal["log", "probabilities"] = "log",
@@ -37,7 +35,7 @@ class TeacherFree(Targets):
         super().__init__(task)
         self.correct, self.logits = correct, logits
 
-    def forward(self, batch: Batch, out: "Out") -> Tensor:
+    def forward(self, batch: Batch, out: Out) -> Tensor:
         teacher = virtual_teacher(batch.y, self.task.classes, self.correct)
         return teacher if self.logits == "log" else teacher.softmax(1)
 

@@ -6,12 +6,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from trainables.chance import generator
-from trainables.data.corrupt import Symmetric
+from trainables.data.corruptions.symmetric import Symmetric
 from trainables.data.data import Data, Split, held_out, load, subset
-from trainables.data.digits import Digits
+from trainables.data.sources.digits import Digits
+from trainables.data.spec import DataSpec
+from trainables.seeding import generator
 from trainables.settings import Invalid, Use
-from trainables.trial import DataSpec
 
 labels = st.lists(st.integers(0, 4), min_size=1, max_size=120).map(
     lambda drawn: torch.tensor(drawn + [0, 1, 2, 3, 4] * 4)  # four images of each class at least

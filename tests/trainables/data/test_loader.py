@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
-from trainables.data.augment import Augment, Crop, Flip
+from trainables.data.augments.augment import Augment, Crop, Flip
 from trainables.data.data import Batch, Data, Split
 from trainables.data.loader import evaluation_batches, steps_of, training_batches
-from trainables.data.source import Images
+from trainables.data.sources.source import Images
 
 BOTH: list[Augment] = [Crop(padding=2), Flip()]
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, equal, int64, tensor
 
-from trainables.labels import synsets
+from trainables.labels import cifar_synsets, synsets
 from trainables.labels.hierarchy import ancestors, edges, locate, shortest
 from trainables.settings import Invalid
 
@@ -288,10 +288,10 @@ def parents_in(text: str) -> dict[str, list[str]]:
 
 def test_cifar_100_in_wordnet_agrees_with_a_search_in_the_data_file(database: Path) -> None:
     parents = hypernyms_in(database)
-    nodes = [offset_of(synset, database) for synset in synsets.CIFAR100.values()]
+    nodes = [offset_of(synset, database) for synset in cifar_synsets.CIFAR100.values()]
     spanned = {up for node in nodes for up in ancestors(node, parents)}
     expected = by_search(nodes, {node: parents[node] for node in spanned})
-    assert edges("wordnet", list(synsets.CIFAR100), Path("nowhere")).tolist() == expected
+    assert edges("wordnet", list(cifar_synsets.CIFAR100), Path("nowhere")).tolist() == expected
 
 
 def hypernyms_in(database: Path) -> dict[str, list[str]]:

@@ -6,7 +6,8 @@ import nltk.data
 import pytest
 
 from trainables.labels import synsets
-from trainables.labels.synsets import CIFAR10, CIFAR100, choose, find, hypernyms, ids, read
+from trainables.labels.cifar_synsets import CIFAR10, CIFAR100
+from trainables.labels.synsets import choose, find, hypernyms, ids, read
 
 # What the superclasses of CIFAR-100 stand under in WordNet, ten classes of each pair in this order.
 KINDS = (

@@ -1,10 +1,10 @@
 from math import log
 
 import torch
-from small import batch, out, small_task
 from torch import tensor
 from torch.testing import assert_close
 
+from tests.trainables.small import batch, out, small_task
 from trainables.losses.cross_entropy import CrossEntropy
 
 LOSS = CrossEntropy(small_task())

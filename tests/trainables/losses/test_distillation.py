@@ -2,10 +2,10 @@ from math import exp, log
 
 import pytest
 import torch
-from small import batch, out, small_task
 from torch import tensor
 from torch.testing import assert_close
 
+from tests.trainables.small import batch, out, small_task
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.losses.distillation import Distillation
 from trainables.settings import Invalid, Use

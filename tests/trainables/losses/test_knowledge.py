@@ -3,11 +3,11 @@ from typing import Literal, get_args
 
 import pytest
 import torch
-from small import batch, out, small_task
 from torch import Tensor, tensor
 from torch.distributions import Categorical, kl_divergence
 from torch.testing import assert_close
 
+from tests.trainables.small import batch, out, small_task
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.losses.knowledge import KnowledgeLoss, divergence
 from trainables.settings import Invalid, Use

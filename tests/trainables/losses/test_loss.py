@@ -1,8 +1,8 @@
 from typing import Any
 
 import pytest
-from small import small_trial
 
+from tests.trainables.small import small_trial
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.losses.distillation import Distillation
 from trainables.losses.knowledge import KnowledgeLoss

@@ -4,11 +4,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import batch, out, small_task
 from torch import tensor
 from torch.nn.functional import one_hot
 from torch.testing import assert_close
 
+from tests.trainables.small import batch, out, small_task
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.losses.pairwise_confusion import PairwiseConfusion, confusion
 from trainables.settings import Invalid, Use

@@ -4,10 +4,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import batch, out, small_task
 from torch import tensor
 from torch.testing import assert_close
 
+from tests.trainables.small import batch, out, small_task
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.losses.sce import SymmetricCrossEntropy, reverse_cross_entropy
 from trainables.settings import Invalid, Use

@@ -1,11 +1,11 @@
 """A small trial that was trained, with all its epochs kept."""
 
 import pytest
-from small import SITE, small_trial
 
+from tests.trainables.small import SITE, small_trial
 from trainables.measures.measure import Finished
-from trainables.storage import Storage
-from trainables.train import fit
+from trainables.storage.storage import Storage
+from trainables.training.fit import fit
 
 TRIAL = small_trial(**{"data.test": True, "recipe.keep": 3, "recipe.augment": ()})
 

@@ -5,11 +5,10 @@ import torch
 from torch import Tensor, tensor
 from torch.testing import assert_close
 
-from trainables.attacks import Scores, in_ball
-from trainables.chance import generator
-from trainables.measures.attack import Fgsm, Pgd
+from trainables.measures.attack import Fgsm, Pgd, Scores, in_ball
 from trainables.measures.measure import Finished
 from trainables.measures.top_k import TopK
+from trainables.seeding import generator
 
 
 def test_without_any_change_it_is_the_clean_accuracy(finished: Finished) -> None:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, tensor
 
-from trainables.chance import generator
 from trainables.measures.calibration import calibration_error
+from trainables.seeding import generator
 
 
 def slow(probabilities: Tensor, y: Tensor, bins: int) -> float:

@@ -4,9 +4,9 @@ from typing import Literal
 
 import pytest
 import torch
-from small import small_trial
 from torch import tensor
 
+from tests.trainables.small import small_trial
 from trainables.measures.ensemble import Ensemble, members_of
 from trainables.measures.measure import Finished
 from trainables.measures.top_k import TopK, accuracies

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from small import NOWHERE, SITE, small_trial
 
 from tests.trainables.measures.conftest import TRIAL
+from tests.trainables.small import NOWHERE, SITE, small_trial
 from tests.trainables.test_contract import TRIALS
 from trainables.measures import measure
 from trainables.measures.attack import Fgsm, Pgd
@@ -18,8 +18,8 @@ from trainables.measures.human_kl import HumanKL
 from trainables.measures.measure import Finished, Measure, compute, flat, label
 from trainables.methods.method import Method
 from trainables.settings import Invalid, Use, classes_of
-from trainables.storage import Storage
-from trainables.train import fit
+from trainables.storage.storage import Storage
+from trainables.training.fit import fit
 
 # What a measure is given here besides its defaults: settings that have none.
 KEYWORDS: dict[str, dict[str, Any]] = {

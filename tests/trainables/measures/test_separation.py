@@ -10,7 +10,7 @@ from tests.trainables.measures.conftest import TRIAL
 from trainables.measures.measure import Finished, label
 from trainables.measures.separation import Separation, features_of
 from trainables.settings import Invalid, Use
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 
 
 def by_hand(x: Tensor, y: Tensor) -> float:

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 import torch
-from small import batch, pixel_method, small_trial
 from torch import Tensor, tensor
 from torch.distributions import Beta
 from torch.testing import assert_close
 
+from tests.trainables.small import batch, pixel_method, small_trial
 from trainables.data.data import Batch
 from trainables.methods.arazo import (
     PLACES,

@@ -4,13 +4,12 @@ from typing import Any
 
 import pytest
 import torch
-from small import X, batch, pixel_method, small_trial
-from test_contract import bits, started
 from torch import Tensor, nn, tensor
 from torch.testing import assert_close
 
+from tests.trainables.small import X, batch, pixel_method, small_trial
+from tests.trainables.test_contract import bits, started
 from trainables.methods.byot import BYOT, Side, separable, softened
-from trainables.model import Task
 from trainables.nets.net import Net
 from trainables.nets.resnext import ResNeXt29
 from trainables.nets.torchvision_nets import MobileNetV2, ResNet18
@@ -18,6 +17,7 @@ from trainables.settings import Invalid, Use
 from trainables.targets.bootstrap import Bootsoft
 from trainables.targets.online import Online
 from trainables.targets.smooth import Smooth
+from trainables.task import Task
 
 P, T = tensor([[0.5, 0.5]]).log(), tensor([[0.8, 0.2]]).log()
 KL = 0.8 * log(0.8 / 0.5) + 0.2 * log(0.2 / 0.5)  # of T from P

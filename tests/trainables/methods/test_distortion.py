@@ -4,12 +4,19 @@ from typing import Any
 
 import pytest
 import torch
-from small import CPU, NOWHERE, Pixels, X, batch, pixel_method, small_trial
 from torch import Tensor, tensor
 from torch.testing import assert_close
 
+from tests.trainables.small import (
+    Pixels,
+    X,
+    batch,
+    pixel_method,
+    small_trial,
+    tiny_task,
+)
 from trainables.methods.distortion import DistortionDistillation, both_ways, mean_discrepancy
-from trainables.model import Task
+from trainables.model import fresh
 from trainables.settings import Invalid, Use
 from trainables.targets.online import Online
 from trainables.targets.self_distilled import SelfDistilled
@@ -96,8 +103,8 @@ def test_a_teacher_is_asked_about_the_view_that_its_target_is_for() -> None:
     changes = {"targets": Use(SelfDistilled), "method": Use(DistortionDistillation, weight=0)}
     trial = small_trial(net=Use(Pixels), **changes)
     names = ("a", "b", "c")
-    task = Task(trial, names, tensor([0, 1, 2]), 1, 2, 1, NOWHERE, CPU, says_b_of_the_lit_image)
-    built = DistortionDistillation(task.model(), task, weight=0)
+    task = tiny_task(trial, names, tensor([0, 1, 2]), trained=says_b_of_the_lit_image)
+    built = DistortionDistillation(fresh(task), task, weight=0)
     with torch.no_grad():
         for weight in built.model.parameters():
             weight.zero_()

@@ -5,17 +5,18 @@ from typing import Any
 
 import pytest
 import torch
-from small import X, batch, pixel_method, small_trial
 from torch import Tensor, tensor
 from torch.testing import assert_close
 
+from tests.trainables.small import X, batch, pixel_method, small_trial
 from trainables.data.data import Batch
 from trainables.losses.sce import SymmetricCrossEntropy
 from trainables.methods.method import Method
-from trainables.model import Model, Out, Task
+from trainables.model import Model
 from trainables.settings import Invalid, Use
 from trainables.targets.one_hot import OneHot
 from trainables.targets.smooth import Smooth
+from trainables.task import Out, Task
 
 
 class Diary(OneHot):

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 import torch
-from small import X, batch, pixel_method, small_trial
 from torch import tensor
 from torch.testing import assert_close
 
+from tests.trainables.small import X, batch, pixel_method, small_trial
 from trainables.methods.pencil import PENCIL, classification, compatibility, entropy
 from trainables.settings import Invalid, Use
 

@@ -4,16 +4,16 @@ from typing import Any
 
 import pytest
 import torch
-from small import X, batch, pixel_method, small_trial
 from torch import Tensor, tensor
 from torch.testing import assert_close
 
+from tests.trainables.small import X, batch, pixel_method, small_trial
 from trainables.data.data import Batch
 from trainables.methods.self_learning import SelfLearning, closeness, density, prototypes
-from trainables.model import Out
 from trainables.settings import Invalid, Use
 from trainables.targets.one_hot import OneHot
 from trainables.targets.smooth import Smooth
+from trainables.task import Out
 
 # Three images alike, and one apart.
 S = tensor(

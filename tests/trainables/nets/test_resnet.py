@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from trainables.model import Task
 from trainables.nets.resnet import Bottleneck, CifarResNet, Projection, Subsample
 from trainables.settings import Invalid, Use
+from trainables.task import Task
 
 DEPTHS = (8, 14, 20, 26, 32, 38, 44, 50, 56, 110, 1202)
 BOTTLENECKS = (11, 20, 29, 38, 47, 56, 74, 110, 164, 1001)

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from trainables.model import Task
 from trainables.nets.resnext import ResNeXt29
 from trainables.settings import Invalid, Use
+from trainables.task import Task
 
 NETS = {"2x64d": (2, 64), "32x4d": (32, 4), "8x64d": (8, 64), "16x64d": (16, 64)}
 

@@ -17,8 +17,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 from torchvision import models
 
-from trainables.model import Task
-from trainables.nets import torchvision_nets
+from trainables import downloads
 from trainables.nets.net import Net
 from trainables.nets.torchvision_nets import (
     MobileNetV2,
@@ -30,6 +29,7 @@ from trainables.nets.torchvision_nets import (
     TorchvisionResNet,
 )
 from trainables.settings import Invalid, Use, classes_of
+from trainables.task import Task
 
 NETS = (ResNet18, ResNet34, ResNet50, ResNet101, MobileNetV2)
 ORIGINALS = {
@@ -233,8 +233,8 @@ def silent() -> Iterator[str]:
 def test_fetch_gives_up_soon_where_no_server_answers(
     tmp_path: Path, silent: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert 2 * torchvision_nets.PATIENCE < 10  # once for the connection, once for the content
-    monkeypatch.setattr(torchvision_nets, "PATIENCE", 0.2)
+    assert 2 * downloads.PATIENCE < 10  # once for the connection, once for the content
+    monkeypatch.setattr(downloads, "PATIENCE", 0.2)
     started = time.monotonic()
     with pytest.raises(Invalid) as error:
         at(silent, ResNet18).fetch(tmp_path, weights="imagenet")

@@ -5,11 +5,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import NOWHERE, batch, out, small_task
 from torch import Tensor, tensor
 from torch.testing import assert_close
 
-from trainables.labels import synsets
+from tests.trainables.small import NOWHERE, batch, out, small_task
+from trainables.labels import cifar_synsets, synsets
 from trainables.labels.hierarchy import edges
 from trainables.settings import Invalid, Use
 from trainables.targets.knowledge import Knowledge, knowledge_soft_labels
@@ -68,7 +68,7 @@ def test_in_cifar_100_by_wordnet_each_class_is_the_strict_maximum_of_its_row() -
         synsets.find(NOWHERE)
     except ValueError as error:
         pytest.skip(f"WordNet is not here: {error}")
-    distances = edges("wordnet", sorted(synsets.CIFAR100), NOWHERE)
+    distances = edges("wordnet", sorted(cifar_synsets.CIFAR100), NOWHERE)
     for temperature in (2, 5, 16):
         g = knowledge_soft_labels(distances, decay=0.5, temperature=temperature)
         assert_strict_maximum_on_the_diagonal(g)

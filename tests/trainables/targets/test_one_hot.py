@@ -1,8 +1,8 @@
 import torch
-from small import batch, out, small_task
 from torch import tensor
 from torch.testing import assert_close
 
+from tests.trainables.small import batch, out, small_task
 from trainables.targets.one_hot import OneHot
 
 

@@ -6,17 +6,18 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import SITE, batch, out, small_task, small_trial
 from torch import Tensor, nn, tensor
 from torch.testing import assert_close
 
+from tests.trainables.small import SITE, batch, out, small_task, small_trial, tiny_task
 from trainables.data.data import Batch
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.methods.method import Method
+from trainables.model import fresh
 from trainables.settings import Invalid, Use
-from trainables.storage import Folder
+from trainables.storage.folder import Folder
 from trainables.targets.online import Online, correct_sums, mixed, normalised
-from trainables.train import Run
+from trainables.training.run import Run
 
 THIRD = 1 / 3
 
@@ -240,9 +241,9 @@ def test_two_epochs_are_those_of_a_transcription_of_the_equations() -> None:
     plain = {"recipe.momentum": 0.0, "recipe.weight_decay": 0.0, "recipe.lr": 0.1}
     task = small_task()
     trial = small_trial(targets=Use(Online, alpha=0.4), **plain)
-    task = type(task)(trial, task.names, task.y, 1, 8, 4, task.folder, task.device)
-    ours = Method(task.model(), task)
-    theirs = Transcript(Flat(task.model()), task.classes, alpha=0.4, lr=0.1)
+    task = tiny_task(trial, task.names, task.y, side=8, steps=4)
+    ours = Method(fresh(task), task)
+    theirs = Transcript(Flat(fresh(task)), task.classes, alpha=0.4, lr=0.1)
     generator = torch.Generator().manual_seed(0)
     moved = []
     for _ in range(2):

@@ -4,14 +4,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import batch, out, small_task
 from torch import Tensor, tensor
 from torch.testing import assert_close
 
+from tests.trainables.small import batch, out, small_task
 from trainables.data.data import Batch
-from trainables.model import Task
 from trainables.settings import Invalid, Use
 from trainables.targets.online_single import Classmates, OnlineSingle, draw_within
+from trainables.task import Task
 
 labels = st.lists(st.integers(0, 4), min_size=1, max_size=30)
 

@@ -3,17 +3,18 @@
 from pathlib import Path
 
 import torch
-from small import SITE, small_trial
 from torch.testing import assert_close
 
+from tests.trainables.small import SITE, small_trial
 from trainables.data.loader import training_batches
 from trainables.losses.distillation import Distillation
 from trainables.methods.byot import BYOT
 from trainables.settings import Use
-from trainables.storage import Storage
+from trainables.storage.storage import Storage
 from trainables.targets.self_distilled import SelfDistilled
 from trainables.targets.smooth import Smooth
-from trainables.train import Run, fit
+from trainables.training.fit import fit
+from trainables.training.run import Run
 
 STUDENT = small_trial(
     targets=Use(SelfDistilled), loss=Use(Distillation, alpha=0.95, temperature=6), seed=3
@@ -47,7 +48,7 @@ def test_its_distribution_is_the_target_and_stays_what_it_is(tmp_path: Path) -> 
         return state
 
     run = Run(STUDENT, storage.trial("another"), SITE, trained)
-    plain = run.task.teacher(PLAIN)
+    plain = run.task.teacher(SelfDistilled.teacher())
     batch = next(training_batches(run.data, 20, [], 0, 0))
     model = run.method.model
     target = model.targets(batch, model(batch.x))

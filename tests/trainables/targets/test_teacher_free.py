@@ -2,10 +2,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from small import batch, out, small_task
 from torch import tensor
 from torch.testing import assert_close
 
+from tests.trainables.small import batch, out, small_task
 from trainables.settings import Invalid, Use
 from trainables.targets.teacher_free import TeacherFree, virtual_teacher
 

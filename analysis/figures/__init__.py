@@ -1,0 +1,1 @@
+"""Figures: what a study's trials show, drawn."""

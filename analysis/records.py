@@ -1,0 +1,19 @@
+"""Records: the names by which a study is kept in MLflow, and what they mean."""
+
+from typing import Any
+
+from mlflow import MlflowClient as MlflowClient
+from mlflow.exceptions import MlflowException as MlflowException
+
+EXPERIMENT = "label-studies"
+
+
+FAILURES = (MlflowException, OSError)  # of a server or a database that is away
+
+
+def milliseconds(seconds: float) -> int:
+    return int(seconds * 1000)
+
+
+def end_of(result: dict[str, Any]) -> str:
+    return str(milliseconds(result["ended"]))

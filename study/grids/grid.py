@@ -1,0 +1,103 @@
+"""Grid: a published table as trials; Plan: the same with the ids of what is to be run."""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from analysis.plan import Metric, Scale, check_given
+from study.grids.demo import demo
+from trainables.settings import Use, unknown
+from trainables.trial import Trial
+
+Published = float | tuple[float, float] | None  # mean, or mean and standard deviation, as printed
+# A cell as it is typed. No trial: a number of other authors, never run here. With a measure: it
+# stands in place of the column's.
+Entry = tuple[Trial | None, Published] | tuple[Trial | None, Published, Use]
+
+
+def percent(
+    name: str, better: Literal["higher", "lower"] = "higher", measure: Use | None = None
+) -> Metric:
+    """A share, shown in percent; differences of it are percentage points."""
+    return Metric(name, "%", 100.0, better, measure=measure)
+
+
+def error(name: str, measure: Use | None = None) -> Metric:
+    """What an accuracy leaves of 100 %: the top-1 error of `test.accuracy`."""
+    return Metric(name, "%", -100.0, "lower", offset=100.0, measure=measure)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Grid:
+    """A table typed as it is printed. `baseline` is the row, or the column, that gains refer to."""
+
+    title: str
+    paper: str  # its key in published.csv, and the table's
+    table: str
+    columns: Mapping[str, Metric]
+    rows: Mapping[str, Entry | Mapping[str, Entry]]  # one entry: a table of one column
+    baseline: str
+    selection: str  # the rule of selection.RULES that the paper reports by
+    # What the paper leaves open, in words; what its recipes assume, they say themselves.
+    assumed: tuple[str, ...] = ()
+    # By row, the settings that make it that row: a search leaves them as they are.
+    fixed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    seeds: int = 3
+    demo: Callable[[Trial], Trial] = demo
+
+    def cells(self) -> Iterator[tuple[str, str, Trial | None, Published]]:
+        """(row, column, trial, published) of every cell, in reading order."""
+        for row, entries in self.rows.items():
+            for column, (trial, published, *_) in self._entries(entries).items():
+                yield row, column, trial, published
+
+    def at(self, scale: Scale) -> Iterator[tuple[str, str, Trial | None, Published]]:
+        """The cells with their trials at that scale."""
+        for row, column, trial, published in self.cells():
+            yield row, column, self.demo(trial) if trial and scale == "demo" else trial, published
+
+    def measures(self, scale: Scale) -> dict[tuple[str, str], Use]:
+        """What is computed of each (row, column) whose number does not stand in the history.
+
+        Raises Invalid where an entry's own measure gives no value of the column's name.
+        """
+        found = {}
+        for row, entries in self.rows.items():
+            for column, (trial, _, *own) in self._entries(entries).items():
+                metric = self.columns[column]
+                measure = own[0] if own else metric.measure
+                if trial and measure:
+                    check_given(measure, metric.name)
+                    found[row, column] = measure.demo() if scale == "demo" else measure
+        return found
+
+    def _entries(self, entries: Entry | Mapping[str, Entry]) -> Mapping[str, Entry]:
+        """By column."""
+        return {next(iter(self.columns)): entries} if isinstance(entries, tuple) else entries
+
+
+def grids() -> list[str]:
+    """The names of all grids: kesl_ablation is the file kesl/ablation.py beside this one."""
+    return sorted(_modules())
+
+
+def find(name: str) -> Grid:
+    """The grid of that name. Raises Invalid for an unknown one."""
+    modules = _modules()
+    if name not in modules:
+        raise unknown("--grid", name, sorted(modules))
+    grid: Grid = importlib.import_module(modules[name]).grid
+    return grid
+
+
+def _modules() -> dict[str, str]:
+    """The module of each grid, by the grid's name: a folder a paper, in it a file a table."""
+    package = importlib.import_module("study.grids")
+    found = {}
+    for module in pkgutil.walk_packages(package.__path__, "study.grids."):
+        paper, _, table = module.name.removeprefix("study.grids.").partition(".")
+        if table and not table.startswith("_"):
+            found[f"{paper}_{table}"] = module.name
+    return found

@@ -1,0 +1,50 @@
+"""What the tables of the KESL poster (Yuan et al., ICPR 2020) share."""
+
+from functools import partial
+from typing import Any
+
+from study.grids.demo import demo
+from study.grids.grid import percent
+from study.grids.recipes import KESL_CUB
+from trainables.data.sources.image_folder import ImageFolder
+from trainables.data.spec import DataSpec
+from trainables.losses.knowledge import KnowledgeLoss
+from trainables.nets.torchvision_nets import ResNet50
+from trainables.settings import Use
+from trainables.targets.knowledge import Knowledge
+from trainables.trial import Trial
+
+ACCURACY = {"accuracy": percent("test.accuracy")}
+
+cub = DataSpec(
+    source=Use(
+        ImageFolder,
+        path="CUB_200_2011",
+        side=448,
+        resize=512,
+        classes=200,
+        images=5994,
+        test_images=5794,
+    ),
+    validation=0.0,  # the poster's protocol as far as it is known: all 5,994 training images
+)
+base = Trial(data=cub, net=Use(ResNet50, weights="imagenet"), recipe=KESL_CUB)
+
+ASSUMED = (
+    "ImageNet weights, images of 448 pixels",
+    "L_KL read as KL(p || g), with p the network's softmax",
+    "reported after the last epoch, three seeds",
+)
+
+# Found on validation images: from scratch and with small batches the rates are best halved.
+kesl_demo = partial(demo, rate=0.5)
+
+
+def kesl(
+    temperature: float = 2, alpha: float = 1, beta: float = 0.1, hierarchy: str = "cub-taxonomy.txt"
+) -> dict[str, Any]:
+    """The parts of KESL with the poster's lambda; by default its best row."""
+    return {
+        "targets": Use(Knowledge, hierarchy=hierarchy, decay=0.5, temperature=temperature),
+        "loss": Use(KnowledgeLoss, alpha=alpha, beta=beta),
+    }

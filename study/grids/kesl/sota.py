@@ -1,0 +1,25 @@
+"""KESL, "Comparison with the state of the art": CUB-200-2011. Other authors' rows are not run."""
+
+from study.grids.grid import Grid
+from study.grids.kesl._paper import ACCURACY, ASSUMED, base, kesl, kesl_demo
+
+grid = Grid(
+    title="KESL and the state of the art (CUB-200-2011)",
+    paper="kesl",
+    table="sota",
+    columns=ACCURACY,
+    baseline="Baseline (ResNet-50)",
+    selection="last",
+    assumed=(*ASSUMED, "KESL at the ablation's best row: T 2, alpha 1, beta 0.1"),
+    demo=kesl_demo,
+    rows={
+        "Baseline (ResNet-50)": (base, 85.8),
+        "DT-RAM (ResNet-50)": (None, 86.0),
+        "KERL (VGG-16)": (None, 86.3),
+        "MA-CNN (VGG-19)": (None, 86.5),
+        "KERL w/ bbox (VGG-16)": (None, 86.6),
+        "KERL w/ HR (VGG-16)": (None, 87.0),
+        "DPL-CNN (ResNet-50)": (None, 87.1),
+        "KESL (ResNet-50)": (base.but(**kesl()), 87.1),
+    },
+)

@@ -1,0 +1,56 @@
+"""The papers' training recipes, each with where it is printed."""
+
+from trainables.data.augments.augment import Crop, Flip, ResizedCrop
+from trainables.recipe import Recipe
+from trainables.settings import Use
+
+# The poster of Yuan et al. (ICPR 2020) prints learning rates only. The rest is the usual recipe for
+# fine-grained images with ImageNet weights, that of the public fine-grained script of OLS too.
+KESL_CUB = Recipe(
+    epochs=100,
+    batch_size=64,
+    lr=0.01,
+    momentum=0.9,
+    weight_decay=1e-4,
+    schedule="step",
+    milestones=(45, 80),
+    augment=(Use(Crop), Use(Flip)),
+    paper="Yuan et al. 2020 (KESL)",
+    assumed=("epochs", "batch_size", "momentum", "weight_decay", "milestones", "gamma", "augment"),
+)
+
+# The same, from scratch on the poster's general data sets.
+KESL_GENERAL = KESL_CUB.but(assumed=(*KESL_CUB.assumed, "lr"))
+
+# Zhang et al. (OLS), section V-A: SGD, 0.1, 300 epochs, batch 128, x0.1 after half and three
+# quarters. What is assumed is of the public script.
+OLS_CIFAR = Recipe(
+    epochs=300,
+    batch_size=128,
+    lr=0.1,
+    momentum=0.9,
+    nesterov=True,
+    weight_decay=5e-4,
+    schedule="step",
+    milestones=(150, 225),
+    augment=(Use(Crop, padding=4), Use(Flip)),
+    paper="Zhang et al. 2021 (OLS), section V-A",
+    assumed=("momentum", "nesterov", "weight_decay", "augment"),
+)
+
+# The same, section V-A, on ImageNet: 250 epochs, batch 256. The public script has one optimizer for
+# all data sets; the weight decay is its default, and what the authors say in its issue 1.
+OLS_IMAGENET = OLS_CIFAR.but(
+    epochs=250,
+    batch_size=256,
+    weight_decay=1e-4,
+    milestones=(75, 150, 225),
+    augment=(Use(ResizedCrop), Use(Flip)),
+    assumed=("momentum", "nesterov", "weight_decay", "gamma", "augment"),
+)
+
+# Zhang et al. (OLS), section V-A: 100 epochs from 0.01, lower after 45 and 80.
+OLS_FINE_GRAINED = KESL_CUB.but(
+    paper="Zhang et al. 2021 (OLS), section V-A",
+    assumed=("batch_size", "momentum", "weight_decay", "gamma", "augment"),
+)

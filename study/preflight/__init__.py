@@ -1,0 +1,1 @@
+"""What is checked, estimated and shown before a trial starts."""

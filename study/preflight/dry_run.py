@@ -1,0 +1,151 @@
+"""Dry run: the cells of a study, what it lacks, and what it costs; nothing is trained."""
+
+import argparse
+import os
+from collections.abc import Callable, Iterable
+
+import torch
+
+from analysis.plan import Cell
+from analysis.status import clock
+from study.arguments import check_selected, laid_out, search_options, seeds_of, selected_ids
+from study.grids.lay_out import cell_of, changed
+from study.preflight import estimate, prepare
+from study.progress import progress
+from study.running.cluster import formats_there
+from study.search import points
+from study.search.sharing import Shared
+from trainables.measures.measure import file_of
+from trainables.settings import Invalid, Use
+from trainables.storage.storage import Storage
+from trainables.training.site import Site
+from trainables.trial import Trial
+
+
+def dry_run(args: argparse.Namespace, wanted: list[Shared]) -> int:
+    """Of a study with the searches that are wanted. Returns the command's exit code."""
+    folder, formats = args.data_dir.absolute(), formats_there(args)
+    missing: dict[str, None] = {}
+
+    def ready(trial: Trial) -> tuple[Trial, str | None]:
+        lacks = prepare.missing(trial.but(seed=0), folder)
+        missing.update(dict.fromkeys(lacks))
+        return (
+            (trial.with_formats(formats), None) if lacks else prepare.ready(trial, folder, formats)
+        )
+
+    def measured(measure: Use) -> Use | None:
+        try:
+            return prepare.measured(measure, folder)
+        except Invalid as error:
+            missing[str(error)] = None
+            return None
+
+    plan, _ = laid_out(args, ready, measured)
+    check_selected(plan, args.only)
+    storage = args.storage
+    now, shown = (progress(storage, ids) for ids in (selected_ids(plan, args), plan.trials()))
+    trials = _selected(args, ready)
+    lacking = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
+    prepare.check_parts([trial for trial in lacking if trials[trial]], folder)
+    width = max(len(cell.row) for cell in plan.cells)
+    for cell in plan.cells:
+        ids = (f"{i} ({shown.state(i)})" if i else "no id yet" for i in cell.trials.values())
+        said = f"{cell.row:{width}}  {cell.column}: {', '.join(ids) or 'published only'}"
+        print(said + (f"; {_state(cell, storage)}" if cell.measure else ""))
+    for error in missing:
+        print(f"missing: {error}")
+    unknown_ids = sum(i is None for i in trials.values())
+    print(
+        f"{len(now.new)} trials are new, {len(now.started)} to be resumed, {len(now.finished)} "
+        f"finished, {len(now.failed)} failed, {unknown_ids} without an id yet"
+    )
+    lacking += _searched_trials(args, wanted, formats) if wanted else []
+    most = _print_cost(args, lacking)
+    _print_memory(args, most, measured_peaks(storage, now.finished))
+    return 0
+
+
+def _selected(
+    args: argparse.Namespace, ready: Callable[[Trial], tuple[Trial, str | None]]
+) -> dict[Trial, str | None]:
+    """The trials of the rows that are asked for; the plan's ids do not tell those without one."""
+    trials: dict[Trial, str | None] = {}
+    for row, column, trial, published in changed(args.grid, args.scale, tuple(args.set)):
+        if not args.only or row in args.only:
+            trials |= cell_of(row, column, trial, published, seeds_of(args), ready)[1]
+    return trials
+
+
+def _state(cell: Cell, storage: Storage) -> str:
+    """The cell's measure, and how many of it are there."""
+    shelves = [storage.trial(i) for i in cell.trials.values() if i]
+    computed = sum(shelf.read(file_of(cell.measure)) is not None for shelf in shelves)
+    return f"{cell.measure} of {computed}/{len(cell.trials)}"
+
+
+def _searched_trials(
+    args: argparse.Namespace, wanted: list[Shared], formats: dict[str, str]
+) -> list[Trial]:
+    """Says which searches there are. Returns trials like all of theirs, the winners' included."""
+
+    trials, options = [], search_options(args)
+    for what in wanted:
+        neutral = what.space.neutral.with_formats(formats)
+        trials += [points.searched(neutral, points.FIRST_SEED)] * options.points * options.seeds
+        trials += [neutral] * seeds_of(args)
+        print(what)
+    print(
+        f"{len(wanted)} searches of {options.points} points x {options.seeds} seeds, and "
+        f"{seeds_of(args)} trials for each winner: at most {len(trials)} trials"
+    )
+    if options.pruner != "none":
+        print(f"--pruner {options.pruner} may end trials early: their cost is the most it can be")
+    return trials
+
+
+def measured_peaks(storage: Storage, ids: Iterable[str]) -> list[float]:
+    """In MiB, of the finished trials among them that had a GPU."""
+    sites = ((storage.trial(i).read_json("result.json") or {}).get("site", {}) for i in ids)
+    return [float(site["peak_memory_mib"]) for site in sites if site.get("gpus")]
+
+
+def _print_memory(args: argparse.Namespace, estimated: float, measured: list[float]) -> None:
+    """The fraction of a GPU is a promise that nothing holds a trial to."""
+    sizes = [torch.cuda.get_device_properties(i).total_memory for i in range(gpus_here())]
+    if sizes:
+        fraction = args.gpus_per_trial or 1.0
+        for line in estimate.against_share(fraction, min(sizes) / 2**20, estimated, measured):
+            print(line)
+    elif args.gpus_per_trial:
+        print("memory: cannot be compared with --gpus-per-trial, since this machine has no GPU")
+
+
+def gpus_here() -> int:
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def _print_cost(args: argparse.Namespace, trials: list[Trial]) -> float:
+    """Returns the MiB of the largest trial."""
+    cpus = os.cpu_count() or 1
+    threads = max(1, min(int(args.cpus_per_trial), cpus))  # more than there are would only wait
+    site = Site.here(args.data_dir.absolute(), threads)
+    kinds: dict[tuple[object, ...], list[Trial]] = {}
+    for trial in trials:
+        parts = (trial.data, trial.net, trial.head, trial.method)
+        kinds.setdefault((*parts, trial.recipe.but(lr=1.0)), []).append(trial)
+    total = most = 0.0
+    for alike in kinds.values():
+        one = estimate.cost(alike[0], site)
+        total += one.seconds * len(alike)
+        most = max(most, one.mebibytes)
+        what = f"{alike[0].net!r} on {alike[0].data.source!r}"
+        print(f"{len(alike)} trials x {clock(one.seconds)}, {one.mebibytes:,.0f} MiB: {what}")
+    a_trial = args.cpus_per_trial, gpus_here(), args.gpus_per_trial or 1.0
+    fit = estimate.places(cpus, *a_trial)
+    at_once = max(1, min(fit, args.max_concurrent or len(trials), len(trials)))
+    print(
+        f"at most {clock(total)} of training on this machine's {site.device.type}, "
+        f"about {clock(total / at_once)} with {at_once} at a time"
+    )
+    return most

@@ -1,0 +1,1 @@
+"""Running trials on Ray: the cluster, the queue, the watch."""

@@ -1,0 +1,195 @@
+"""Cluster: Ray's nodes, and what a trial gets of them."""
+
+import argparse
+import logging
+import math
+import os
+import signal
+import socket
+import threading
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ray
+import torch
+import yaml
+
+from study.running import address, cluster
+from study.running.address import VALID, check_token
+from trainables.settings import Invalid
+from trainables.training.site import formats_of
+
+if TYPE_CHECKING:
+    pass
+
+
+FIRST_WORKER_SECONDS = 600.0  # that a cluster without any may take, as after `ray up`
+
+
+HEAD = "node:__internal_head__"  # what Ray calls a resource that the head alone has
+
+
+HTTP2_SETTINGS = b"\x04"  # the type of the frame that each side begins with
+
+
+HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + HTTP2_SETTINGS + bytes(5)
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a trial gets, and how many run at once (None: as many as fit)."""
+
+    cpus: float = 1.0
+    gpus: float | None = None  # None: one, where the cluster has any
+    concurrent: int | None = None
+    stall_minutes: float = math.inf  # without a finished epoch: then a trial is ended
+
+    def __post_init__(self) -> None:
+        """Raises Invalid for what Ray cannot grant."""
+        for option, wanted in (("--cpus-per-trial", self.cpus), ("--gpus-per-trial", self.gpus)):
+            if wanted and round(wanted, 4) != wanted:
+                raise Invalid(f"{option} = {wanted:g}: must be a multiple of 0.0001")
+        if self.gpus and self.gpus > 1 and self.gpus % 1:
+            raise Invalid(f"--gpus-per-trial = {self.gpus:g}: must be whole where above 1")
+
+    def __str__(self) -> str:
+        return f"{self.cpus:g} CPUs" + (f", {self.gpus:g} GPUs" if self.gpus else "")
+
+
+def connect(address: str | None) -> None:
+    """To the cluster at the address, or a new one on this machine, unless connected already.
+
+    Raises Invalid where no cluster answers (within 10 seconds), it refuses the token (30), or it
+    has no worker (FIRST_WORKER_SECONDS).
+    """
+    if ray.is_initialized():
+        return
+    check_token(address)
+    if address not in (None, "auto"):
+        try:
+            _greet(address)
+        except (OSError, ValueError) as error:
+            raise Invalid(f"--address = {address}: must be {VALID} ({error})") from None
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        ray.init(
+            address=address or "local",
+            include_dashboard=False if address is None else None,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, RuntimeError) as error:  # the latter for another version of Ray
+        if address is None:
+            raise
+        refused = "InvalidAuthToken" in str(error.__cause__)
+        why = "it asks for its token, with RAY_AUTH_MODE=token" if refused else error
+        raise Invalid(f"--address = {address}: must be {VALID} ({why})") from None
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, handler)  # Ray has put its own in place
+    if address is not None:
+        _wait_for_a_worker(address)
+
+
+def _greet(address: str) -> None:
+    """Raises OSError or ValueError where nothing that speaks HTTP/2, as Ray does, answers there.
+
+    Ray itself would try for minutes.
+    """
+    host, _, port = address.removeprefix("ray://").partition(":")
+    with socket.create_connection((host, int(port or 6379)), timeout=5) as connection:
+        if os.environ.get("RAY_USE_TLS") == "1":
+            return
+        connection.sendall(HTTP2_GREETING)
+        if connection.recv(4)[3:] != HTTP2_SETTINGS:
+            raise ValueError("something else than Ray answers there")
+
+
+def _wait_for_a_worker(address: str) -> None:
+    """Returns when the cluster has CPUs, or the autoscaler knows a kind of node that has some."""
+    end = time.monotonic() + FIRST_WORKER_SECONDS
+    said = False
+    while not largest_node()["CPU"]:
+        if time.monotonic() > end:
+            valid = "a cluster with CPUs, or an autoscaler that starts some"
+            raise Invalid(f"--address = {address}: must be {valid}; this one has had none so far")
+        if not said:
+            print("waiting for the cluster's first worker", flush=True)
+            said = True
+        time.sleep(1)
+
+
+def fitted(resources: Resources) -> Resources:
+    """The same with `gpus` settled. Raises Invalid where no node is large enough for a trial."""
+    nodes = _nodes()
+    gpus = resources.gpus if resources.gpus is not None else min(1.0, _most("GPU", nodes))
+    with_gpus = f" with {gpus:g} GPUs" if gpus else ""
+    for option, wanted, kind, which in (
+        ("--gpus-per-trial", gpus, "GPU", ""),
+        ("--cpus-per-trial", resources.cpus, "CPU", with_gpus),
+    ):
+        if wanted > (most := _most(kind, nodes)):
+            valid = f"at most {most:g}, what the largest node{which} has"
+            raise Invalid(f"{option} = {wanted:g}: must be {valid}")
+        nodes = [node for node in nodes if node.get(kind, 0.0) >= wanted]  # one that has both
+    return replace(resources, gpus=gpus)
+
+
+def largest_node() -> dict[str, float]:
+    """The most CPUs and the most GPUs that a node has, though it may not be the same one."""
+    nodes = _nodes()
+    return {kind: _most(kind, nodes) for kind in ("CPU", "GPU")}
+
+
+def _most(kind: str, nodes: list[dict[str, float]]) -> float:
+    return max(node.get(kind, 0.0) for node in nodes)
+
+
+def _nodes() -> list[dict[str, float]]:
+    """What each node has, of those alive and those that may be started."""
+    nodes = alive()
+    here = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+    if any(n["NodeManagerAddress"] == here and HEAD in n["Resources"] for n in _alive_nodes()):
+        nodes += startable(Path.home() / "ray_bootstrap_config.yaml")
+    return nodes
+
+
+def alive() -> list[dict[str, float]]:
+    """What each node of the cluster has."""
+    return [node["Resources"] for node in _alive_nodes()]
+
+
+def _alive_nodes() -> list[dict[str, Any]]:
+    return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+
+
+def startable(autoscaling: Path) -> list[dict[str, float]]:
+    """What each kind of worker has that the autoscaler of this head may start, as `ray up` wrote.
+
+    Empty where this machine was not made a head by `ray up`.
+    """
+    if not autoscaling.exists():
+        return []
+    kinds = yaml.safe_load(autoscaling.read_text())["available_node_types"].values()
+    return [kind["resources"] for kind in kinds if kind["max_workers"] > 0]
+
+
+def alone(resources: Resources) -> Resources:
+    """For one trial at a time: a whole GPU; without any, all CPUs of a node."""
+    if resources.gpus:
+        return replace(resources, gpus=float(math.ceil(resources.gpus)), concurrent=1)
+    return replace(resources, cpus=largest_node()["CPU"], concurrent=1)
+
+
+def formats_there(args: argparse.Namespace) -> dict[str, str]:
+    """What "auto" means where the trials will run: the cluster's GPUs, or a machine like this.
+
+    Raises Invalid for an address without a cluster, or a token that cannot be used.
+    """
+    address.check_token(args.address)
+    gpus = torch.cuda.is_available()
+    if args.address:
+        cluster.connect(args.address)
+        gpus = cluster.largest_node()["GPU"] > 0
+    return formats_of("cuda" if gpus else "cpu")

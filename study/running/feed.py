@@ -1,0 +1,200 @@
+"""Feed: what is trained next; the one place that hands out trials."""
+
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any, Protocol
+
+from ray.tune.search import Searcher
+
+from study.running.scheduler import Waiting
+from trainables.storage.result import final
+from trainables.storage.storage import Storage
+from trainables.training.fit import fail
+from trainables.trial import Trial
+
+HANDED_OUT_AGAIN = 2  # times at most, a trial that Tune has given up
+
+
+class Asking(Waiting, Protocol):
+    """What asks for trials to be trained: the trials of a table, or a search."""
+
+    ahead: int  # so many of its trials may wait for a place
+    lost: list[str]  # the ids of those that will have no result
+
+    def take(self) -> tuple[str, Trial] | None: ...
+
+    def ended(self, trial_id: str) -> None: ...
+
+
+class Queue:
+    """Trials as they are listed. One that waits for others is handed out when they have results.
+
+    Where one of those has failed, it fails as well, untrained.
+    """
+
+    ahead = 200
+
+    def __init__(
+        self,
+        trials: Mapping[str, Trial],
+        storage: Storage,
+        teachers: Mapping[str, Sequence[str]] = MappingProxyType({}),  # ids, by id
+    ) -> None:
+        self.lost: list[str] = []
+        self.trials, self._storage, self._teachers = trials, storage, teachers
+        self._waiting = [trial_id for trial_id in trials if teachers.get(trial_id)]
+        self._next = deque(trial_id for trial_id in trials if not teachers.get(trial_id))
+        self._look()
+
+    def take(self) -> tuple[str, Trial] | None:
+        if not self._next:
+            return None
+        trial_id = self._next.popleft()
+        return trial_id, self.trials[trial_id]
+
+    def reported(self, trial_id: str) -> bool:
+        return trial_id in self.trials
+
+    def ended(self, trial_id: str) -> None:
+        if trial_id in self.trials and not final(self._result(trial_id)):
+            self.lost.append(trial_id)
+        self._look()
+
+    def _look(self) -> None:
+        """Settles those that wait for nothing any more, until there is none."""
+        while settled := [i for i in self._waiting if self._settle(i)]:
+            self._waiting = [i for i in self._waiting if i not in settled]
+
+    def _settle(self, trial_id: str) -> bool:
+        """Whether it waits no more: it is the next, has failed, or is lost."""
+        for teacher in self._teachers[trial_id]:
+            result = self._result(teacher)
+            if teacher in self.lost:
+                self.lost.append(trial_id)
+                return True
+            if not final(result):
+                return False
+            if result["status"] == "failed":
+                reason = f"its teacher {teacher} failed: {result['reason']}"
+                fail(self.trials[trial_id], self._storage, reason)
+                return True
+        self._next.append(trial_id)
+        return True
+
+    def _result(self, trial_id: str) -> Any:
+        return self._storage.trial(trial_id).read_json("result.json")
+
+
+def queue(trials: Mapping[str, Trial], storage: Storage) -> Queue:
+    """Of the trials, and of those without a result that they learn from."""
+    wanted, teachers = dict(trials), {}
+    left = list(trials.items())
+    while left:
+        trial_id, trial = left.pop()
+        needed = {teacher.id: teacher for teacher in trial.teachers()}
+        teachers[trial_id] = tuple(needed)
+        for teacher_id, teacher in needed.items():
+            stored = storage.trial(teacher_id).read_json("result.json")
+            if teacher_id not in wanted and not final(stored):
+                wanted[teacher_id] = teacher
+                left.append((teacher_id, teacher))
+    return Queue(wanted, storage, teachers)
+
+
+class Feed(Searcher):
+    """Hands out trials, the one place that does: next one of the asking with the fewest running.
+
+    All state is in the storage, so that Tune has nothing to save.
+    """
+
+    def __init__(self, askings: Sequence[Asking], storage: Storage, ahead: int = 0) -> None:
+        super().__init__()
+        self.aside: dict[str, Trial] = {}  # ran out of GPU memory: to be tried once more, by id
+        self.broken: Exception | None = None  # Tune would go on, or try a trial again: it ends
+        self.askings, self._storage, self._ahead = list(askings), storage, ahead
+        self._running: dict[str, tuple[int, str, Trial]] = {}  # asking, id, trial, by Tune's id
+        self._started: set[str] = set()  # Tune's ids
+        self._again: deque[tuple[int, str, Trial]] = deque()
+        self._given_up = Counter[str]()
+        self.ids: dict[str, str] = {}  # by Tune's
+
+    @property
+    def waiting(self) -> list[str]:
+        """The ids of those that are handed out and have no place yet."""
+        return [i for tune_id, (_, i, _) in self._running.items() if tune_id not in self._started]
+
+    def end(self, error: Exception) -> None:
+        """Hands out no more; the error is raised when what runs has ended."""
+        self.broken = self.broken or error
+
+    def place(self, tune_id: str, placed: bool) -> None:
+        """A trial has got a place, or has lost it with its worker."""
+        (self._started.add if placed else self._started.discard)(tune_id)
+
+    def take_back(self) -> None:
+        """Those that were set aside have ended."""
+        ended, self.aside = self.aside, {}
+        for trial_id in ended:
+            self._tell(trial_id)
+
+    def suggest(self, trial_id: str) -> Any:
+        try:
+            given = None if self.broken else self._take(trial_id)
+        except Exception as error:  # raised when what runs has ended
+            given, self.broken = None, error
+        return given or (None if self._running else Searcher.FINISHED)
+
+    def _take(self, trial_id: str) -> dict[str, Any] | None:
+        if self._again:
+            return self._hand_out(trial_id, *self._again.popleft())
+        running, waiting = Counter[int](), Counter[int]()
+        for tune_id, (i, _, _) in self._running.items():
+            running[i] += 1
+            waiting[i] += tune_id not in self._started
+        for i, asking in sorted(enumerate(self.askings), key=lambda item: running[item[0]]):
+            if waiting[i] >= max(asking.ahead, self._ahead):
+                continue
+            while (taken := asking.take()) is not None:
+                busy = {running_id for _, running_id, _ in self._running.values()}
+                if taken[0] not in busy and taken[0] not in self.aside:
+                    return self._hand_out(trial_id, i, *taken)
+                # Another one trains it already: this one is told, too, when it has ended.
+        return None
+
+    def _hand_out(self, tune_id: str, asking: int, trial_id: str, trial: Trial) -> dict[str, Any]:
+        self._running[tune_id] = asking, trial_id, trial
+        self.ids[tune_id] = trial_id
+        return {"id": trial_id, "trial": trial}
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        asking, ended, trial = self._running.pop(trial_id)
+        self._started.discard(trial_id)
+        try:
+            stored = self._storage.trial(ended).read_json("result.json")
+            # Of a lost worker with two tasks under way Tune takes the second failure for one that
+            # it cannot recover from.
+            if error and stored is None and self._given_up[ended] < HANDED_OUT_AGAIN:
+                self._given_up[ended] += 1
+                self._again.append((asking, ended, trial))
+            elif stored is not None and not final(stored):
+                self.aside[ended] = trial
+            else:
+                self._tell(ended)
+        except Exception as error:  # raised when what runs has ended
+            self.broken = error
+
+    def _tell(self, trial_id: str) -> None:
+        for asking in self.askings:
+            asking.ended(trial_id)
+
+    def save(self, checkpoint_path: str) -> None:
+        """Nothing to save."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Nothing to restore."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {}

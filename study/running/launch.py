@@ -1,0 +1,104 @@
+"""Launch: fresh Tuners over what is to be trained, be it of a table or of searches."""
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from study.running.cluster import Resources, alone
+from study.running.watch import Silent, Watch
+
+# Read by Ray when it is imported: five result files a trial less; no use of the SIGINT handler that
+# would wait for every running trial's next report; no report of usage to anybody; no tables.
+os.environ.setdefault("TUNE_DISABLE_AUTO_CALLBACK_LOGGERS", "1")
+os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+# So many trials may wait for a place, each a request to the autoscaler; Tune's own limit for a
+# searcher is one. How far ahead of its results a search asks is for `Feed` to say.
+os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "200")
+
+from ray import tune
+from ray.tune.execution import class_cache
+
+from study.running.feed import Asking, Feed, Queue
+from study.running.scheduler import Pruning
+from trainables.storage.storage import Storage
+from trainables.worker.trainable import trainable
+
+# Tune would hand the driver's AWS keys to its workers in a form that Ray writes to its logs. Every
+# node finds its own.
+class_cache.ENV_VARS_TO_PROPAGATE = {
+    name for name in class_cache.ENV_VARS_TO_PROPAGATE if not name.startswith("AWS_")
+}
+
+WORKER_LOSSES = 10  # so many lost workers a trial survives
+
+
+def run(
+    askings: Sequence[Asking],
+    storage: Storage,
+    folder: Path,
+    resources: Resources,
+    begun: Callable[[str], object] = lambda trial_id: None,
+) -> dict[str, str]:
+    """Trains what is asked for, side by side. Ray must be connected.
+
+    What runs out of GPU memory is tried once more after all others, alone on a whole GPU and on a
+    fresh actor. Each id is told to `begun` when a worker starts on it. Returns why, by id, for
+    those that ended without a result.
+    """
+    feed = Feed(askings, storage, resources.concurrent or 0)
+    errors: dict[str, str] = {}
+    while True:
+        errors |= _fit(feed, storage, folder, resources, begun)
+        if not feed.aside:
+            break
+        again = Feed([Queue(feed.aside, storage)], storage)
+        errors |= _fit(again, storage, folder, alone(resources), begun, retry=True)
+        feed.take_back()
+    lost = [trial_id for asking in askings for trial_id in asking.lost]
+    return {i: errors.get(i, "not started, since its teacher has no result") for i in lost}
+
+
+def _fit(
+    feed: Feed,
+    storage: Storage,
+    folder: Path,
+    resources: Resources,
+    begun: Callable[[str], object],
+    retry: bool = False,
+) -> dict[str, str]:
+    """Runs a fresh Tuner until all has ended. Returns the errors by trial id.
+
+    Raises what the feed could not read or write.
+    """
+    with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
+        outcome = tune.Tuner(
+            trainable(storage, folder, resources.cpus, resources.gpus or 0.0, retry),
+            tune_config=tune.TuneConfig(
+                search_alg=feed,
+                scheduler=Pruning(feed.askings, feed.end),
+                num_samples=-1,
+                max_concurrent_trials=resources.concurrent,
+                reuse_actors=not retry,
+                trial_dirname_creator=lambda trial: trial.trial_id,
+            ),
+            run_config=tune.RunConfig(
+                storage_path=scratch,
+                failure_config=tune.FailureConfig(max_failures=WORKER_LOSSES),
+                callbacks=[Watch(feed, storage, resources, begun), Silent()],
+                verbose=0,
+            ),
+        ).fit()
+    if feed.broken:
+        raise feed.broken
+    ended = [outcome[i] for i in range(len(outcome))]
+    return {feed.ids[Path(r.path).name]: _why(r) for r in ended}
+
+
+def _why(ended: tune.Result) -> str:
+    """Why a trial has no result, in one line."""
+    reason = (ended.metrics or {}).get("lost") or ended.error or "ended without a result"
+    return str(reason).strip().splitlines()[-1]

@@ -1,0 +1,75 @@
+"""Measuring: measures of finished trials on Ray, a task a trial; nothing is trained."""
+
+from collections import deque
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TextIO
+
+import ray
+import torch
+from ray.exceptions import RayError
+
+from study.measures import Job, Wanted, failed, lacking
+from study.progress import Lines
+from study.running.cluster import Resources
+from study.running.launch import WORKER_LOSSES
+from trainables.measures.measure import Finished, compute, file_of, label
+from trainables.storage.storage import Storage
+from trainables.training.site import Site
+from trainables.worker import node
+
+
+def run(
+    jobs: Sequence[Job], storage: Storage, folder: Path, resources: Resources
+) -> dict[str, str]:
+    """Computes the measures. Returns why, by trial id, for the jobs that were lost.
+
+    Ray must be connected.
+    """
+    task = ray.remote(_measure).options(
+        num_cpus=resources.cpus, num_gpus=resources.gpus or 0, max_retries=WORKER_LOSSES
+    )
+    threads, driver = max(1, int(resources.cpus)), node.Driver.of(storage)
+    waiting, lost = deque(jobs), {}
+    running: dict[Any, Job] = {}
+    while waiting or running:
+        while waiting and len(running) < (resources.concurrent or len(jobs)):
+            job = waiting.popleft()
+            running[task.remote(job, storage, folder, threads, driver)] = job
+        (ended,), _ = ray.wait(list(running))
+        job = running.pop(ended)
+        try:
+            ray.get(ended)
+        except RayError as error:  # the storage failed, or too many workers were lost
+            lost[job.trial.id] = str(error).strip().splitlines()[-1]
+    return lost
+
+
+def _measure(job: Job, storage: Storage, folder: Path, threads: int, driver: node.Driver) -> None:
+    """Computes each measure that is not there yet, and stores it at once.
+
+    Raises Invalid where the node differs from the `driver`, or lacks files of the trial.
+    """
+    torch.set_num_threads(threads)
+    node.prepare(job.trial, folder, storage, driver)
+    shelf = storage.trial(job.trial.id)
+    finished = Finished(job.trial, shelf, Site.here(folder, threads))
+    for use in job.measures:
+        name = file_of(label(use))
+        if shelf.read(name) is None:
+            shelf.write_json(name, compute(use, finished))
+
+
+class MeasureLines(Lines):
+    """How many of the measures are computed."""
+
+    def __init__(self, pairs: Sequence[Wanted], storage: Storage, out: TextIO) -> None:
+        super().__init__(out)
+        self._pairs, self._storage = pairs, storage
+
+    def line(self) -> str:
+        left = len(lacking(self._pairs, self._storage))
+        wrong = len(failed(self._pairs, self._storage))
+        parts = [f"{len(self._pairs) - left}/{len(self._pairs)} measures computed"]
+        parts += [f"{wrong} failed"] if wrong else []
+        return f"[{self.clock()}] {', '.join(parts)}"

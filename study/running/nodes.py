@@ -1,0 +1,54 @@
+"""Nodes: each machine of a cluster is looked at before the first trial starts."""
+
+from uuid import uuid4
+
+import ray
+from ray.exceptions import GetTimeoutError, RayError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from trainables.settings import Invalid
+from trainables.storage.storage import Storage
+from trainables.worker import node
+from trainables.worker.node import Driver, software
+
+SECONDS = 120  # for a node to answer: its first worker process is started for that
+
+
+def check(storage: Storage) -> None:
+    """Raises Invalid, naming the node, where one has other software than this machine, does not
+    share the storage, or has no space. Ray must be connected.
+    """
+    name = f"probe-{uuid4().hex}"
+    driver = Driver(software(), name)
+    storage.top.write(name, b"of the driver")
+    try:
+        answers = {}
+        for machine in ray.nodes():  # type: ignore[no-untyped-call]
+            if machine["Alive"]:
+                there = NodeAffinitySchedulingStrategy(machine["NodeID"], soft=False)
+                task = ray.remote(num_cpus=0)(_wrong).options(scheduling_strategy=there)
+                host = f"{machine['NodeManagerHostname']} ({machine['NodeManagerAddress']})"
+                answers[host] = task.remote(storage, driver)
+        for host, answer in answers.items():
+            try:
+                wrong = ray.get(answer, timeout=SECONDS)
+            except GetTimeoutError:
+                wrong = f"no answer within {SECONDS} s"
+            except RayError as error:
+                wrong = f"cannot run our code ({str(error).strip().splitlines()[-1]})"
+            if wrong:
+                raise Invalid(f"node {host}: {wrong}")
+    finally:
+        storage.top.remove(name)
+
+
+def _wrong(storage: Storage, driver: Driver) -> str:
+    """What is wrong with the node that this runs on; empty if nothing is."""
+    try:
+        node.check(driver, storage)
+        storage.top.probe()
+    except Invalid as error:
+        return str(error)
+    except OSError as error:
+        return f"cannot use --storage = {storage}: {error}"
+    return ""

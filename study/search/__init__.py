@@ -1,0 +1,1 @@
+"""Hyper-parameter search: Optuna's ask and tell over a persistent storage."""

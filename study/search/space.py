@@ -1,0 +1,151 @@
+"""Space: what may be searched of a row of a table, and which rows share one search."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from trainables.recipe import Recipe
+from trainables.settings import Suggest, Use
+from trainables.trial import Trial
+
+PARTS = ("head", "targets", "loss", "method")
+KINDS: dict[str, tuple[str, ...]] = {  # by --search-space: the fields of a trial that are searched
+    "both": (*PARTS, "recipe"),
+    "parts": PARTS,
+    "recipe": ("recipe",),
+}
+
+
+@dataclass(frozen=True)
+class Space:
+    """What may be searched of a trial: what its parts and recipe suggest, but for what is fixed."""
+
+    trial: Trial
+    kinds: tuple[str, ...]
+    fixed: tuple[str, ...] = ()  # dotted names
+
+    @cached_property
+    def parameters(self) -> dict[str, str]:
+        """Each free setting that any branch of `suggest` asks for, with its range in words."""
+        ranges: dict[str, dict[str, None]] = {}
+        for kind in self._searched():
+            for explorer, _ in branches(self._suggester(kind)):
+                for name, words in explorer.asked.items():
+                    ranges.setdefault(name, {})[words] = None
+        return {name: " or ".join(words) for name, words in ranges.items()}
+
+    @cached_property
+    def neutral(self) -> Trial:
+        """The trial with its free settings at values that say nothing of the row it came from."""
+        first = {kind: next(branches(self._suggester(kind)))[1] for kind in self._searched()}
+        return self._with(first)
+
+    def at(self, suggest: Suggest) -> Trial:
+        """The trial with the settings that are suggested."""
+        return self._with({kind: self._suggester(kind)(suggest) for kind in self._searched()})
+
+    def _searched(self) -> Iterator[str]:
+        return (kind for kind in self.kinds if hasattr(_class_of(self.trial, kind), "suggest"))
+
+    def _suggester(self, kind: str) -> Callable[[Suggest], dict[str, Any]]:
+        suggest = _class_of(self.trial, kind).suggest
+        values = dict(settings_of(self.trial, kind))
+        fixed = {name: values[name] for name in values if f"{kind}.{name}" in self.fixed}
+        return lambda trial: suggest(_Within(trial, kind, fixed))
+
+    def _with(self, values: Mapping[str, Mapping[str, Any]]) -> Trial:
+        now: dict[str, Recipe | Use] = {}
+        for kind, suggested in values.items():
+            if kind == "recipe":
+                now[kind] = self.trial.recipe.but(**suggested)
+            else:  # a setting that this branch does not ask for is at its default
+                items = settings_of(self.trial, kind)
+                kept = {n: v for n, v in items if f"{kind}.{n}" not in self.parameters}
+                now[kind] = Use(_class_of(self.trial, kind), **{**kept, **suggested})
+        return self.trial.but(**now)
+
+
+def _class_of(trial: Trial, kind: str) -> type[Any]:
+    return Recipe if kind == "recipe" else getattr(trial, kind).part
+
+
+def settings_of(trial: Trial, kind: str) -> list[tuple[str, Any]]:
+    """The settings, and their values, of a part or of the recipe."""
+    return [(name, value) for name, value, _ in getattr(trial, kind).settings()]
+
+
+@dataclass(frozen=True)
+class _Within:
+    """A Suggest whose names get a prefix; those that are fixed have their value."""
+
+    trial: Suggest
+    prefix: str
+    fixed: Mapping[str, Any]
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        if name in self.fixed:
+            return float(self.fixed[name])
+        return self.trial.suggest_float(f"{self.prefix}.{name}", low, high, step=step, log=log)
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        if name in self.fixed:
+            return int(self.fixed[name])
+        return self.trial.suggest_int(f"{self.prefix}.{name}", low, high, step=step, log=log)
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        if name in self.fixed:
+            return self.fixed[name]
+        return self.trial.suggest_categorical(f"{self.prefix}.{name}", choices)
+
+
+class Explorer:
+    """A Suggest that takes a given one of each parameter's options, else the first.
+
+    The options of a number are the ends of its range.
+    """
+
+    def __init__(self, script: Sequence[int]) -> None:
+        self.asked: dict[str, str] = {}  # ranges in words, by name
+        self.path: list[tuple[int, int]] = []  # which option was taken, of how many
+        self._script = script
+
+    def suggest_float(
+        self, name: str, low: float, high: float, *, step: float | None = None, log: bool = False
+    ) -> float:
+        steps = f", step {step:g}" if step else ""
+        return float(self._take(name, f"{low:g} to {high:g}{steps}{', log' * log}", (low, high)))
+
+    def suggest_int(
+        self, name: str, low: int, high: int, *, step: int = 1, log: bool = False
+    ) -> int:
+        words = f"{low} to {high}, step {step}{', log' * log}"
+        return int(self._take(name, words, (low, high)))
+
+    def suggest_categorical(self, name: str, choices: Sequence[Any]) -> Any:
+        return self._take(name, " | ".join(map(str, choices)), choices)
+
+    def _take(self, name: str, words: str, options: Sequence[Any]) -> Any:
+        self.asked[name] = words
+        at = len(self.path)
+        taken = self._script[at] if at < len(self._script) else 0
+        self.path.append((taken, len(options)))
+        return options[taken]
+
+
+def branches(
+    suggest: Callable[[Suggest], dict[str, Any]],
+) -> Iterator[tuple[Explorer, dict[str, Any]]]:
+    """Every way through `suggest` over the options of its parameters, with what it returned."""
+    script: list[int] | None = []
+    while script is not None:
+        explorer = Explorer(script)
+        yield explorer, suggest(explorer)
+        path = explorer.path
+        while path and path[-1][0] + 1 == path[-1][1]:
+            path.pop()
+        script = [taken for taken, _ in path[:-1]] + [path[-1][0] + 1] if path else None

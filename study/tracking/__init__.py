@@ -1,0 +1,1 @@
+"""Tracking: the storage, projected to MLflow."""

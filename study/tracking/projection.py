@@ -1,0 +1,83 @@
+"""Projection: a trial's files as the values of an MLflow run."""
+
+from itertools import zip_longest
+from typing import Any
+
+from mlflow.entities import Metric, Param, RunTag
+
+from analysis.records import end_of, milliseconds
+from study.tracking.client import MlflowClient
+from trainables.selection import CLOCK, Epoch
+
+DESCRIPTION_LENGTH = 8000  # characters that MLflow keeps of a tag
+
+
+METRICS_A_CALL = 800  # which with the parameters and tags makes 1000, the limit
+
+
+PARAMS_A_CALL = 100
+
+
+LOG_LINES = 50  # of a failed trial, the last ones, in its run
+
+
+def _log(
+    client: MlflowClient,
+    run: str,
+    points: list[Metric],
+    params: list[Param],
+    tags: dict[str, Any],
+) -> None:
+    """All of it, the tags last, in as few calls as can be: each costs more than what it writes."""
+    chunks = _chunks(points, METRICS_A_CALL), _chunks(params, PARAMS_A_CALL)
+    calls = list(zip_longest(*chunks, fillvalue=())) or [((), ())] * bool(tags)
+    for i, (metrics, some) in enumerate(calls, 1):
+        last = _tags(tags) if i == len(calls) else ()
+        client.log_batch(run, metrics=metrics, params=some, tags=last)
+
+
+def _points(epoch: Epoch) -> list[Metric]:
+    names = [name for name in epoch if name not in CLOCK]
+    when, step = milliseconds(epoch["time"]), int(epoch["epoch"])
+    return [Metric(name, epoch[name], when, step) for name in names]
+
+
+def _spent(epoch: Epoch) -> list[Metric]:
+    """What a trial took that has no result; none where an earlier version has not noted it."""
+    when, name = milliseconds(epoch["time"]), "seconds"
+    return [Metric(name, epoch[name], when, 0)] if name in epoch else []
+
+
+def _final_points(result: dict[str, Any]) -> list[Metric]:
+    values = {
+        f"{rule}/{m}": v for rule, chosen in result["selected"].items() for m, v in chosen.items()
+    }
+    values["seconds"] = result["seconds"]
+    if result["site"]:  # what the study has given up has not said it at its end
+        values["peak_memory_mib"] = result["site"]["peak_memory_mib"]
+    if (noise := result.get("realised_noise")) is not None:
+        values["realised_noise"] = noise
+    when = milliseconds(result["ended"])
+    return [Metric(name, value, when, 0) for name, value in values.items()]
+
+
+def _ended_tags(result: dict[str, Any], site: dict[str, Any]) -> dict[str, Any]:
+    retried = result.get("retried", False)
+    about = {"status": result["status"], "reason": result["reason"] or "", "retried": retried}
+    return {**site, **about, "ended": end_of(result)}
+
+
+def _description(table: str) -> str:
+    """As many whole lines of it as MLflow keeps, and where the rest is."""
+    if len(table) <= DESCRIPTION_LENGTH:
+        return table
+    rest = "\n\nThe rest is in report/table.md."
+    return table[: DESCRIPTION_LENGTH - len(rest)].rpartition("\n")[0] + rest
+
+
+def _tags(values: dict[str, Any]) -> list[RunTag]:
+    return [RunTag(name, str(value)) for name, value in values.items()]
+
+
+def _chunks(items: list[Any], size: int) -> list[list[Any]]:
+    return [items[i : i + size] for i in range(0, len(items), size)]

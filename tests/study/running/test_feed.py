@@ -1,0 +1,180 @@
+"""Handing out trials: a table's, searches', teachers first, none twice at once."""
+
+from pathlib import Path
+
+from ray.tune.search import Searcher
+
+from study.running.feed import HANDED_OUT_AGAIN, Asking, Feed, Queue
+from study.running.feed import queue as queue_of
+from trainables.settings import Use
+from trainables.storage.storage import Storage
+from trainables.targets.self_distilled import SelfDistilled
+from trainables.trial import Trial
+
+
+def finish(
+    storage: Storage, trial_id: str, reason: str | None = None, retried: bool = False
+) -> None:
+    status = "failed" if reason else "finished"
+    values = {"status": status, "reason": reason, "retried": retried, "history": []}
+    storage.trial(trial_id).write_json("result.json", values)
+
+
+def taken(asking: Asking) -> list[str]:
+    """All that it hands out now."""
+    found = []
+    while (one := asking.take()) is not None:
+        found.append(one[0])
+    return found
+
+
+def test_a_trial_waits_for_its_teachers(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    finish(storage, "earlier")
+    waits = {"student": ("teacher", "earlier"), "next": ("student",)}
+    queue = Queue(dict.fromkeys(("next", "student", "teacher", "other"), trial), storage, waits)
+    assert taken(queue) == ["teacher", "other"]
+    finish(storage, "other")
+    queue.ended("other")
+    assert taken(queue) == []
+    finish(storage, "teacher")
+    queue.ended("teacher")
+    assert taken(queue) == ["student"]
+    finish(storage, "student")
+    queue.ended("student")
+    assert taken(queue) == ["next"]
+    assert queue.lost == []
+
+
+def test_with_a_failed_teacher_a_trial_fails_untrained(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    student, last = trial.but(seed=1), trial.but(seed=2)
+    waits = {student.id: (trial.id,), last.id: (student.id,)}
+    queue = Queue({t.id: t for t in (last, student, trial)}, storage, waits)
+    assert taken(queue) == [trial.id]
+    finish(storage, trial.id, "the loss was nan")
+    queue.ended(trial.id)
+    assert taken(queue) == []
+    result = storage.trial(student.id).read_json("result.json")
+    reason = f"its teacher {trial.id} failed: the loss was nan"
+    assert (result["status"], result["reason"], result["history"]) == ("failed", reason, [])
+    assert storage.trial(student.id).read_json("trial.json") == student.flat()
+    reason = f"its teacher {student.id} failed: {reason}"
+    assert storage.trial(last.id).read_json("result.json")["reason"] == reason
+    assert queue.lost == []
+
+
+def test_without_a_teacher_s_result_a_trial_is_lost_with_it(tmp_path: Path, trial: Trial) -> None:
+    waits = {"student": ("teacher",), "next": ("student",)}
+    queue = Queue(dict.fromkeys(("teacher", "student", "next"), trial), Storage(tmp_path), waits)
+    queue.take()
+    queue.ended("teacher")
+    assert taken(queue) == []
+    assert queue.lost == ["teacher", "student", "next"]
+
+
+def test_the_queue_has_the_teachers_too_and_each_once(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    students = [trial.but(targets=Use(SelfDistilled), seed=seed) for seed in (0, 0, 1)]
+    teachers = [teacher for student in students for teacher in student.teachers()]
+    assert len({teacher.id for teacher in teachers}) == 2
+    finish(storage, teachers[-1].id)
+    queue = queue_of({student.id: student for student in students}, storage)
+    assert taken(queue) == [teachers[0].id, students[-1].id]
+    finish(storage, teachers[0].id)
+    queue.ended(teachers[0].id)
+    assert taken(queue) == [students[0].id]
+
+
+class Listed:
+    """A search that asks for the trials of a list, and notes which ones have ended."""
+
+    def __init__(self, trial: Trial, *ids: str, ahead: int = 9) -> None:
+        self.ahead = ahead
+        self.lost: list[str] = []
+        self.left = list(ids)
+        self.noted: list[str] = []
+        self.trial = trial
+
+    def take(self) -> tuple[str, Trial] | None:
+        return (self.left.pop(0), self.trial) if self.left else None
+
+    def ended(self, trial_id: str) -> None:
+        self.noted.append(trial_id)
+
+
+def test_the_search_with_the_fewest_running_is_next(tmp_path: Path, trial: Trial) -> None:
+    feed = Feed([Listed(trial, "a1", "a2", "a3"), Listed(trial, "b1", "b2")], Storage(tmp_path))
+    given = [feed.suggest(f"t{i}")["id"] for i in range(4)]
+    assert given == ["a1", "b1", "a2", "b2"]
+    feed.on_trial_complete("t1")
+    feed.on_trial_complete("t3")
+    assert feed.suggest("t4")["id"] == "a3"
+    assert feed.suggest("t5") is None  # others run: their ends may bring more
+    for i in (0, 2, 4):
+        feed.on_trial_complete(f"t{i}")
+    assert feed.suggest("t6") == Searcher.FINISHED
+
+
+def test_a_search_asks_only_as_far_ahead_of_its_results_as_it_may(
+    tmp_path: Path, trial: Trial
+) -> None:
+    feed = Feed([Listed(trial, "a", "b", "c", ahead=1)], Storage(tmp_path))
+    assert feed.suggest("t0")["id"] == "a"
+    assert feed.suggest("t1") is None
+    assert feed.waiting == ["a"]
+    feed.place("t0", placed=True)
+    assert feed.suggest("t1")["id"] == "b"
+    assert feed.waiting == ["b"]
+    several = Feed([Listed(trial, "a", "b", "c", ahead=1)], Storage(tmp_path), ahead=2)
+    assert [several.suggest(f"t{i}") is None for i in range(3)] == [False, False, True]
+
+
+def test_a_trial_that_two_searches_ask_for_is_trained_once_and_told_to_both(
+    tmp_path: Path, trial: Trial
+) -> None:
+    one, other = Listed(trial, "x"), Listed(trial, "x", "y")
+    feed = Feed([one, other], Storage(tmp_path))
+    assert [feed.suggest(f"t{i}")["id"] for i in range(2)] == ["x", "y"]
+    feed.on_trial_complete("t0")
+    assert one.noted == other.noted == ["x"]
+
+
+def test_what_is_out_of_memory_is_set_aside_and_told_when_it_was_tried_again(
+    tmp_path: Path, trial: Trial
+) -> None:
+    storage = Storage(tmp_path)
+    search = Listed(trial, "x", "y", "x")
+    feed = Feed([search], storage)
+    feed.suggest("t0")
+    finish(storage, "x", "out of GPU memory")
+    feed.on_trial_complete("t0")
+    assert (search.noted, feed.aside) == ([], {"x": trial})
+    assert feed.suggest("t1")["id"] == "y"
+    feed.on_trial_complete("t1")
+    assert feed.suggest("t2") == Searcher.FINISHED  # x is not handed out a second time
+    finish(storage, "x", "out of GPU memory", retried=True)
+    feed.take_back()
+    assert (search.noted, feed.aside) == (["y", "x"], {})
+
+
+def test_what_comes_along_is_the_trial_itself(tmp_path: Path, trial: Trial) -> None:
+    assert Feed([Listed(trial, "x")], Storage(tmp_path)).suggest("t")["trial"] == trial
+
+
+def test_a_trial_that_tune_gives_up_is_handed_out_again_a_few_times(
+    tmp_path: Path, trial: Trial
+) -> None:
+    storage = Storage(tmp_path)
+    queue = Queue({"first": trial, "second": trial.but(seed=1)}, storage)
+    feed = Feed([queue], storage)
+    order = []
+    for i in range(2 + HANDED_OUT_AGAIN):
+        order.append(feed.suggest(f"tune-{i}")["id"])
+        if order[-1] == "second":
+            finish(storage, "second")
+        feed.on_trial_complete(f"tune-{i}", error=order[-1] == "first")
+    assert order == ["first"] * (1 + HANDED_OUT_AGAIN) + ["second"]
+    assert queue.lost == ["first"]
+    assert feed.suggest("tune-9") == Searcher.FINISHED
+    assert feed.ids["tune-1"] == "first"

@@ -1,0 +1,1 @@
+"""Augmentations, batched on the device."""

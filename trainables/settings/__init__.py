@@ -1,0 +1,52 @@
+"""Settings that are checked when they are written; this file is the face of the folder.
+
+A setting's type and range stand in its annotation, `Annotated[float, Interval("[0, 1]")]`, and
+nowhere else. `Record` (a frozen dataclass) and `Use` (a class and its keywords) check against it.
+"""
+
+from trainables.settings.checksums import checksum
+from trainables.settings.identity import Scalar, flat, identity, map_settings
+from trainables.settings.invalid import Invalid, masked, unknown
+from trainables.settings.ranges import (
+    Count,
+    Fraction,
+    Interval,
+    Of,
+    Positive,
+    Weight,
+    checked,
+)
+from trainables.settings.settings import (
+    Record,
+    Setting,
+    Suggest,
+    Use,
+    classes_of,
+    keywords_of,
+)
+from trainables.settings.text import assigned
+
+__all__ = [
+    "Count",
+    "Fraction",
+    "Interval",
+    "Invalid",
+    "Of",
+    "Positive",
+    "Record",
+    "Scalar",
+    "Setting",
+    "Suggest",
+    "Use",
+    "Weight",
+    "assigned",
+    "checked",
+    "checksum",
+    "classes_of",
+    "flat",
+    "identity",
+    "keywords_of",
+    "map_settings",
+    "masked",
+    "unknown",
+]

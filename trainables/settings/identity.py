@@ -1,0 +1,73 @@
+"""Identity: settings by their dotted names, for the id and for what is logged."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+from trainables.settings.invalid import Invalid
+from trainables.settings.settings import Record, Setting, Use
+
+Scalar = str | int | float | bool | None
+R = TypeVar("R", bound=Record)
+
+
+def map_settings(record: R, change: Callable[[Setting], Setting]) -> R:
+    """`record` with `change` applied to every record and Use inside it, the inner ones first."""
+
+    def inner(value: Any) -> Any:
+        if isinstance(value, tuple):
+            return tuple(map(inner, value))
+        if not isinstance(value, Record | Use):
+            return value
+        mapped = {name: inner(old) for name, old, _ in value.settings()}
+        old = {name: old for name, old, _ in value.settings()}
+        return change(value.but(**mapped) if mapped != old else value)
+
+    return record.but(**{name: inner(value) for name, value, _ in record.settings()})
+
+
+def identity(prefix: str, setting: Setting) -> Iterator[tuple[str, Scalar]]:
+    """The settings that differ from their defaults, by dotted names; files by checksum.
+
+    Raises Invalid while something is unresolved.
+    """
+    checksums: dict[str, str] = {}
+    if isinstance(setting, Use) and hasattr(setting.part, "files"):
+        if setting.checksums is None:
+            raise Invalid(
+                f"{prefix[:-1]} = {setting!r}: the checksum of its files is not known yet"
+            )
+        checksums = dict(setting.checksums)
+    for name, value, default in setting.settings():
+        if name in checksums:
+            yield f"{prefix}{name}", checksums[name]
+        elif value == "auto":
+            raise Invalid(f"{prefix}{name} = auto: not resolved for a device yet")
+        elif value != default:
+            yield from _values(f"{prefix}{name}", value, identity)
+
+
+def flat(prefix: str, setting: Setting) -> Iterator[tuple[str, Scalar]]:
+    """Every setting by its dotted name, defaults and checksums included."""
+    for name, value, _ in setting.settings():
+        yield from _values(f"{prefix}{name}", value, flat)
+    for name, digest in (isinstance(setting, Use) and setting.checksums) or ():
+        yield f"{prefix}{name}.sha256", digest
+
+
+def _values(
+    name: str, value: Any, inside: Callable[[str, Setting], Iterator[tuple[str, Scalar]]]
+) -> Iterator[tuple[str, Scalar]]:
+    match value:
+        case Use():
+            yield name, value.name
+            yield from inside(f"{name}.", value)
+        case Record():
+            yield from inside(f"{name}.", value)
+        case (Use(), *_):
+            for i, item in enumerate(value):
+                yield from _values(f"{name}.{i}", item, inside)
+        case tuple():
+            yield name, json.dumps(value)
+        case _:
+            yield name, value

@@ -1,0 +1,1 @@
+"""Training: one trial from its first step to its result, without Ray."""

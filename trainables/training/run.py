@@ -1,0 +1,253 @@
+"""Run: a trial being trained."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from trainables.data.data import Batch, Data, Split, load
+from trainables.data.loader import evaluation_batches, steps_of, training_batches
+from trainables.methods.method import Method
+from trainables.model import fresh
+from trainables.recipe import learning_rate
+from trainables.seeding import seed_of
+from trainables.selection import Epoch
+from trainables.storage.shelf import Shelf
+from trainables.targets.targets import Targets
+from trainables.task import Task
+from trainables.training.site import Site
+from trainables.training.tasks import Trained, task_for
+from trainables.trial import Trial
+
+CHECKPOINT_SECONDS = 600  # an epoch longer than this is saved inside, too
+
+
+KEPT_CHECKPOINTS = 2
+
+
+SNAPSHOTS = 5  # evenly spaced epochs after which learned soft labels are written
+
+
+EVALUATED_AT_ONCE = 64  # images, at least: small batches cost small nets a third of the time more
+
+
+Report = Callable[[Epoch], None]
+
+
+class Diverged(Exception):
+    """The loss was not a finite number."""
+
+
+class Run:
+    """A trial being trained. Made anew at each start; all that lasts is in its checkpoint."""
+
+    def __init__(
+        self, trial: Trial, shelf: Shelf, site: Site, trained: Trained | None = None
+    ) -> None:
+        self.trial, self.shelf, self.site = trial, shelf, site
+        self.data = load(trial.data, trial.seed, site.folder, site.device)
+        self.wrong = self.data.train.wrong
+        self.task = task_of(trial, self.data, site, trained)
+        self.method: Method = trial.method.build(fresh(self.task), self.task)
+        self.augment = [use.build() for use in trial.recipe.augment]
+        self.history: list[Epoch] = []
+        self.step = 0  # of the whole training, counted from 0: the next to be made
+        self.losses = torch.full((self.task.steps,), math.nan, device=site.device)
+        self.totals: dict[str, Tensor] = {}  # of the running epoch: sums over images
+        self.seconds = 0.0
+        self._resume()
+        self.started = self.saved = time.monotonic()
+
+    @property
+    def realised_noise(self) -> float | None:
+        """The share of training labels that are wrong; None where none was made so."""
+        split = self.data.train
+        return None if split.truth is None else len(split.flipped) / len(split)
+
+    def train(self, report: Report) -> None:
+        """Every epoch that is left. Raises Diverged at the end of an epoch with a bad loss."""
+        if self.data.train.truth is not None:
+            self.shelf.write("wrong_labels.csv", wrong_labels_of(self.data).encode())
+        recipe, steps = self.trial.recipe, self.task.steps
+        learned = type(self.method.model.targets).observe is not Targets.observe
+        for epoch in range(self.step // steps, recipe.epochs):
+            self._epoch(epoch)
+            self.history.append(self._measure(epoch))
+            self.method.end_epoch()
+            self.losses.fill_(math.nan)
+            self.totals = {}
+            if epoch + 1 in kept_epochs(recipe.epochs, recipe.keep):
+                self.shelf.save(f"epoch-{epoch + 1:05d}.pt", self.method.model.state_dict())
+            if learned and epoch + 1 in kept_epochs(recipe.epochs, min(SNAPSHOTS, recipe.epochs)):
+                self._write_soft_labels(f"soft_labels-{epoch + 1:05d}.csv")
+            self._checkpoint()
+            self.shelf.write_json("history.json", self.history)
+            report(self.history[-1])
+        self.shelf.save("model.pt", self.method.model.state_dict())
+        self.shelf.save("outputs.pt", self._outputs())
+        self._write_soft_labels("soft_labels.csv")
+
+    def _write_soft_labels(self, name: str) -> None:
+        """The targets' matrix, if they have one."""
+        soft = getattr(self.method.model.targets, "soft", None)
+        if soft is not None:
+            self.shelf.write(name, table_of(soft, self.data.names).encode())
+
+    def _epoch(self, epoch: int) -> None:
+        trial, recipe, steps = self.trial, self.trial.recipe, self.task.steps
+        first = self.step % steps
+        if first == 0:
+            self._start(epoch)
+        batches = training_batches(
+            self.data, recipe.batch_size, self.augment, trial.seed, epoch, first, self.method.views
+        )
+        self.method.train()
+        for step, batch in enumerate(batches, start=first):
+            reseed(seed_of(trial.seed, "step", epoch, step), self.site.device)
+            metrics = self.method.update(batch, self._lr(self.step))
+            self.losses[step] = metrics["loss"]
+            for name, value in {**metrics, "images": torch.ones_like(metrics["loss"])}.items():
+                self.totals[name] = self.totals.get(name, 0) + value * len(batch.y)
+            self.step += 1
+            if time.monotonic() - self.saved > CHECKPOINT_SECONDS and step + 1 < steps:
+                self._checkpoint()
+
+    @torch.no_grad()
+    def _start(self, epoch: int) -> None:
+        self.method.eval()
+        self.method.start_epoch(epoch, lambda: self._batches(self.data.train))
+
+    def _lr(self, step: int) -> float:
+        return self.method.lr(learning_rate(self.trial.recipe, step, self.task.steps))
+
+    def _measure(self, epoch: int) -> Epoch:
+        broken = (~self.losses.isfinite()).nonzero()
+        if len(broken):
+            step = int(broken[0])
+            value = float(self.losses[step])
+            raise Diverged(f"the loss was {value} in epoch {epoch + 1}, step {step + 1}")
+        sums = {name: float(total) for name, total in self.totals.items()}
+        images = sums.pop("images")
+        seconds = self.seconds + time.monotonic() - self.started
+        row: Epoch = {"epoch": epoch + 1, "time": time.time(), "seconds": seconds}
+        row |= {f"train.{name}": total / images for name, total in sums.items()}
+        for name, split in (("validation", self.data.validation), ("test", self.data.test)):
+            if split is not None:
+                row |= {f"{name}.{k}": v for k, v in evaluate(self._scores(split), split.y).items()}
+        if self.wrong is not None:
+            said = self._scores(self.wrong).argmax(1)
+            row["train.wrong_label_error"] = float((said != self.wrong.y).float().mean())
+        row["lr"] = self._lr(self.step - 1)
+        for name, value in row.items():
+            if not math.isfinite(value):  # what the epoch's last step broke, no loss has shown
+                raise Diverged(f"{name} was {value} in epoch {epoch + 1}, step {self.task.steps}")
+        return row
+
+    @torch.no_grad()
+    def _scores(self, split: Split) -> Tensor:
+        self.method.eval()
+        return torch.cat([self.method.predict(batch.x) for batch in self._batches(split)])
+
+    def _batches(self, split: Split) -> Iterator[Batch]:
+        """All images of a split, in order, not augmented."""
+        batch_size = max(2 * self.trial.recipe.batch_size, EVALUATED_AT_ONCE)
+        return evaluation_batches(self.data, split, batch_size)
+
+    def _outputs(self) -> dict[str, Tensor]:
+        outputs = {}
+        for name, split in (("validation", self.data.validation), ("test", self.data.test)):
+            if split is not None:
+                outputs[f"{name}.scores"] = self._scores(split).cpu()
+                outputs[f"{name}.y"] = split.y.cpu()
+        for name, split in (("train", self.data.train), ("validation", self.data.validation)):
+            if split is not None and split.truth is not None:
+                outputs |= {f"{name}.y": split.y.cpu(), f"{name}.clean": split.clean.cpu()}
+        return outputs
+
+    def _checkpoint(self) -> None:
+        now = time.monotonic()
+        self.seconds += now - self.started
+        self.started = self.saved = now
+        state = {
+            "step": self.step,
+            "method": self.method.state_dict(),
+            "history": self.history,
+            "losses": self.losses,
+            "totals": self.totals,
+            "seconds": self.seconds,
+        }
+        self.shelf.save(f"checkpoint-{self.step:09d}.pt", state)
+        for name in self.shelf.names("checkpoint-*.pt")[:-KEPT_CHECKPOINTS]:
+            self.shelf.remove(name)
+
+    def _resume(self) -> None:
+        """From the newest checkpoint that can be read."""
+        for name in reversed(self.shelf.names("checkpoint-*.pt")):
+            try:
+                state = self.shelf.load(name, self.site.device)
+            except Exception as error:  # torch reports a damaged file by many exceptions
+                print(f"{name} cannot be read, an older one is tried: {error}", flush=True)
+                continue
+            self.method.load_state_dict(state.pop("method"))
+            for field, value in state.items():
+                setattr(self, field, value)
+            print(f"resumed from {name}", flush=True)
+            return
+
+
+def reseed(seed: int, device: torch.device) -> None:
+    """As torch.manual_seed, which takes 0.1 ms to note the seed for a GPU that is not there."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)
+
+
+def task_of(trial: Trial, data: Data, site: Site, trained: Trained | None = None) -> Task:
+    """What the parts of the trial are told of their training."""
+    return task_for(
+        trial,
+        data.names,
+        data.train.y,
+        channels=data.mean.shape[1],
+        side=data.side,
+        steps=steps_of(len(data.train), trial.recipe.batch_size),
+        folder=site.folder,
+        device=site.device,
+        trained=trained,
+    )
+
+
+@torch.no_grad()
+def evaluate(scores: Tensor, y: Tensor) -> Epoch:
+    """Accuracy and mean cross-entropy of scores (n, classes) against labels (n,)."""
+    loss = torch.nn.functional.cross_entropy(scores, y)
+    return {"accuracy": float((scores.argmax(1) == y).float().mean()), "loss": float(loss)}
+
+
+def table_of(soft: Tensor, names: tuple[str, ...]) -> str:
+    """A matrix (classes, classes) as comma-separated values under a row of class names."""
+    rows = [names, *([f"{value:.6g}" for value in row] for row in soft.tolist())]
+    return "".join(",".join(row) + "\n" for row in rows)
+
+
+def wrong_labels_of(data: Data) -> str:
+    """Each image with a wrong label, as comma-separated values: all others have the source's.
+
+    `row` is its place in the source's part "train", of which both splits are.
+    """
+    lines = ["split,row,clean,given"]
+    for name, split in (("train", data.train), ("validation", data.validation)):
+        if split is not None:
+            places = split.flipped
+            rows = split.rows[places.to(split.rows.device)]
+            columns = (rows, split.clean[places], split.y[places])
+            values = zip(*(column.tolist() for column in columns), strict=True)
+            lines += [f"{name},{row},{clean},{given}" for row, clean, given in values]
+    return "\n".join(lines) + "\n"
+
+
+def kept_epochs(epochs: int, keep: int) -> list[int]:
+    """`keep` evenly spaced epochs, the last one among them, counted from 1."""
+    return [round(epochs * (i + 1) / keep) for i in range(keep)]

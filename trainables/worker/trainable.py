@@ -1,0 +1,43 @@
+"""The Ray Tune trainable around `fit`: the one file of this package that knows Ray."""
+
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+from ray import tune
+
+from trainables.selection import Epoch
+from trainables.settings import Invalid
+from trainables.storage.storage import Storage
+from trainables.training.fit import fit
+from trainables.training.site import Site
+from trainables.worker import node
+
+
+def trainable(storage: Storage, folder: Path, cpus: float, gpus: float, retry: bool = False) -> Any:
+    """What Tune runs for {"id": ..., "trial": ...}: `fit`. Tune is told each epoch's metrics.
+
+    What a trial prints is appended to its log.txt. A storage that fails is told to Tune as the
+    metric "lost", a node that no trial can be trained on as "unfit", not as exceptions, so that
+    Tune retries lost workers only.
+    """
+    driver = node.Driver.of(storage)
+
+    def train(config: dict[str, Any]) -> None:
+        site = Site.here(folder, max(1, int(cpus)), cpus, gpus)
+        trial = config["trial"]
+        try:
+            node.prepare(trial, folder, storage, driver)
+            with storage.trial(config["id"]).log("log.txt") as log:
+                with redirect_stdout(log), redirect_stderr(log):
+                    fit(trial, storage, site, report, retry)
+        except Invalid as error:
+            tune.report({"unfit": str(error)})
+        except OSError as error:
+            tune.report({"lost": f"{type(error).__name__}: {error}"})
+
+    def report(epoch: Epoch) -> None:
+        print(", ".join(f"{name} {value:.6g}" for name, value in epoch.items()), flush=True)
+        tune.report(epoch)
+
+    return tune.with_resources(train, {"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus})
