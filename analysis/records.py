@@ -1,7 +1,5 @@
 """Records: the names by which a study is kept in MLflow, and what they mean."""
 
-from typing import Any
-
 from mlflow import MlflowClient as MlflowClient
 from mlflow.exceptions import MlflowException as MlflowException
 
@@ -15,5 +13,6 @@ def milliseconds(seconds: float) -> int:
     return int(seconds * 1000)
 
 
-def end_of(result: dict[str, Any]) -> str:
-    return str(milliseconds(result["ended"]))
+def end_of(ended: float) -> str:
+    """The tag of a run that says which result of the trial it has: when that came about."""
+    return str(milliseconds(ended))

@@ -18,6 +18,7 @@ from pandas import DataFrame
 
 from analysis.plan import Plan
 from trainables.settings import Invalid, masked, unknown
+from trainables.storage import names
 
 EXPERIMENT = "label-studies"
 PAGE = 1000  # runs a request
@@ -110,7 +111,7 @@ def epoch_ends(tracking_uri: str, run_ids: Sequence[str]) -> dict[str, list[floa
 
 def soft_labels(tracking_uri: str, trial_id: str) -> DataFrame | None:
     """The soft labels of a trial, (classes, classes), a distribution a row; None if it has none."""
-    frame = _artifact_of(tracking_uri, trial_id, "soft_labels.csv", pd.read_csv)
+    frame = _artifact_of(tracking_uri, trial_id, names.SOFT_LABELS, pd.read_csv)
     return None if frame is None else frame.set_axis(frame.columns)
 
 
@@ -121,15 +122,15 @@ def learned_soft_labels(tracking_uri: str, trial_id: str) -> dict[int, DataFrame
         return {}
     client = _connect(tracking_uri)
     run = client.get_run(recorded["run_id"].iloc[0])
-    names = (entry.path for entry in client.list_artifacts(run.info.run_id))
-    epochs = {int(found[1]): name for name in names if (found := SNAPSHOT.fullmatch(name))}
+    listed = (entry.path for entry in client.list_artifacts(run.info.run_id))
+    epochs = {int(found[1]): name for name in listed if (found := SNAPSHOT.fullmatch(name))}
     read = {epoch: _artifact(client, run, epochs[epoch], pd.read_csv) for epoch in sorted(epochs)}
     return {epoch: f.set_axis(f.columns) for epoch, f in read.items() if f is not None}
 
 
 def features(tracking_uri: str, trial_id: str, measure: str) -> DataFrame | None:
     """The features that the measure with that label kept: x, y, label; None if it has none."""
-    return _artifact_of(tracking_uri, trial_id, f"features-{measure}.csv", _read_features)
+    return _artifact_of(tracking_uri, trial_id, names.features(measure), _read_features)
 
 
 def wrong_labels(tracking_uri: str, trial_id: str) -> DataFrame | None:
@@ -138,7 +139,7 @@ def wrong_labels(tracking_uri: str, trial_id: str) -> DataFrame | None:
     Columns: split ("train" or "validation"), row (the image's place in the data set's training
     part), clean and given (its label there and in the trial, as places in the classes' names).
     """
-    return _artifact_of(tracking_uri, trial_id, "wrong_labels.csv", pd.read_csv)
+    return _artifact_of(tracking_uri, trial_id, names.WRONG_LABELS, pd.read_csv)
 
 
 def _read_features(path: Path) -> DataFrame:

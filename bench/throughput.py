@@ -38,6 +38,7 @@ from trainables.recipe import Recipe
 from trainables.seeding import generator
 from trainables.settings import Count, Use
 from trainables.storage.folder import Folder
+from trainables.storage.trial_files import TrialFiles
 from trainables.targets.knowledge import Knowledge
 from trainables.targets.online import Online
 from trainables.targets.smooth import Smooth
@@ -127,7 +128,7 @@ def trial_of(
 
 def run_of(trial: Trial, site: Site) -> Run:
     """The trial about to be trained, with nothing on its shelf."""
-    return Run(trial, Folder(site.folder / "nothing"), site)
+    return Run(trial, TrialFiles(Folder(site.folder / "nothing")), site)
 
 
 def ours(trial: Trial, site: Site) -> Chunk:

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Iterator
 
-from trainables.storage.result import final
-from trainables.storage.shelf import Shelf
+from trainables.storage import names
 from trainables.storage.storage import Storage
+from trainables.storage.trial_files import TrialFiles
 from trainables.training.run import kept_epochs
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")  # a file that a killed worker was writing
@@ -17,21 +17,23 @@ def clean(storage: Storage, only_tell: bool = False) -> tuple[int, int]:
     Of trials with a result only, and never the result, what was trained, its outputs or its log.
     Returns how many files and bytes these are; with `only_tell` they stay.
     """
-    files = size = 0
+    count = size = 0
     for trial_id in list(storage.results()):
-        shelf = storage.trial(trial_id)
-        for name in _needless(shelf):
-            files, size = files + 1, size + shelf.size(name)
+        files = storage.trial(trial_id)
+        shelf = files.shelf
+        for name in _needless(files):
+            count, size = count + 1, size + shelf.size(name)
             if not only_tell:
                 shelf.remove(name)
-    return files, size
+    return count, size
 
 
-def _needless(shelf: Shelf) -> Iterator[str]:
-    if not final(shelf.read_json("result.json")):
+def _needless(files: TrialFiles) -> Iterator[str]:
+    settings = files.settings()
+    if settings is None or not files.final_result():
         return
-    yield from shelf.names("checkpoint-*.pt")
-    yield from (name for name in shelf.names(".*") if TEMPORARY.fullmatch(name))
-    settings = shelf.read_json("trial.json")
-    kept = kept_epochs(settings["recipe.epochs"], settings["recipe.keep"])
-    yield from set(shelf.names("epoch-*.pt")) - {f"epoch-{epoch:05d}.pt" for epoch in kept}
+    yield from files.checkpoints()
+    yield from (name for name in files.shelf.names(".*") if TEMPORARY.fullmatch(name))
+    epochs, keep = (int(str(settings[f"recipe.{name}"])) for name in ("epochs", "keep"))
+    kept = kept_epochs(epochs, keep)
+    yield from set(files.shelf.names(names.EPOCHS)) - {names.epoch_weights(e) for e in kept}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from analysis.plan import Cell, Plan
 from study.grids.grid import find
-from trainables.measures.measure import file_of, label
+from trainables.measures.measure import label
 from trainables.settings import Use
 from trainables.storage.storage import Storage
 from trainables.trial import Trial
@@ -32,25 +32,25 @@ def lacking(pairs: Iterable[Wanted], storage: Storage) -> list[Wanted]:
     finished: dict[str, bool] = {}
     missing = []
     for trial_id, name in pairs:
-        shelf = storage.trial(trial_id)
+        files = storage.trial(trial_id)
         if trial_id not in finished:
-            result = shelf.read_json("result.json")
-            finished[trial_id] = result is not None and result["status"] == "finished"
-        if finished[trial_id] and shelf.read(file_of(name)) is None:
+            result = files.result()
+            finished[trial_id] = result is not None and not result.failed
+        if finished[trial_id] and files.measure(name) is None:
             missing.append((trial_id, name))
     return missing
 
 
 def failed(pairs: Iterable[Wanted], storage: Storage) -> dict[Wanted, str]:
     """Why, of those that could not be computed."""
-    stored = {(i, n): storage.trial(i).read_json(file_of(n)) for i, n in pairs}
+    stored = {(i, n): storage.trial(i).measure(n) for i, n in pairs}
     return {pair: s["reason"] for pair, s in stored.items() if s and s["status"] == "failed"}
 
 
 def forget(pairs: Iterable[Wanted], storage: Storage) -> None:
     """These are to be computed again."""
     for trial_id, name in pairs:
-        storage.trial(trial_id).remove(file_of(name))
+        storage.trial(trial_id).forget_measure(name)
 
 
 def jobs(

@@ -9,7 +9,6 @@ from typing import Self, TextIO
 
 from analysis.status import clock
 from trainables.settings import masked
-from trainables.storage.result import final
 from trainables.storage.storage import Storage
 from trainables.trial import Trial
 
@@ -46,16 +45,14 @@ def progress(storage: Storage, ids: list[str], ended: dict[str, str] | None = No
     states: dict[str, list[str]] = {"new": [], "started": [], "finished": [], "failed": []}
     epochs = {}
     for trial_id in ids:
-        shelf = storage.trial(trial_id)
-        if trial_id not in ended:
-            result = shelf.read_json("result.json")
-            if final(result):
-                ended[trial_id] = result["status"]
+        files = storage.trial(trial_id)
+        if trial_id not in ended and (result := files.final_result()):
+            ended[trial_id] = result.status
         if trial_id in ended:
             states[ended[trial_id]].append(trial_id)
-        elif shelf.read("trial.json") is not None:
+        elif files.settings() is not None:
             states["started"].append(trial_id)
-            epochs[trial_id] = len(shelf.read_json("history.json") or [])
+            epochs[trial_id] = len(files.history())
         else:
             states["new"].append(trial_id)
     return Progress(**{state: tuple(some) for state, some in states.items()}, epochs=epochs)

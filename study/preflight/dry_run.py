@@ -15,7 +15,6 @@ from study.progress import progress
 from study.running.cluster import formats_there
 from study.search import points
 from study.search.sharing import Shared
-from trainables.measures.measure import file_of
 from trainables.settings import Invalid, Use
 from trainables.storage.storage import Storage
 from trainables.training.site import Site
@@ -79,8 +78,8 @@ def _selected(
 
 def _state(cell: Cell, storage: Storage) -> str:
     """The cell's measure, and how many of it are there."""
-    shelves = [storage.trial(i) for i in cell.trials.values() if i]
-    computed = sum(shelf.read(file_of(cell.measure)) is not None for shelf in shelves)
+    trials = [storage.trial(i) for i in cell.trials.values() if i]
+    computed = sum(files.measure(cell.measure) is not None for files in trials)
     return f"{cell.measure} of {computed}/{len(cell.trials)}"
 
 
@@ -106,8 +105,8 @@ def _searched_trials(
 
 def measured_peaks(storage: Storage, ids: Iterable[str]) -> list[float]:
     """In MiB, of the finished trials among them that had a GPU."""
-    sites = ((storage.trial(i).read_json("result.json") or {}).get("site", {}) for i in ids)
-    return [float(site["peak_memory_mib"]) for site in sites if site.get("gpus")]
+    results = (storage.trial(i).result() for i in ids)
+    return [float(r.site["peak_memory_mib"]) for r in results if r and r.site.get("gpus")]
 
 
 def _print_memory(args: argparse.Namespace, estimated: float, measured: list[float]) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 from ray.tune.search import Searcher
 
 from study.running.scheduler import Waiting
-from trainables.storage.result import final
 from trainables.storage.storage import Storage
 from trainables.training.fit import fail
 from trainables.trial import Trial
@@ -57,7 +56,7 @@ class Queue:
         return trial_id in self.trials
 
     def ended(self, trial_id: str) -> None:
-        if trial_id in self.trials and not final(self._result(trial_id)):
+        if trial_id in self.trials and not self._storage.trial(trial_id).final_result():
             self.lost.append(trial_id)
         self._look()
 
@@ -69,21 +68,18 @@ class Queue:
     def _settle(self, trial_id: str) -> bool:
         """Whether it waits no more: it is the next, has failed, or is lost."""
         for teacher in self._teachers[trial_id]:
-            result = self._result(teacher)
             if teacher in self.lost:
                 self.lost.append(trial_id)
                 return True
-            if not final(result):
+            result = self._storage.trial(teacher).final_result()
+            if result is None:
                 return False
-            if result["status"] == "failed":
-                reason = f"its teacher {teacher} failed: {result['reason']}"
+            if result.failed:
+                reason = f"its teacher {teacher} failed: {result.reason}"
                 fail(self.trials[trial_id], self._storage, reason)
                 return True
         self._next.append(trial_id)
         return True
-
-    def _result(self, trial_id: str) -> Any:
-        return self._storage.trial(trial_id).read_json("result.json")
 
 
 def queue(trials: Mapping[str, Trial], storage: Storage) -> Queue:
@@ -95,8 +91,7 @@ def queue(trials: Mapping[str, Trial], storage: Storage) -> Queue:
         needed = {teacher.id: teacher for teacher in trial.teachers()}
         teachers[trial_id] = tuple(needed)
         for teacher_id, teacher in needed.items():
-            stored = storage.trial(teacher_id).read_json("result.json")
-            if teacher_id not in wanted and not final(stored):
+            if teacher_id not in wanted and not storage.trial(teacher_id).final_result():
                 wanted[teacher_id] = teacher
                 left.append((teacher_id, teacher))
     return Queue(wanted, storage, teachers)
@@ -173,13 +168,13 @@ class Feed(Searcher):
         asking, ended, trial = self._running.pop(trial_id)
         self._started.discard(trial_id)
         try:
-            stored = self._storage.trial(ended).read_json("result.json")
+            stored = self._storage.trial(ended).result()
             # Of a lost worker with two tasks under way Tune takes the second failure for one that
             # it cannot recover from.
             if error and stored is None and self._given_up[ended] < HANDED_OUT_AGAIN:
                 self._given_up[ended] += 1
                 self._again.append((asking, ended, trial))
-            elif stored is not None and not final(stored):
+            elif stored is not None and not stored.final:
                 self.aside[ended] = trial
             else:
                 self._tell(ended)

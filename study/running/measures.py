@@ -13,7 +13,7 @@ from study.measures import Job, Wanted, failed, lacking
 from study.progress import Lines
 from study.running.cluster import Resources
 from study.running.launch import WORKER_LOSSES
-from trainables.measures.measure import Finished, compute, file_of, label
+from trainables.measures.measure import Finished, compute, label
 from trainables.storage.storage import Storage
 from trainables.training.site import Site
 from trainables.worker import node
@@ -52,12 +52,11 @@ def _measure(job: Job, storage: Storage, folder: Path, threads: int, driver: nod
     """
     torch.set_num_threads(threads)
     node.prepare(job.trial, folder, storage, driver)
-    shelf = storage.trial(job.trial.id)
-    finished = Finished(job.trial, shelf, Site.here(folder, threads))
+    files = storage.trial(job.trial.id)
+    finished = Finished(job.trial, files, Site.here(folder, threads))
     for use in job.measures:
-        name = file_of(label(use))
-        if shelf.read(name) is None:
-            shelf.write_json(name, compute(use, finished))
+        if files.measure(label(use)) is None:
+            files.write_measure(label(use), compute(use, finished))
 
 
 class MeasureLines(Lines):

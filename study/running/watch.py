@@ -14,9 +14,8 @@ from study.running.cluster import (
     alive,
 )
 from study.running.feed import Feed
-from trainables.storage.result import final
-from trainables.storage.shelf import Shelf
 from trainables.storage.storage import Storage
+from trainables.storage.trial_files import TrialFiles
 from trainables.training.fit import fail
 
 WAITING_SECONDS = 60.0  # between the lines that say that nothing can be placed
@@ -101,7 +100,7 @@ class Watch(tune.Callback):
         Tune may be behind, where its thread was kept waiting, and a worker waits for Tune in its
         report: so it is not the age of the file that tells.
         """
-        done = final(self._shelf(trial).read_json("result.json"))
+        done = self._files(trial).final_result()
         return math.inf if done else self._stored(trial)
 
     def _end(self, trial: Any) -> None:
@@ -111,9 +110,9 @@ class Watch(tune.Callback):
         fail(trial.config["trial"], self._storage, reason)
 
     def _stored(self, trial: Any) -> int:
-        return len(self._shelf(trial).read_json("history.json") or ())
+        return len(self._files(trial).history())
 
-    def _shelf(self, trial: Any) -> Shelf:
+    def _files(self, trial: Any) -> TrialFiles:
         return self._storage.trial(trial.config["id"])
 
     def __getstate__(self) -> dict[str, Any]:

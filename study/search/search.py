@@ -27,7 +27,7 @@ from study.search.sharing import Shared
 from trainables.seeding import seed_of
 from trainables.selection import RULES, Epoch
 from trainables.settings import Invalid, Scalar
-from trainables.storage.result import final
+from trainables.storage.result import Result
 from trainables.storage.storage import Storage
 from trainables.trial import PROTOCOL, Trial
 
@@ -341,17 +341,14 @@ class Search:
         else:
             self.study.tell(number, state=TrialState.FAIL)
 
-    def _result(self, trial_id: str) -> dict[str, Any] | None:
+    def _result(self, trial_id: str) -> Result | None:
         """None as long as it is to be trained, or tried once more."""
-        result: dict[str, Any] | None = self._storage.trial(trial_id).read_json("result.json")
-        return result if final(result) else None
+        return self._storage.trial(trial_id).final_result()
 
     def _history(self, trial_id: str) -> list[Epoch]:
         """The epochs that the trial has made."""
         result = self._result(trial_id)
-        stored = None if result else self._storage.trial(trial_id).read_json("history.json")
-        history: list[Epoch] = result["history"] if result else stored or []
-        return history
+        return result.history if result else self._storage.trial(trial_id).history()
 
     def _epochs_of(self, point: FrozenTrial) -> int:
         """How many the point needed."""
@@ -359,8 +356,8 @@ class Search:
             return point.last_step or 0
         return sum(len(self._history(i)) for i in self._trials(point))
 
-    def _value(self, result: dict[str, Any] | None) -> float:
+    def _value(self, result: Result | None) -> float:
         """The objective; NaN for a trial that failed."""
         assert result is not None
-        selected = result["selected"].get(self._rule, {})
+        selected = result.selected.get(self._rule, {})
         return float(selected.get("validation.accuracy", math.nan))

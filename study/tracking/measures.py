@@ -9,8 +9,7 @@ from analysis.plan import Plan
 from analysis.records import end_of, milliseconds
 from study.measures import Wanted, wanted
 from study.tracking.client import MlflowClient
-from trainables.measures.measure import file_of
-from trainables.measures.separation import features_of
+from trainables.storage import names
 from trainables.storage.storage import Storage
 
 
@@ -34,10 +33,10 @@ class Measures:
         for trial_id, label in wanted(plan.cells):
             if (trial_id, label) in self._told:
                 continue
-            stored = self._storage.trial(trial_id).read_json(file_of(label))
+            stored = self._storage.trial(trial_id).measure(label)
             if stored is None:
                 continue
-            if self._recorded.get(trial_id, {}).get(f"{label}/ended") == end_of(stored):
+            if self._recorded.get(trial_id, {}).get(f"{label}/ended") == end_of(stored["ended"]):
                 self._told.add((trial_id, label))
             else:
                 yield trial_id, label, stored
@@ -49,10 +48,10 @@ class Measures:
                 continue
             when = milliseconds(stored["ended"])
             values = {**stored["values"], "seconds": stored["seconds"]}
-            tags = {"reason": stored["reason"] or "", "ended": end_of(stored)}
-            features = self._storage.trial(trial_id).read(features_of(label))
+            tags = {"reason": stored["reason"] or "", "ended": end_of(stored["ended"])}
+            features = self._storage.trial(trial_id).features(label)
             if features is not None:
-                client.log_text(runs[trial_id], features.decode(), features_of(label))
+                client.log_text(runs[trial_id], features, names.features(label))
             client.log_batch(
                 runs[trial_id],
                 metrics=[Metric(f"{label}/{name}", v, when, 0) for name, v in values.items()],

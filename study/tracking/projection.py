@@ -8,6 +8,7 @@ from mlflow.entities import Metric, Param, RunTag
 from analysis.records import end_of, milliseconds
 from study.tracking.client import MlflowClient
 from trainables.selection import CLOCK, Epoch
+from trainables.storage.result import Result
 
 DESCRIPTION_LENGTH = 8000  # characters that MLflow keeps of a tag
 
@@ -48,23 +49,22 @@ def _spent(epoch: Epoch) -> list[Metric]:
     return [Metric(name, epoch[name], when, 0)] if name in epoch else []
 
 
-def _final_points(result: dict[str, Any]) -> list[Metric]:
+def _final_points(result: Result) -> list[Metric]:
     values = {
-        f"{rule}/{m}": v for rule, chosen in result["selected"].items() for m, v in chosen.items()
+        f"{rule}/{m}": v for rule, chosen in result.selected.items() for m, v in chosen.items()
     }
-    values["seconds"] = result["seconds"]
-    if result["site"]:  # what the study has given up has not said it at its end
-        values["peak_memory_mib"] = result["site"]["peak_memory_mib"]
-    if (noise := result.get("realised_noise")) is not None:
-        values["realised_noise"] = noise
-    when = milliseconds(result["ended"])
+    values["seconds"] = result.seconds
+    if result.site:  # what the study has given up has not said it at its end
+        values["peak_memory_mib"] = result.site["peak_memory_mib"]
+    if result.realised_noise is not None:
+        values["realised_noise"] = result.realised_noise
+    when = milliseconds(result.ended)
     return [Metric(name, value, when, 0) for name, value in values.items()]
 
 
-def _ended_tags(result: dict[str, Any], site: dict[str, Any]) -> dict[str, Any]:
-    retried = result.get("retried", False)
-    about = {"status": result["status"], "reason": result["reason"] or "", "retried": retried}
-    return {**site, **about, "ended": end_of(result)}
+def _ended_tags(result: Result, site: dict[str, Any]) -> dict[str, Any]:
+    about = {"status": result.status, "reason": result.reason or "", "retried": result.retried}
+    return {**site, **about, "ended": end_of(result.ended)}
 
 
 def _description(table: str) -> str:

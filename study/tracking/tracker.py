@@ -29,9 +29,10 @@ from study.tracking.projection import (
 )
 from study.tracking.runs import SETTLE_SECONDS, _each_once, commit, versions
 from trainables.selection import Epoch
-from trainables.storage.result import final
-from trainables.storage.shelf import Shelf
+from trainables.storage import names
+from trainables.storage.result import Result
 from trainables.storage.storage import Storage
+from trainables.storage.trial_files import TrialFiles
 
 POLL_SECONDS = 5.0
 
@@ -96,8 +97,8 @@ class Tracker:
         if within is not None:
             return []  # told to stop: nobody waits for what more would have to be read
         left = [i for i in self._ids() if i not in self._settled]
-        results = {i: self.storage.trial(i).read_json("result.json") for i in left}
-        lacks = [i for i, r in results.items() if r and self._ended.get(i) != end_of(r)]
+        results = {i: self.storage.trial(i).result() for i in left}
+        lacks = [i for i, r in results.items() if r and self._ended.get(i) != end_of(r.ended)]
         return list(dict.fromkeys([*lacks, *(i for i, *_ in self._measures.news(self.plan))]))
 
     def log_report(self, folder: Path, table: str) -> None:
@@ -234,23 +235,21 @@ class Tracker:
         }
 
     def _write(
-        self, client: MlflowClient, trial_id: str, shelf: Shelf, last: bool, pruned: bool
+        self, client: MlflowClient, trial_id: str, files: TrialFiles, last: bool, pruned: bool
     ) -> None:
-        """What the shelf has and the trial's run lacks."""
-        result = shelf.read_json("result.json")
-        if result and self._ended.get(trial_id) == end_of(result):
-            if final(result):
+        """What the storage has and the trial's run lacks."""
+        result = files.result()
+        if result and self._ended.get(trial_id) == end_of(result.ended):
+            if result.final:
                 self._settled.add(trial_id)
-                if result["status"] == "failed":  # and those that it teaches with it, never begun
+                if result.failed:  # and those that it teaches with it, never begun
                     for further in self._further:
                         self._resting.pop(further, None)
             return
-        settings = shelf.read_json("trial.json")
+        settings = files.settings()
         if settings is None:
             return
-        history: list[Epoch] = (
-            result["history"] if result else shelf.read_json("history.json") or []
-        )
+        history = result.history if result else files.history()
         if trial_id not in self._runs:
             self._note(trial_id, self._new_run(client, trial_id, settings, history))
         run = self._runs[trial_id]
@@ -260,16 +259,16 @@ class Tracker:
         missing = settings.items() if self._settings[trial_id] < len(settings) else ()
         params = [Param(name, str(value)) for name, value in missing]
         if result:
-            self._keep_files(client, run, shelf, result)
-            state = "FAILED" if result["status"] == "failed" else "FINISHED"
-            client.set_terminated(run, state, milliseconds(result["ended"]))
+            self._keep_files(client, run, files, result)
+            state = "FAILED" if result.failed else "FINISHED"
+            client.set_terminated(run, state, milliseconds(result.ended))
             # What the study has given up has begun somewhere, if not just been listed.
-            tags = _ended_tags(result, result["site"] or shelf.read_json("site.json") or {})
+            tags = _ended_tags(result, result.site or files.site())
             # Tags are written last: a run with the tag "ended" has everything of the result.
             _log(client, run, [*points, *_final_points(result)], params, tags)
-            self._ended[trial_id] = end_of(result)
+            self._ended[trial_id] = end_of(result.ended)
         else:
-            site = shelf.read_json("site.json") or {}
+            site = files.site()
             news = site if site != self._sites.get(trial_id, {}) else {}
             _log(client, run, points, params, news)
             self._sites[trial_id] = site
@@ -313,13 +312,9 @@ class Tracker:
         }
 
     def _keep_files(
-        self, client: MlflowClient, run: str, shelf: Shelf, result: dict[str, Any]
+        self, client: MlflowClient, run: str, files: TrialFiles, result: Result
     ) -> None:
-        for name in (*shelf.names("soft_labels*.csv"), "wrong_labels.csv"):
-            content = shelf.read(name)
-            if content is not None:
-                client.log_text(run, content.decode(), name)
-        log = shelf.read("log.txt") if result["status"] == "failed" else None
-        if log is not None:
-            lines = log.decode(errors="replace").splitlines(keepends=True)
-            client.log_text(run, "".join(lines[-LOG_LINES:]), "log.txt")
+        for name, table in files.tables():
+            client.log_text(run, table, name)
+        if result.failed and (lines := files.log_lines()):
+            client.log_text(run, "".join(lines[-LOG_LINES:]), names.LOG)

@@ -41,12 +41,12 @@ class Laboratory:
 
     def train(self, trial_id: str, trial: Trial) -> None:
         """Writes a result. A score that is not finite is a failure."""
-        assert self.storage.trial(trial_id).read("result.json") is None
+        assert self.storage.trial(trial_id).shelf.read("result.json") is None
         value = self.score(trial)
         finished = math.isfinite(value)
         selected = {"last": {"validation.accuracy": value}} if finished else {}
         self.trained.append(trial_id)
-        self.storage.trial(trial_id).write_json("result.json", {"selected": selected})
+        self.storage.trial(trial_id).shelf.write_json("result.json", {"selected": selected})
 
     def run(self, search: Search) -> Search:
         """To its end, one trial at a time."""

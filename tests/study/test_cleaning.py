@@ -25,7 +25,7 @@ def test_what_a_finished_trial_needs_no_more_is_removed_and_nothing_else(
     storage = Storage(tmp_path)
     kept = trial.set({"recipe.keep": 1})
     fit(kept, storage, Site.here(Path("/nowhere")))
-    shelf = storage.trial(kept.id)
+    shelf = storage.trial(kept.id).shelf
     shelf.write("log.txt", b"a line\n")
     before = {name: shelf.read(name) for name in shelf.names("*")}
     assert {"result.json", "model.pt", "outputs.pt", "log.txt", "epoch-00003.pt"} <= set(before)
@@ -39,7 +39,7 @@ def test_what_a_finished_trial_needs_no_more_is_removed_and_nothing_else(
 
 def test_a_trial_that_may_go_on_keeps_everything(tmp_path: Path, trial: Trial) -> None:
     storage = Storage(tmp_path)
-    shelf = storage.trial(trial.id)
+    shelf = storage.trial(trial.id).shelf
     shelf.write_json("trial.json", trial.flat())
     left_behind(shelf)
     assert clean(storage) == (0, 0)

@@ -8,8 +8,9 @@ from analysis.plan import Plan
 from study.grids.grid import Grid
 from study.grids.lay_out import lay_out
 from study.measures import failed, forget, jobs, lacking, wanted
-from trainables.measures.measure import file_of, label
+from trainables.measures.measure import label
 from trainables.settings import Use
+from trainables.storage.result import Result
 from trainables.storage.storage import Storage
 from trainables.trial import Trial
 
@@ -24,13 +25,13 @@ def storage(tmp_path: Path) -> Storage:
     return Storage(tmp_path / "storage")
 
 
-def finish(storage: Storage, trial_id: str, status: str = "finished") -> None:
-    storage.trial(trial_id).write_json("result.json", {"status": status})
+def finish(storage: Storage, trial_id: str, reason: str | None = None) -> None:
+    storage.trial(trial_id).end(Result(reason=reason))
 
 
 def store(storage: Storage, pair: tuple[str, str], reason: str | None = None) -> None:
     content = {"status": "failed" if reason else "finished", "reason": reason}
-    storage.trial(pair[0]).write_json(file_of(pair[1]), content)
+    storage.trial(pair[0]).write_measure(pair[1], content)
 
 
 def test_each_measure_of_a_trial_is_wanted_once(laid: tuple[Plan, dict[Trial, str | None]]) -> None:
@@ -56,7 +57,7 @@ def test_only_finished_trials_lack_a_measure_until_it_is_stored(
     pairs = wanted(laid[0].cells)
     hard, smooth = laid[0].trials()
     assert lacking(pairs, storage) == []
-    finish(storage, hard, "failed")
+    finish(storage, hard, "bad data")
     finish(storage, smooth)
     assert lacking(pairs, storage) == pairs[2:]
     store(storage, pairs[2])

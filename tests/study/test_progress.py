@@ -5,6 +5,7 @@ from pathlib import Path
 
 from analysis.status import clock
 from study.progress import Lines, Ticker, progress
+from trainables.storage.result import Result
 from trainables.storage.storage import Storage
 from trainables.training.fit import fit
 from trainables.training.site import Site
@@ -13,10 +14,10 @@ from trainables.trial import Trial
 
 def test_each_state_is_told_from_the_files(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
-    for name, status in (("a", "finished"), ("b", "failed")):
-        storage.trial(name).write_json("result.json", {"status": status})
-    storage.trial("c").write_json("trial.json", {})
-    storage.trial("c").write_json("history.json", [{"epoch": 1}, {"epoch": 2}])
+    storage.trial("a").end(Result())
+    storage.trial("b").end(Result(reason="bad data"))
+    storage.trial("c").write_settings({})
+    storage.trial("c").write_history([{"epoch": 1}, {"epoch": 2}])
     now = progress(storage, ["a", "b", "c", "d"])
     assert (now.finished, now.failed, now.started, now.new) == (("a",), ("b",), ("c",), ("d",))
     assert now.epochs == {"c": 2}
@@ -30,8 +31,8 @@ def test_a_line_counts_the_whole_study_and_the_epochs_of_what_runs(
     storage = Storage(tmp_path)
     done, runs, new = (trial.but(seed=seed) for seed in range(3))
     fit(done, storage, Site.here(Path("/nowhere")))
-    storage.trial(runs.id).write_json("trial.json", {})
-    storage.trial(runs.id).write_json("history.json", [{}])
+    storage.trial(runs.id).write_settings({})
+    storage.trial(runs.id).write_history([{}])
     todo = {runs.id: runs, new.id: new}
     ticker = Ticker(storage, todo, [done.id, runs.id, new.id], io.StringIO())
     assert "1/3 trials done, 1 running, epoch 1/3" in ticker.line()
@@ -42,8 +43,8 @@ def test_the_time_left_is_told_from_the_epochs_made(tmp_path: Path, trial: Trial
     storage = Storage(tmp_path)
     ticker = Ticker(storage, {trial.id: trial}, [trial.id], io.StringIO())
     assert "left" not in ticker.line()
-    storage.trial(trial.id).write_json("trial.json", {})
-    storage.trial(trial.id).write_json("history.json", [{}])
+    storage.trial(trial.id).write_settings({})
+    storage.trial(trial.id).write_history([{}])
     ticker._moved -= 20  # as if the first of three epochs had taken twenty seconds
     assert "about 0:40 left" in ticker.line()
 
@@ -60,7 +61,7 @@ def test_clock_shows_minutes_or_hours() -> None:
 
 def test_what_had_ended_is_not_read_again(tmp_path: Path) -> None:
     storage, ended = Storage(tmp_path), {"a": "finished"}
-    storage.trial("b").write_json("result.json", {"status": "failed"})
+    storage.trial("b").end(Result(reason="bad data"))
     now = progress(storage, ["a", "b", "c"], ended)
     assert (now.finished, now.failed, now.new) == (("a",), ("b",), ("c",))
     assert ended == {"a": "finished", "b": "failed"}

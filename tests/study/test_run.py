@@ -166,7 +166,7 @@ def test_a_dry_run_compares_memory_with_the_fraction_where_there_is_a_gpu(
     monkeypatch.setattr(dry_run, "gpus_here", lambda: gpus)
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: size)
     result = {"status": "finished", "site": {"gpus": 0.5, "peak_memory_mib": 11}}
-    Storage(tmp_path).trial(first_id(tmp_path)).write_json("result.json", result)
+    Storage(tmp_path).trial(first_id(tmp_path)).shelf.write_json("result.json", result)
     dry = [*GRID, "--dry-run", "--seeds", "1", "--storage", str(tmp_path), "--only", "only CE"]
     assert main([*dry, "--gpus-per-trial", "0.5"]) == 0
     said = capsys.readouterr().out
@@ -195,7 +195,7 @@ def test_a_rerun_that_no_node_has_room_for_removes_nothing(
     monkeypatch.setattr(ray, "is_initialized", lambda: True)
     node = {"Alive": True, "NodeManagerAddress": "a", "Resources": {"CPU": 2.0}}
     monkeypatch.setattr(ray, "nodes", lambda: [node])
-    shelf = Storage(tmp_path).trial(first_id(tmp_path))
+    shelf = Storage(tmp_path).trial(first_id(tmp_path)).shelf
     shelf.write_json("trial.json", {})
     shelf.write_json("result.json", {"status": "finished", "reason": None})
     rerun = [*GRID, "--seeds", "1", "--only", "only CE", "--rerun", "all", "--storage"]
@@ -208,7 +208,7 @@ def test_a_rerun_that_no_node_has_room_for_removes_nothing(
 def test_cleaning_says_what_it_removes_and_a_dry_run_only_says_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    shelf = Storage(tmp_path).trial("a")
+    shelf = Storage(tmp_path).trial("a").shelf
     shelf.write_json("trial.json", {"recipe.epochs": 2, "recipe.keep": 0})
     shelf.write_json("result.json", {"status": "finished", "reason": None})
     shelf.write("checkpoint-000000002.pt", b"12345")
@@ -254,7 +254,7 @@ def test_a_dry_run_counts_the_rows_that_are_asked_for(
 ) -> None:
     first = first_id(tmp_path)
     result = {"status": "finished", "reason": None}
-    Storage(tmp_path).trial(first).write_json("result.json", result)
+    Storage(tmp_path).trial(first).shelf.write_json("result.json", result)
     dry = [*GRID, "--dry-run", "--storage", str(tmp_path), "--data-dir", str(tmp_path)]
     assert main([*dry, "--seeds", "1", "--only", "T 5, alpha 1, beta 1"]) == 0
     said = capsys.readouterr().out

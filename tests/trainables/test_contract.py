@@ -29,6 +29,7 @@ from trainables.selection import CLOCK, Epoch
 from trainables.settings import Invalid, Use, classes_of, keywords_of
 from trainables.storage.folder import Folder
 from trainables.storage.storage import Storage
+from trainables.storage.trial_files import TrialFiles
 from trainables.targets.knowledge import Knowledge
 from trainables.targets.smooth import Smooth
 from trainables.targets.targets import Targets
@@ -111,7 +112,7 @@ parts = [cls for kind in (*FIELDS.values(), Source, Augment) for cls in classes_
 
 
 def started(trial: Trial, path: Path) -> Run:
-    return Run(trial, Folder(path / "run"), SITE)
+    return Run(trial, TrialFiles(Folder(path / "run")), SITE)
 
 
 def first_batch(run: Run) -> Batch:
@@ -259,7 +260,7 @@ def test_targets_observe_every_step_of_a_training_and_hear_of_the_end_of_every_e
 ) -> None:
     trial = TOGETHER["targets with a memory"]
     fit(trial, Storage(tmp_path), SITE)
-    state = Storage(tmp_path).trial(trial.id).load("model.pt")
+    state = Storage(tmp_path).trial(trial.id).shelf.load("model.pt")
     assert (int(state["targets.steps"]), int(state["targets.epochs"])) == (6, 3)
 
 
@@ -299,7 +300,7 @@ def recorded(method: type[Method]) -> Iterator[list[Batch]]:
 
 def outcome(trial: Trial, storage: Storage) -> dict[str, Any]:
     """The result and all files but for what tells of time and place."""
-    shelf = storage.trial(trial.id)
+    shelf = storage.trial(trial.id).shelf
     result = shelf.read_json("result.json")
     timed = ("seconds", "ended", "site")
     history = [{k: v for k, v in row.items() if k not in CLOCK} for row in result["history"]]
@@ -332,7 +333,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
         storage = Storage(tmp_path_factory.mktemp("undisturbed"))
         teach(trial, storage)
         with recorded(trial.method.part) as batches:
-            assert fit(trial, storage, SITE)["status"] == "finished"
+            assert fit(trial, storage, SITE).status == "finished"
         return Whole(outcome(trial, storage), batches)
 
     return run
@@ -401,7 +402,7 @@ def killed_after_epoch(epoch: int, trial: Trial, storage: Storage) -> None:
 
     with pytest.raises(Killed):
         fit(trial, storage, SITE, report)
-    assert storage.trial(trial.id).read("result.json") is None
+    assert storage.trial(trial.id).shelf.read("result.json") is None
 
 
 def killed_in_step(step: int, trial: Trial, storage: Storage) -> None:
@@ -442,7 +443,7 @@ def test_a_trial_killed_inside_an_epoch_ends_bit_for_bit_as_if_it_had_not_been(
 ) -> None:
     storage = Storage(tmp_path)
     killed_in_step(4, trial, storage)  # the second of the second epoch
-    names = storage.trial(trial.id).names("checkpoint-*.pt")
+    names = storage.trial(trial.id).shelf.names("checkpoint-*.pt")
     assert names == ["checkpoint-000000002.pt", "checkpoint-000000003.pt"]
     torch.manual_seed(99)
     with recorded(trial.method.part) as batches:
@@ -486,7 +487,7 @@ def test_a_truncated_checkpoint_is_passed_over_for_the_one_before(
 ) -> None:
     storage = Storage(tmp_path)
     killed_after_epoch(2, MEMORY, storage)
-    shelf = storage.trial(MEMORY.id)
+    shelf = storage.trial(MEMORY.id).shelf
     older, newest = shelf.names("checkpoint-*.pt")
     (shelf.path / newest).write_bytes((shelf.path / newest).read_bytes()[:size])
     with recorded(Method) as batches:
@@ -503,8 +504,8 @@ def test_where_no_checkpoint_can_be_read_training_starts_afresh(
 ) -> None:
     storage = Storage(tmp_path)
     killed_after_epoch(2, MEMORY, storage)
-    for name in storage.trial(MEMORY.id).names("checkpoint-*.pt"):
-        (storage.trial(MEMORY.id).path / name).write_bytes(b"")
+    for name in storage.trial(MEMORY.id).shelf.names("checkpoint-*.pt"):
+        (storage.trial(MEMORY.id).shelf.path / name).write_bytes(b"")
     fit(MEMORY, storage, SITE)
     assert_equal(outcome(MEMORY, storage), undisturbed(MEMORY).outcome)
 

@@ -36,7 +36,7 @@ class Ensemble(Measure):
     def __call__(self, finished: Finished) -> dict[str, float]:
         total: Tensor | float = 0.0
         for epoch in members_of(finished.trial.recipe, self.members):
-            predict = finished.method(f"epoch-{epoch:05d}.pt").predict
+            predict = finished.method(epoch).predict
             batches = finished.pixels()
             scores = torch.cat([predict(finished.normalised(batch.x)) for batch in batches])
             total = total + (scores.softmax(1) if self.average == "probabilities" else scores)

@@ -21,7 +21,7 @@ from trainables.data.loader import pixel_batches
 from trainables.methods.method import Method
 from trainables.model import fresh
 from trainables.settings import Invalid, Scalar, Use
-from trainables.storage.shelf import Shelf
+from trainables.storage.trial_files import TrialFiles
 from trainables.training.run import EVALUATED_AT_ONCE, task_of
 from trainables.training.site import Site, describe
 from trainables.trial import Trial
@@ -35,7 +35,7 @@ class Finished:
     """A finished trial and what was kept of it, read when it is first asked for."""
 
     trial: Trial
-    shelf: Shelf
+    files: TrialFiles
     site: Site
 
     @cached_property
@@ -45,8 +45,7 @@ class Finished:
     @cached_property
     def outputs(self) -> dict[str, Tensor]:
         """The final "test.scores" (n, classes), "test.y" (n,), and so on; on the CPU."""
-        outputs: dict[str, Tensor] = self.shelf.load("outputs.pt")
-        return outputs
+        return self.files.outputs()
 
     @property
     def test(self) -> Split:
@@ -63,12 +62,12 @@ class Finished:
         """What a net sees of pixels, differentiable."""
         return (x - self.data.mean) / self.data.std
 
-    def method(self, weights: str = "model.pt") -> Method:
-        """The trained method in evaluation mode, with the final weights or with others.
+    def method(self, epoch: int | None = None) -> Method:
+        """The trained method in evaluation mode, with its final weights or those of an epoch.
 
         There is one of it: weights that are asked for later replace those of before.
         """
-        self._method.model.load_state_dict(self.shelf.load(weights, self.site.device))
+        self._method.model.load_state_dict(self.files.model(self.site.device, epoch))
         return self._method.eval()
 
     @cached_property
@@ -123,11 +122,6 @@ def flat(use: Use) -> dict[str, Scalar]:
     sums = {f"{name}.sha256": digest for name, digest in use.checksums or ()}
     instead = {"instead of": use.part.instead_of} if use.part.instead_of else {}
     return {"measure": use.name, **dict(use.items), **sums, **instead}
-
-
-def file_of(name: str) -> str:
-    """The file, in the trial's folder, of the measure with that label."""
-    return f"measure-{name}.json"
 
 
 def compute(use: Use, finished: Finished) -> dict[str, Any]:

@@ -12,11 +12,6 @@ from trainables.settings import Count, Invalid, Positive, Use
 from trainables.trial import Trial
 
 
-def features_of(name: str) -> str:
-    """The file, in the trial's folder, with the t-SNE of the measure with that label."""
-    return f"features-{name}.csv"
-
-
 class Separation(Measure):
     """Mean silhouette (Rousseeuw 1987) of the penultimate features by true class; -1 to 1.
 
@@ -41,7 +36,7 @@ class Separation(Measure):
         writer.writerow(("x", "y", "label"))
         writer.writerows((*plane[i], finished.data.names[y[i]]) for i in y.argsort(kind="stable"))
         use = Use(type(self), images=self.images, perplexity=self.perplexity)
-        finished.shelf.write(features_of(label(use)), table.getvalue().encode())
+        finished.files.write_features(label(use), table.getvalue())
         return {"silhouette": silhouette}
 
     @torch.no_grad()

@@ -81,13 +81,6 @@ class Shelf(ABC):
             raise OSError(f"{self}: what was written cannot be read")
         self.remove(name)
 
-    def clear(self) -> None:
-        """Removes all files but the log; the result first, so that half a shelf has none."""
-        self.remove("result.json")
-        for name in self.names("*"):
-            if name != "log.txt":
-                self.remove(name)
-
     def write_json(self, name: str, value: Any) -> None:
         self.write(name, json.dumps(value, indent=1).encode())
 

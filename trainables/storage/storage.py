@@ -21,9 +21,11 @@ from pathlib import Path
 from uuid import uuid4
 
 from trainables.settings import Invalid, masked
+from trainables.storage import names
 from trainables.storage.bucket import Bucket
 from trainables.storage.folder import Folder
 from trainables.storage.shelf import Shelf
+from trainables.storage.trial_files import TrialFiles
 
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
@@ -57,18 +59,18 @@ class Storage:
             self.top.swap("storage.json", json.dumps({"id": uuid4().hex}).encode(), None)
         return str(found["id"])
 
-    def trial(self, trial_id: str) -> "Shelf":
-        return self.top / "trials" / trial_id
+    def trial(self, trial_id: str) -> TrialFiles:
+        return TrialFiles(self.top / "trials" / trial_id)
 
-    def study(self, name: str) -> "Shelf":
+    def study(self, name: str) -> Shelf:
         return self.top / "studies" / name
 
     def results(self) -> Iterator[str]:
         """The ids of the trials with a result."""
-        return (name.split("/")[1] for name in self.top.names("trials/*/result.json"))
+        return (name.split("/")[1] for name in self.top.names(f"trials/*/{names.RESULT}"))
 
 
-def _shelf_at(where: Path | str) -> "Shelf":
+def _shelf_at(where: Path | str) -> Shelf:
     text = str(where)
     if isinstance(where, Path) or not re.match(r"s3:|\w+://", text):
         return Folder(Path(where).absolute())

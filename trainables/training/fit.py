@@ -2,12 +2,13 @@
 
 import time
 import traceback
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from trainables.settings import Invalid
-from trainables.storage.result import OUT_OF_MEMORY, Result, _result, final
+from trainables.storage.result import OUT_OF_MEMORY, Result, select
 from trainables.storage.storage import Storage
 from trainables.training.run import Diverged, Report, Run
 from trainables.training.site import Site, describe
@@ -28,19 +29,18 @@ def fit(
     With `retry`, a trial that ran out of GPU memory is trained once more. A teacher that has no
     result yet is trained first.
     """
-    shelf = storage.trial(trial.id)
-    result: Result | None = shelf.read_json("result.json")
-    if result is None or (retry and not final(result)):
-        shelf.write_json("trial.json", trial.flat())
-        shelf.write_json("site.json", {**describe(site), "begun": time.time()})
+    files = storage.trial(trial.id)
+    result = files.result()
+    if result is None or (retry and not result.final):
+        files.write_settings(trial.flat())
+        files.write_site({**describe(site), "begun": time.time()})
         torch.set_num_threads(site.threads)
         if site.device.type == "cuda":  # a worker trains several trials, one after the other
             torch.cuda.reset_peak_memory_stats()
-        result = {**_outcome(trial, storage, site, report), "retried": retry}
-        shelf.write_json("result.json", result)
-    if final(result):
-        for name in shelf.names("checkpoint-*.pt"):
-            shelf.remove(name)
+        result = replace(_outcome(trial, storage, site, report), retried=retry)
+        files.end(result)
+    if result.final:
+        files.remove_checkpoints()
     return result
 
 
@@ -49,25 +49,24 @@ def fail(trial: Trial, storage: Storage, reason: str) -> None:
 
     One that is final stays.
     """
-    shelf = storage.trial(trial.id)
-    if final(shelf.read_json("result.json")):
+    files = storage.trial(trial.id)
+    if files.final_result():
         return
-    shelf.write_json("trial.json", trial.flat())
-    history = shelf.read_json("history.json") or []
+    files.write_settings(trial.flat())
+    history = files.history()
     seconds = history[-1].get("seconds", 0.0) if history else 0.0
-    shelf.write_json("result.json", _result(reason, history, seconds, None, {}))
+    files.end(Result(reason=reason, history=history, seconds=seconds))
 
 
 def _outcome(trial: Trial, storage: Storage, site: Site, report: Report) -> Result:
     def trained(teacher: Trial) -> dict[str, Any]:
-        state: dict[str, Any] = storage.trial(teacher.id).load("model.pt", site.device)
-        return state
+        return storage.trial(teacher.id).model(site.device)
 
     run = None
     try:
         for teacher in trial.teachers():
-            if (result := fit(teacher, storage, site))["status"] == "failed":
-                raise Invalid(f"its teacher {teacher.id} failed: {result['reason']}")
+            if (result := fit(teacher, storage, site)).failed:
+                raise Invalid(f"its teacher {teacher.id} failed: {result.reason}")
         run = Run(trial, storage.trial(trial.id), site, trained)
         run.train(report)
         reason = None
@@ -81,5 +80,12 @@ def _outcome(trial: Trial, storage: Storage, site: Site, report: Report) -> Resu
         traceback.print_exc()
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
     if run is None:
-        return _result(reason, [], 0.0, None, describe(site))
-    return _result(reason, run.history, run.seconds, run.realised_noise, describe(site))
+        return Result(reason=reason, site=describe(site))
+    return Result(
+        reason=reason,
+        history=run.history,
+        selected=select(run.history) if reason is None else {},
+        realised_noise=run.realised_noise,
+        seconds=run.seconds,
+        site=describe(site),
+    )

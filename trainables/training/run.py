@@ -14,7 +14,7 @@ from trainables.model import fresh
 from trainables.recipe import learning_rate
 from trainables.seeding import seed_of
 from trainables.selection import Epoch
-from trainables.storage.shelf import Shelf
+from trainables.storage.trial_files import TrialFiles
 from trainables.targets.targets import Targets
 from trainables.task import Task
 from trainables.training.site import Site
@@ -44,9 +44,9 @@ class Run:
     """A trial being trained. Made anew at each start; all that lasts is in its checkpoint."""
 
     def __init__(
-        self, trial: Trial, shelf: Shelf, site: Site, trained: Trained | None = None
+        self, trial: Trial, files: TrialFiles, site: Site, trained: Trained | None = None
     ) -> None:
-        self.trial, self.shelf, self.site = trial, shelf, site
+        self.trial, self.files, self.site = trial, files, site
         self.data = load(trial.data, trial.seed, site.folder, site.device)
         self.wrong = self.data.train.wrong
         self.task = task_of(trial, self.data, site, trained)
@@ -69,7 +69,7 @@ class Run:
     def train(self, report: Report) -> None:
         """Every epoch that is left. Raises Diverged at the end of an epoch with a bad loss."""
         if self.data.train.truth is not None:
-            self.shelf.write("wrong_labels.csv", wrong_labels_of(self.data).encode())
+            self.files.write_wrong_labels(wrong_labels_of(self.data))
         recipe, steps = self.trial.recipe, self.task.steps
         learned = type(self.method.model.targets).observe is not Targets.observe
         for epoch in range(self.step // steps, recipe.epochs):
@@ -79,21 +79,21 @@ class Run:
             self.losses.fill_(math.nan)
             self.totals = {}
             if epoch + 1 in kept_epochs(recipe.epochs, recipe.keep):
-                self.shelf.save(f"epoch-{epoch + 1:05d}.pt", self.method.model.state_dict())
+                self.files.save_model(self.method.model.state_dict(), epoch + 1)
             if learned and epoch + 1 in kept_epochs(recipe.epochs, min(SNAPSHOTS, recipe.epochs)):
-                self._write_soft_labels(f"soft_labels-{epoch + 1:05d}.csv")
+                self._write_soft_labels(epoch + 1)
             self._checkpoint()
-            self.shelf.write_json("history.json", self.history)
+            self.files.write_history(self.history)
             report(self.history[-1])
-        self.shelf.save("model.pt", self.method.model.state_dict())
-        self.shelf.save("outputs.pt", self._outputs())
-        self._write_soft_labels("soft_labels.csv")
+        self.files.save_model(self.method.model.state_dict())
+        self.files.save_outputs(self._outputs())
+        self._write_soft_labels()
 
-    def _write_soft_labels(self, name: str) -> None:
+    def _write_soft_labels(self, epoch: int | None = None) -> None:
         """The targets' matrix, if they have one."""
         soft = getattr(self.method.model.targets, "soft", None)
         if soft is not None:
-            self.shelf.write(name, table_of(soft, self.data.names).encode())
+            self.files.write_soft_labels(table_of(soft, self.data.names), epoch)
 
     def _epoch(self, epoch: int) -> None:
         trial, recipe, steps = self.trial, self.trial.recipe, self.task.steps
@@ -178,15 +178,13 @@ class Run:
             "totals": self.totals,
             "seconds": self.seconds,
         }
-        self.shelf.save(f"checkpoint-{self.step:09d}.pt", state)
-        for name in self.shelf.names("checkpoint-*.pt")[:-KEPT_CHECKPOINTS]:
-            self.shelf.remove(name)
+        self.files.save_checkpoint(self.step, state, KEPT_CHECKPOINTS)
 
     def _resume(self) -> None:
         """From the newest checkpoint that can be read."""
-        for name in reversed(self.shelf.names("checkpoint-*.pt")):
+        for name in reversed(self.files.checkpoints()):
             try:
-                state = self.shelf.load(name, self.site.device)
+                state = self.files.shelf.load(name, self.site.device)
             except Exception as error:  # torch reports a damaged file by many exceptions
                 print(f"{name} cannot be read, an older one is tried: {error}", flush=True)
                 continue

@@ -28,7 +28,7 @@ def trainable(storage: Storage, folder: Path, cpus: float, gpus: float, retry: b
         trial = config["trial"]
         try:
             node.prepare(trial, folder, storage, driver)
-            with storage.trial(config["id"]).log("log.txt") as log:
+            with storage.trial(config["id"]).log() as log:
                 with redirect_stdout(log), redirect_stderr(log):
                     fit(trial, storage, site, report, retry)
         except Invalid as error:

@@ -82,7 +82,7 @@ def test_peaks_are_read_of_trials_that_had_a_gpu(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
     for name, gpus, peak in (("a", 0.5, 700), ("b", 0.0, 9000), ("c", 1.0, 800)):
         site = {"gpus": gpus, "peak_memory_mib": peak}
-        storage.trial(name).write_json("result.json", {"status": "finished", "site": site})
+        storage.trial(name).shelf.write_json("result.json", {"status": "finished", "site": site})
     assert measured_peaks(storage, ["a", "b", "c"]) == [700, 800]
 
 

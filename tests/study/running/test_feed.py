@@ -17,7 +17,7 @@ def finish(
 ) -> None:
     status = "failed" if reason else "finished"
     values = {"status": status, "reason": reason, "retried": retried, "history": []}
-    storage.trial(trial_id).write_json("result.json", values)
+    storage.trial(trial_id).shelf.write_json("result.json", values)
 
 
 def taken(asking: Asking) -> list[str]:
@@ -55,12 +55,12 @@ def test_with_a_failed_teacher_a_trial_fails_untrained(tmp_path: Path, trial: Tr
     finish(storage, trial.id, "the loss was nan")
     queue.ended(trial.id)
     assert taken(queue) == []
-    result = storage.trial(student.id).read_json("result.json")
+    result = storage.trial(student.id).shelf.read_json("result.json")
     reason = f"its teacher {trial.id} failed: the loss was nan"
     assert (result["status"], result["reason"], result["history"]) == ("failed", reason, [])
-    assert storage.trial(student.id).read_json("trial.json") == student.flat()
+    assert storage.trial(student.id).shelf.read_json("trial.json") == student.flat()
     reason = f"its teacher {student.id} failed: {reason}"
-    assert storage.trial(last.id).read_json("result.json")["reason"] == reason
+    assert storage.trial(last.id).result().reason == reason
     assert queue.lost == []
 
 

@@ -139,7 +139,7 @@ def test_trials_get_results_and_logs_in_the_storage(tmp_path: Path, trial: Trial
     assert run(storage, *trials) == {}
     assert set(storage.results()) == {trial.id for trial in trials}
     for each in trials:
-        log = storage.trial(each.id).read("log.txt")
+        log = storage.trial(each.id).shelf.read("log.txt")
         assert log is not None
         assert log.decode().count("validation.accuracy") == 3
 
@@ -173,7 +173,7 @@ def test_what_is_out_of_memory_is_tried_once_more_alone(tmp_path: Path, trial: T
     assert launch.run([queue], storage, NOWHERE, resources, begun.append) == {}
     assert sorted(begun[:3]) == sorted([once.id, never.id, trial.id])
     assert sorted(begun[3:]) == sorted([once.id, never.id])  # after all others, once each
-    results = {t: storage.trial(t.id).read_json("result.json") for t in (once, never, trial)}
+    results = {t: storage.trial(t.id).shelf.read_json("result.json") for t in (once, never, trial)}
     assert [r["status"] for r in results.values()] == ["finished", "failed", "finished"]
     assert [r["retried"] for r in results.values()] == [True, True, False]
     assert results[never]["reason"] == "out of GPU memory"
@@ -187,12 +187,12 @@ def test_a_trial_that_hangs_is_ended_and_the_others_go_on(tmp_path: Path, trial:
     stuck = trial.but(net=Use(Stuck))
     limit = Resources(gpus=0.0, concurrent=1, stall_minutes=0.5)
     assert run(storage, stuck, trial, resources=limit) == {}
-    result = storage.trial(stuck.id).read_json("result.json")
+    result = storage.trial(stuck.id).shelf.read_json("result.json")
     assert (result["status"], result["reason"]) == (
         "failed",
         "no epoch finished within 0.5 minutes",
     )
-    assert storage.trial(trial.id).read_json("result.json")["status"] == "finished"
+    assert storage.trial(trial.id).result().status == "finished"
     end = time.monotonic() + 60  # Ray gives a killed worker's place back a while later
     while ray.available_resources().get("CPU") != ray.cluster_resources()["CPU"]:
         assert time.monotonic() < end
@@ -218,7 +218,7 @@ def test_a_trial_that_moved_on_while_tune_did_not_listen_is_not_ended(
     tmp_path: Path, trial: Trial, running: tuple[Watch, Begun, list[Any]]
 ) -> None:
     watch, begun, killed = running
-    shelf = Storage(tmp_path).trial(trial.id)
+    shelf = Storage(tmp_path).trial(trial.id).shelf
     shelf.write_json("history.json", [{"epoch": 1}, {"epoch": 2}])
     watch.on_step_end(0, [])
     assert (killed, shelf.read("result.json")) == ([], None)
@@ -231,7 +231,7 @@ def test_a_resumed_trial_that_hangs_at_once_is_ended_at_the_first_limit(
     tmp_path: Path, trial: Trial, running: tuple[Watch, Begun, list[Any]]
 ) -> None:
     watch, begun, killed = running
-    Storage(tmp_path).trial(trial.id).write_json("history.json", [{"epoch": 1}, {"epoch": 2}])
+    Storage(tmp_path).trial(trial.id).shelf.write_json("history.json", [{"epoch": 1}, {"epoch": 2}])
     watch.on_trial_start(0, [], begun)
     watch.on_step_end(0, [])
     assert killed == [begun.temporary_state.ray_actor]
@@ -262,7 +262,7 @@ def test_a_trial_whose_result_tune_has_not_heard_of_keeps_it(
     tmp_path: Path, trial: Trial, running: tuple[Watch, Begun, list[Any]]
 ) -> None:
     watch, begun, killed = running
-    shelf = Storage(tmp_path).trial(trial.id)
+    shelf = Storage(tmp_path).trial(trial.id).shelf
     shelf.write_json("result.json", {"status": "finished"})
     watch.on_step_end(0, [])
     assert killed == []

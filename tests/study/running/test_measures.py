@@ -15,9 +15,10 @@ from study.running import cluster
 from study.running import measures as measuring
 from study.running.cluster import Resources
 from trainables.measures.calibration import Calibration
-from trainables.measures.measure import file_of, label
+from trainables.measures.measure import label
 from trainables.measures.top_k import TopK
 from trainables.settings import Use
+from trainables.storage import names
 from trainables.storage.storage import Storage
 from trainables.training.fit import fit
 from trainables.training.site import Site
@@ -90,14 +91,14 @@ def test_a_measure_that_fails_is_recorded_and_lost_ones_are_told(
     gone = untested.but(seed=1)
     for one in (untested, gone):
         fit(one, storage, Site.here(NOWHERE))
-    storage.trial(gone.id).remove("outputs.pt")
+    storage.trial(gone.id).shelf.remove("outputs.pt")
     uses = (Use(TopK), Use(Calibration))
     cluster.connect(None)
     lost = measuring.run(
         [Job(untested, uses), Job(gone, uses)], storage, NOWHERE, Resources(gpus=0.0)
     )
     for use in uses:  # the second is tried, too
-        stored = storage.trial(untested.id).read_json(file_of(label(use)))
+        stored = storage.trial(untested.id).shelf.read_json(names.measure(label(use)))
         assert stored["status"] == "failed"
         assert "test.scores" in stored["reason"]
     assert list(lost) == [gone.id]

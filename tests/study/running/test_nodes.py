@@ -86,7 +86,7 @@ def test_a_node_that_came_later_and_cannot_train_ends_the_queue_and_loses_nothin
             launch.run([queue], storage, tmp_path, Resources(gpus=0.0), begun.append)
     finally:
         cluster.remove_node(unfit)
-    results = {i: storage.trial(i).read_json("result.json")["status"] for i in storage.results()}
+    results = {i: storage.trial(i).result().status for i in storage.results()}
     assert set(results.values()) <= {"finished"}  # what ran elsewhere
     (stopped,) = set(begun) - set(results)
     assert len(begun) < len(trials)

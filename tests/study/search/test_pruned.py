@@ -75,7 +75,7 @@ class Laboratory:
 
     def train(self, search: Search, trial_id: str, trial: Trial) -> bool:
         """As a worker and Tune do; whether it came to its end."""
-        shelf = self.storage.trial(trial_id)
+        shelf = self.storage.trial(trial_id).shelf
         assert shelf.read("result.json") is None
         history = shelf.read_json("history.json") or []
         while len(history) < trial.recipe.epochs:
@@ -176,7 +176,7 @@ def test_a_pruned_point_has_its_last_value_and_counts(space: Space, tmp_path: Pa
         last = len(point["epochs"])
         assert point["value"] == point["epochs"][last]
         assert last == given_up.get(point["number"], EPOCHS)
-        results = [lab.storage.trial(i).read("result.json") for i in point["trials"]]
+        results = [lab.storage.trial(i).shelf.read("result.json") for i in point["trials"]]
         assert (results == [None]) == (point["number"] in given_up)
     assert search.budget == f"9 points, {len(lab.made)} of {9 * EPOCHS} epochs"
     assert summary(search)["pruner"] == "median"
@@ -240,7 +240,7 @@ def test_a_point_is_judged_by_its_first_seed_and_further_ones_wait_for_it(
     given_up = pruned(search)
     assert given_up
     for point in search.points():
-        trials = [lab.storage.trial(i).read("history.json") for i in point["trials"]]
+        trials = [lab.storage.trial(i).shelf.read("history.json") for i in point["trials"]]
         assert sum(content is not None for content in trials) == (
             1 if point["number"] in given_up else 3
         )

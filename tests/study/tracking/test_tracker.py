@@ -19,9 +19,8 @@ from study.grids.lay_out import lay_out
 from study.measures import wanted
 from study.tracking.runs import commit
 from study.tracking.tracker import Tracker
-from trainables.measures.measure import file_of
-from trainables.measures.separation import features_of
 from trainables.selection import Epoch
+from trainables.storage import names
 from trainables.storage.shelf import Shelf
 from trainables.storage.storage import Storage
 from trainables.training.fit import fail, fit
@@ -76,7 +75,7 @@ def test_each_trial_has_one_run_with_settings_history_and_result(
     by_id = {run.data.tags["trial_id"]: run for run in runs(uri, "trial")}
     assert sorted(by_id) == sorted(plan.trials())
     for trial in trials:
-        run, result = by_id[trial.id], storage.trial(trial.id).read_json("result.json")
+        run, result = by_id[trial.id], storage.trial(trial.id).shelf.read_json("result.json")
         assert run.data.params == {name: str(value) for name, value in trial.flat().items()}
         assert run.info.status == "FINISHED"
         assert run.data.tags["status"] == "finished"
@@ -108,7 +107,7 @@ def test_the_share_of_wrong_labels_and_which_they_are_is_told_where_there_are_so
     track(uri, storage, plan)
     (run,) = runs(uri, "trial")
     kept = mlflow.artifacts.load_text(f"{run.info.artifact_uri}/wrong_labels.csv")
-    assert kept.encode() == storage.trial(trial.id).read("wrong_labels.csv")
+    assert kept.encode() == storage.trial(trial.id).shelf.read("wrong_labels.csv")
     assert run.data.metrics["realised_noise"] == pytest.approx(0.4)
     points = MlflowClient(uri).get_metric_history(run.info.run_id, "train.wrong_label_error")
     assert [point.step for point in points] == [1, 2]
@@ -184,7 +183,7 @@ def test_a_pruned_trial_is_killed_and_one_that_goes_on_runs_and_finishes(
 ) -> None:
     storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
     plan, _ = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
-    shelf = storage.trial(trial.id)
+    shelf = storage.trial(trial.id).shelf
     shelf.write_json("trial.json", trial.flat())
 
     def status(pruned: list[str]) -> tuple[str, str]:
@@ -208,7 +207,7 @@ def test_of_a_running_trial_the_host_is_told(
 ) -> None:
     _, _, plan, trials = recorded
     storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
-    shelf = storage.trial(trials[0].id)
+    shelf = storage.trial(trials[0].id).shelf
     shelf.write_json("trial.json", trials[0].flat())
     for host in ("node-1", "node-2"):  # lost with its worker, and started elsewhere
         shelf.write_json("site.json", {"host": host, "begun": 1.5})
@@ -224,7 +223,7 @@ def test_a_failed_trial_has_its_reason_and_its_last_50_log_lines(
     storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
     fail(trials[0], storage, "no epoch finished")
     lines = [f"line {i}\n" for i in range(60)]
-    storage.trial(trials[0].id).write("log.txt", "".join(lines).encode())
+    storage.trial(trials[0].id).shelf.write("log.txt", "".join(lines).encode())
     track(uri, storage, plan)
     run = runs(uri, "trial")[0]
     assert run.data.tags["reason"] == "no epoch finished"
@@ -262,8 +261,8 @@ def resting_and_pruned(tmp_path: Path, pruned: Callable[[], list[str]]) -> tuple
     plan, trials = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
     some = next(iter(trials))
     storage = Watched(tmp_path)
-    Storage(tmp_path).trial(some.id).write_json("trial.json", some.flat())
-    Storage(tmp_path).trial(some.id).write_json("history.json", [epoch(1)])
+    Storage(tmp_path).trial(some.id).shelf.write_json("trial.json", some.flat())
+    Storage(tmp_path).trial(some.id).shelf.write_json("history.json", [epoch(1)])
     return Tracker(f"sqlite:///{tmp_path / 'mlflow.db'}", storage, plan, pruned=pruned), some
 
 
@@ -297,14 +296,14 @@ def test_what_is_pruned_or_not_begun_is_read_once_until_it_is_begun(tmp_path: Pa
     tracker.begun(some.id)
     for number in (2, 3):
         history = [epoch(i + 1) for i in range(number)]
-        Storage(tmp_path).trial(some.id).write_json("history.json", history)
+        Storage(tmp_path).trial(some.id).shelf.write_json("history.json", history)
         assert read_in_a_round(tracker) == [some.id]
         assert newest(tracker, some) == ("RUNNING", "running", number)
     pruned.append(some.id)
     assert read_in_a_round(tracker) == [some.id]
     assert read_in_a_round(tracker) == []
     assert newest(tracker, some) == ("KILLED", "pruned", 3)
-    Storage(tmp_path).trial(some.id).write_json("history.json", [epoch(i) for i in range(1, 5)])
+    Storage(tmp_path).trial(some.id).write_history([epoch(i) for i in range(1, 5)])
     tracker.start()
     tracker.stop()
     assert newest(tracker, some) == ("KILLED", "pruned", 4)  # the last round reads everything
@@ -320,7 +319,7 @@ def test_of_a_pruned_trial_it_is_told_once_what_it_took(tmp_path: Path) -> None:
     history = [epoch(1), {**epoch(2), "seconds": 7.5}]
     points = []
     for rows in (history[:1], history, history):  # the first as an earlier version wrote it
-        Storage(tmp_path).trial(some.id).write_json("history.json", rows)
+        Storage(tmp_path).trial(some.id).shelf.write_json("history.json", rows)
         track(tracker.uri, tracker.storage, tracker.plan, lambda: [some.id])
         (run,) = runs(tracker.uri, "trial")
         found = MlflowClient(tracker.uri).get_metric_history(run.info.run_id, "seconds")
@@ -363,7 +362,7 @@ def test_a_run_without_a_result_is_killed_at_the_end_and_runs_again_when_resumed
     storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
     plan, trials = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
     some = next(iter(trials))
-    storage.trial(some.id).write_json("trial.json", some.flat())
+    storage.trial(some.id).shelf.write_json("trial.json", some.flat())
     for _ in range(2):
         tracker = Tracker(uri, storage, plan)
         tracker.begun(some.id)
@@ -387,7 +386,7 @@ def test_a_trial_that_is_trained_again_is_told_to_be_running(tmp_path: Path) -> 
     fail(some, storage, "bad data")
     track(uri, storage, plan)
     storage.trial(some.id).clear()
-    storage.trial(some.id).write_json("trial.json", some.flat())
+    storage.trial(some.id).shelf.write_json("trial.json", some.flat())
     tracker = Tracker(uri, storage, plan)
     tracker.begun(some.id)
     tracker.start()
@@ -407,8 +406,8 @@ def test_two_storages_at_the_same_moment_make_one_run_an_id(
         other = Storage(tmp_path / name)
         for trial in trials:
             for file in ("trial.json", "result.json"):
-                value = storage.trial(trial.id).read_json(file)
-                other.trial(trial.id).write_json(file, value)
+                value = storage.trial(trial.id).shelf.read_json(file)
+                other.trial(trial.id).shelf.write_json(file, value)
         others.append(other)
     trackers = [Tracker(uri, other, plan) for other in others]
     for tracker in trackers:
@@ -474,7 +473,7 @@ def test_a_trial_that_the_study_has_given_up_has_a_run_too(tmp_path: Path) -> No
     storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
     plan, trials = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
     some = next(iter(trials))
-    storage.trial(some.id).write_json("site.json", {"host": "h", "cpus": 2.0, "begun": 1.5})
+    storage.trial(some.id).shelf.write_json("site.json", {"host": "h", "cpus": 2.0, "begun": 1.5})
     fail(some, storage, "it hung")
     track(uri, storage, plan)
     (run,) = runs(uri, "trial")
@@ -501,14 +500,14 @@ def test_measures_go_to_their_trials_run_once_with_settings_and_reason(
         "seconds": 2.0,
         "ended": 1_700_000_000.0,
     }
-    storage.trial(hard).write_json(file_of(fgsm), stored)
+    storage.trial(hard).shelf.write_json(names.measure(fgsm), stored)
     failure = {**stored, "status": "failed", "reason": "out of GPU memory", "values": {}}
-    storage.trial(hard).write_json(file_of(ensemble), failure)
-    storage.trial(hard).write(features_of(fgsm), b"x,y,label\n1,2,zero\n")
+    storage.trial(hard).shelf.write_json(names.measure(ensemble), failure)
+    storage.trial(hard).shelf.write(names.features(fgsm), b"x,y,label\n1,2,zero\n")
     track(uri, storage, plan)
     (before,) = (run for run in runs(uri, "trial") if run.data.tags["trial_id"] == hard)
     kept = [a.path for a in MlflowClient(uri).list_artifacts(before.info.run_id)]
-    assert [path for path in kept if path.startswith("features-")] == [features_of(fgsm)]
+    assert [path for path in kept if path.startswith("features-")] == [names.features(fgsm)]
     assert before.data.metrics[f"{fgsm}/accuracy"] == 0.25
     assert before.data.params[f"{fgsm}/eps"] == "0.5"
     assert before.data.tags[f"{fgsm}/reason"] == ""
@@ -519,7 +518,7 @@ def test_measures_go_to_their_trials_run_once_with_settings_and_reason(
     assert str(MlflowClient(uri).get_run(before.info.run_id)) == str(before)
 
     recovered = {**stored, "ended": 1_700_000_001.0}  # after --rerun
-    storage.trial(hard).write_json(file_of(ensemble), recovered)
+    storage.trial(hard).shelf.write_json(names.measure(ensemble), recovered)
     track(uri, storage, plan)
     after = MlflowClient(uri).get_run(before.info.run_id)
     assert after.data.tags[f"{ensemble}/reason"] == ""
@@ -530,7 +529,7 @@ def test_a_measure_that_mlflow_lacks_is_told(measured_grid: Grid, tmp_path: Path
     storage = Storage(tmp_path / "storage")
     plan, _ = lay_out("measured_grid", "demo", 1, (), resolved)
     trial_id, name = wanted(plan.cells)[0]
-    storage.trial(trial_id).write_json(file_of(name), {"ended": 1.0})
+    storage.trial(trial_id).shelf.write_json(names.measure(name), {"ended": 1.0})
     tracker = Tracker("http://127.0.0.1:9", storage, plan)
     tracker.start()
     assert tracker.stop() == [trial_id]

@@ -13,5 +13,5 @@ TRIAL = small_trial(**{"data.test": True, "recipe.keep": 3, "recipe.augment": ()
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     storage = Storage(tmp_path_factory.mktemp("storage"))
-    assert fit(TRIAL, storage, SITE)["status"] == "finished"
+    assert fit(TRIAL, storage, SITE).status == "finished"
     return Finished(TRIAL, storage.trial(TRIAL.id), SITE)

@@ -30,7 +30,7 @@ def test_a_single_member_is_the_final_model(finished: Finished) -> None:
 def test_the_average_is_of_what_it_is_said_to_be(average: str, finished: Finished) -> None:
     scores = []
     for epoch in (2, 3):
-        method = finished.method(f"epoch-{epoch:05d}.pt")
+        method = finished.method(epoch)
         x = torch.cat([batch.x for batch in finished.pixels()])
         with torch.no_grad():
             scores.append(method.predict(finished.normalised(x)))
@@ -50,12 +50,12 @@ def test_the_two_averages_may_choose_different_classes(
 ) -> None:
     # Sums of probabilities (0.901, 0.49, 0.609); products (0.0009, 0.036, 0.006).
     members = {
-        "epoch-00002.pt": tensor([0.9, 0.09, 0.01]).log(),
-        "epoch-00003.pt": tensor([0.001, 0.4, 0.599]).log(),
+        2: tensor([0.9, 0.09, 0.01]).log(),
+        3: tensor([0.001, 0.4, 0.599]).log(),
     }
 
-    def method(self: Finished, weights: str) -> SimpleNamespace:
-        return SimpleNamespace(predict=lambda x: members[weights].expand(len(x), 3))
+    def method(self: Finished, epoch: int) -> SimpleNamespace:
+        return SimpleNamespace(predict=lambda x: members[epoch].expand(len(x), 3))
 
     monkeypatch.setattr(Finished, "method", method)
     monkeypatch.setattr(Finished, "test", replace(finished.test, y=torch.full((597,), chosen)))

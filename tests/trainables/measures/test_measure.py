@@ -40,7 +40,7 @@ def test_a_measure_gives_the_numbers_that_it_names_and_the_same_again(
     first = compute(counterpart, finished)
     assert (first["status"], first["reason"]) == ("finished", None)
     assert set(first["values"]) == set(use.part.gives)
-    again = compute(counterpart, Finished(finished.trial, finished.shelf, finished.site))
+    again = compute(counterpart, Finished(finished.trial, finished.files, finished.site))
     assert again["values"] == first["values"]
     assert json.loads(json.dumps(first)) == first
 
@@ -52,16 +52,16 @@ def test_a_trial_without_test_images_is_refused(use: Use) -> None:
 
 
 def test_a_measure_trains_nothing_and_changes_no_file(finished: Finished) -> None:
-    before = {path: path.stat().st_mtime_ns for path in finished.shelf.path.iterdir()}
+    before = {path: path.stat().st_mtime_ns for path in finished.files.shelf.path.iterdir()}
     compute(Use(Pgd, eps=0.1, steps=1), finished)
-    assert {path: path.stat().st_mtime_ns for path in finished.shelf.path.iterdir()} == before
+    assert {path: path.stat().st_mtime_ns for path in finished.files.shelf.path.iterdir()} == before
 
 
 @pytest.mark.parametrize("name", classes_of(Method))
 def test_the_model_that_is_measured_is_the_one_that_was_tested(name: str, tmp_path: Path) -> None:
     trial = TRIALS[name].set({"data.test": True})
     storage = Storage(tmp_path)
-    assert fit(trial, storage, SITE)["status"] == "finished"
+    assert fit(trial, storage, SITE).status == "finished"
     found = Finished(trial, storage.trial(trial.id), SITE)
     with torch.no_grad():
         method = found.method()

@@ -8,9 +8,11 @@ from torch import Tensor
 
 from tests.trainables.measures.conftest import TRIAL
 from trainables.measures.measure import Finished, label
-from trainables.measures.separation import Separation, features_of
+from trainables.measures.separation import Separation
 from trainables.settings import Invalid, Use
+from trainables.storage import names
 from trainables.storage.storage import Storage
+from trainables.storage.trial_files import TrialFiles
 
 
 def by_hand(x: Tensor, y: Tensor) -> float:
@@ -31,11 +33,11 @@ def by_hand(x: Tensor, y: Tensor) -> float:
 @pytest.fixture
 def own(finished: Finished, tmp_path: Path) -> Finished:
     """The same trial, on a shelf that may be written to."""
-    shelf = Storage(tmp_path).trial(TRIAL.id)
-    content = finished.shelf.read("model.pt")
+    shelf = Storage(tmp_path).trial(TRIAL.id).shelf
+    content = finished.files.shelf.read("model.pt")
     assert content
     shelf.write("model.pt", content)
-    return Finished(TRIAL, shelf, finished.site)
+    return Finished(TRIAL, TrialFiles(shelf), finished.site)
 
 
 def test_it_is_the_silhouette_of_the_first_images_features(own: Finished) -> None:
@@ -49,9 +51,9 @@ def test_it_is_the_silhouette_of_the_first_images_features(own: Finished) -> Non
 
 def test_the_map_has_a_dot_an_image_with_its_class_in_their_order(own: Finished) -> None:
     Separation(images=60, perplexity=5.0)(own)
-    name = features_of(label(Use(Separation, images=60, perplexity=5.0)))
-    assert own.shelf.names("features-*") == [name]
-    content = own.shelf.read(name)
+    name = names.features(label(Use(Separation, images=60, perplexity=5.0)))
+    assert own.files.shelf.names("features-*") == [name]
+    content = own.files.shelf.read(name)
     assert content
     rows = list(csv.DictReader(content.decode().splitlines()))
     assert list(rows[0]) == ["x", "y", "label"]
@@ -61,11 +63,11 @@ def test_the_map_has_a_dot_an_image_with_its_class_in_their_order(own: Finished)
 
 
 def test_the_same_settings_give_the_same_map(own: Finished) -> None:
-    name = features_of(label(Use(Separation, images=60)))
+    name = names.features(label(Use(Separation, images=60)))
     maps = []
     for _ in range(2):
         Separation(images=60)(own)
-        maps.append(own.shelf.read(name))
+        maps.append(own.files.shelf.read(name))
     assert maps[0] == maps[1] is not None
 
 

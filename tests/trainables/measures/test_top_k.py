@@ -24,7 +24,7 @@ def test_with_fewer_than_five_classes_all_are_among_the_top_five() -> None:
 
 
 def test_top_1_is_the_accuracy_of_the_last_epoch(finished: Finished) -> None:
-    result = finished.shelf.read_json("result.json")
+    result = finished.files.shelf.read_json("result.json")
     expected = result["selected"]["last"]["test.accuracy"]
     assert TopK(k=1)(finished)["accuracy"] == pytest.approx(expected, abs=1e-6)
     assert TopK(k=1)(finished)["accuracy"] <= TopK(k=5)(finished)["accuracy"] <= 1

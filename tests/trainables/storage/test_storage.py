@@ -27,6 +27,7 @@ from trainables.storage.bucket import Bucket, client
 from trainables.storage.folder import Folder
 from trainables.storage.shelf import Shelf
 from trainables.storage.storage import Storage
+from trainables.storage.trial_files import TrialFiles
 from trainables.training.fit import fit
 from trainables.training.site import Site
 from trainables.trial import Trial
@@ -41,7 +42,7 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
 
 @pytest.fixture
 def shelf(storage: Storage) -> Shelf:
-    return storage.trial("shelf")
+    return storage.trial("shelf").shelf
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ NAMES = st.sampled_from(["result.json", "log.txt", "checkpoint-000000001.pt", "e
 def test_it_is_a_map_from_names_to_contents(
     storage: Storage, steps: list[tuple[str, bytes | None]]
 ) -> None:
-    shelf = storage.trial(os.urandom(6).hex())
+    shelf = storage.trial(os.urandom(6).hex()).shelf
     expected: dict[str, bytes] = {}
     for name, content in steps:
         if content is None:
@@ -155,7 +156,7 @@ def test_what_a_killed_writer_left_is_no_file_of_the_shelf(
     assert len(list(folder.path.iterdir())) == 2
     assert folder.names("checkpoint-*.pt") == ["checkpoint-000000001.pt"]
     assert folder.names("*.pt") == ["checkpoint-000000001.pt"]
-    folder.clear()
+    TrialFiles(folder).clear()
     assert list(folder.path.iterdir()) == []
 
 
@@ -174,7 +175,7 @@ def test_shelves_do_not_see_each_others_files(storage: Storage) -> None:
 
 
 def test_more_names_than_s3_lists_at_once_are_all_found(bucket: str) -> None:
-    shelf = Storage(bucket).trial("many")
+    shelf = Storage(bucket).trial("many").shelf
     for i in range(1005):
         shelf.write(f"epoch-{i:05d}.pt", b"")
     assert len(shelf.names("epoch-*.pt")) == 1005
@@ -190,7 +191,7 @@ def test_removing_what_is_not_there_is_no_error(shelf: Shelf) -> None:
 def test_clearing_keeps_the_log_alone(shelf: Shelf) -> None:
     for name in ("log.txt", "result.json", "model.pt"):
         shelf.write(name, b"")
-    shelf.clear()
+    TrialFiles(shelf).clear()
     assert shelf.names("*") == ["log.txt"]
 
 
@@ -256,21 +257,21 @@ def test_a_storage_has_an_id_that_is_its_own(storage: Storage, tmp_path: Path) -
 
 def test_a_storage_lists_the_trials_that_have_a_result(storage: Storage) -> None:
     assert list(storage.results()) == []
-    storage.trial("a").write_json("result.json", {})
-    storage.trial("b").write_json("trial.json", {})
+    storage.trial("a").shelf.write_json("result.json", {})
+    storage.trial("b").shelf.write_json("trial.json", {})
     storage.study("c").write_json("result.json", {})
     assert list(storage.results()) == ["a"]
 
 
 def test_in_a_folder_a_trial_is_a_folder_that_any_program_reads(tmp_path: Path) -> None:
-    Storage(tmp_path).trial("a").write_json("result.json", {})
+    Storage(tmp_path).trial("a").shelf.write_json("result.json", {})
     assert json.loads((tmp_path / "trials/a/result.json").read_text()) == {}
 
 
 def test_where_no_folder_can_be_made_writing_fails_as_the_system_says(tmp_path: Path) -> None:
     (tmp_path / "trials").write_text("a file")
     with pytest.raises(OSError, match="trials"):
-        Storage(tmp_path).trial("a").write("log", b"")
+        Storage(tmp_path).trial("a").shelf.write("log", b"")
 
 
 @pytest.mark.parametrize("act", [Shelf.probe, lambda s: s.write("x", b""), lambda s: s.names("*")])
@@ -323,7 +324,7 @@ def test_on_s3_there_is_no_folder_and_else_there_is(tmp_path: Path) -> None:
     assert Storage(tmp_path).uri == f"file://{tmp_path}"
     assert Storage("s3://bucket/x").root is None
     assert Storage("s3://bucket/x").uri == "s3://bucket/x"
-    assert isinstance(Storage("s3://bucket/x").trial("a"), Bucket)
+    assert isinstance(Storage("s3://bucket/x").trial("a").shelf, Bucket)
 
 
 @pytest.mark.parametrize("where", ["gs://bucket/x", "s3:/bucket", "s3://", "s3://A:hush@bucket/x"])
@@ -351,14 +352,14 @@ def test_a_trial_goes_on_from_its_newest_checkpoint_to_the_same_bits(
 
     with pytest.raises(KeyboardInterrupt):
         fit(trial, storage, site, killed)
-    assert len(storage.trial(trial.id).names("checkpoint-*.pt")) == 2
+    assert len(storage.trial(trial.id).shelf.names("checkpoint-*.pt")) == 2
     seen: list[float] = []
     result = fit(trial, storage, site, lambda epoch: seen.append(epoch["epoch"]))
     assert seen == [3]
-    assert result["status"] == "finished"
-    assert storage.trial(trial.id).names("checkpoint-*.pt") == []
+    assert result.status == "finished"
+    assert storage.trial(trial.id).shelf.names("checkpoint-*.pt") == []
     undisturbed = Storage(tmp_path / "undisturbed")
     fit(trial, undisturbed, site)
-    models = [s.trial(trial.id).load("model.pt") for s in (storage, undisturbed)]
+    models = [s.trial(trial.id).shelf.load("model.pt") for s in (storage, undisturbed)]
     assert all(torch.equal(models[0][name], models[1][name]) for name in models[0])
     assert list(storage.results()) == [trial.id]

@@ -16,6 +16,7 @@ from trainables.methods.method import Method
 from trainables.model import fresh
 from trainables.settings import Invalid, Use
 from trainables.storage.folder import Folder
+from trainables.storage.trial_files import TrialFiles
 from trainables.targets.online import Online, correct_sums, mixed, normalised
 from trainables.training.run import Run
 
@@ -152,7 +153,7 @@ def test_a_period_longer_than_the_training_is_refused(
 ) -> None:
     def started(period: int) -> Run:
         trial = small_trial(targets=Use(Online, period=period, unit=unit))
-        return Run(trial, Folder(tmp_path / "run"), SITE)
+        return Run(trial, TrialFiles(Folder(tmp_path / "run")), SITE)
 
     started(most)
     message = rf"^Online.period = {period}: must be at most {most}, the {unit} of the whole"

@@ -33,10 +33,10 @@ def test_the_teacher_is_plain_whatever_method_the_student_is_trained_by() -> Non
 
 def test_the_teacher_is_trained_first_and_once(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
-    assert fit(STUDENT, storage, SITE)["status"] == "finished"
+    assert fit(STUDENT, storage, SITE).status == "finished"
     assert set(storage.results()) == {STUDENT.id, PLAIN.id}
-    ended = storage.trial(PLAIN.id).read_json("result.json")["ended"]
-    assert fit(PLAIN, storage, SITE)["ended"] == ended
+    ended = storage.trial(PLAIN.id).result().ended
+    assert fit(PLAIN, storage, SITE).ended == ended
 
 
 def test_its_distribution_is_the_target_and_stays_what_it_is(tmp_path: Path) -> None:
@@ -44,7 +44,7 @@ def test_its_distribution_is_the_target_and_stays_what_it_is(tmp_path: Path) -> 
     fit(STUDENT, storage, SITE)
 
     def trained(trial: object) -> dict[str, torch.Tensor]:
-        state: dict[str, torch.Tensor] = storage.trial(PLAIN.id).load("model.pt")
+        state: dict[str, torch.Tensor] = storage.trial(PLAIN.id).shelf.load("model.pt")
         return state
 
     run = Run(STUDENT, storage.trial("another"), SITE, trained)
@@ -62,5 +62,5 @@ def test_a_student_of_a_teacher_that_failed_fails(tmp_path: Path) -> None:
     student = STUDENT.set({"recipe.lr": 1e30})
     result = fit(student, Storage(tmp_path), SITE)
     (teacher,) = student.teachers()
-    assert result["status"] == "failed"
-    assert result["reason"].startswith(f"its teacher {teacher.id} failed: the loss was")
+    assert result.status == "failed"
+    assert result.reason.startswith(f"its teacher {teacher.id} failed: the loss was")

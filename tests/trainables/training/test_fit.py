@@ -98,7 +98,7 @@ def scores(model: Model, data: Data, split: Split) -> Tensor:
 
 def wrong_labels(storage: Storage, trial: Trial) -> list[tuple[str, int, int, int]]:
     """Lines split, row, clean, given."""
-    text = storage.trial(trial.id).read("wrong_labels.csv")
+    text = storage.trial(trial.id).shelf.read("wrong_labels.csv")
     assert text is not None
     header, *lines = text.decode().splitlines()
     assert header == "split,row,clean,given"
@@ -111,9 +111,9 @@ def wrong_labels(storage: Storage, trial: Trial) -> list[tuple[str, int, int, in
 
 def test_a_finished_trial_tells_all_of_its_epochs_and_where_it_ran(storage: Storage) -> None:
     result = fit(TESTED, storage, SITE)
-    assert (result["status"], result["reason"]) == ("finished", None)
-    assert [row["epoch"] for row in result["history"]] == [1, 2, 3]
-    assert list(result["history"][0]) == [
+    assert (result.status, result.reason) == ("finished", None)
+    assert [row["epoch"] for row in result.history] == [1, 2, 3]
+    assert list(result.history[0]) == [
         "epoch",
         "time",
         "seconds",
@@ -125,21 +125,21 @@ def test_a_finished_trial_tells_all_of_its_epochs_and_where_it_ran(storage: Stor
         "test.loss",
         "lr",
     ]
-    seconds = [0.0, *(row["seconds"] for row in result["history"]), result["seconds"]]
+    seconds = [0.0, *(row["seconds"] for row in result.history), result.seconds]
     assert seconds == sorted(set(seconds))  # of all epochs so far
-    assert result["ended"] >= result["history"][-1]["time"]
-    assert result["site"]["host"] == socket.gethostname()
-    assert result["site"]["threads"] == 1
-    assert result["site"]["torch"] == torch.__version__
-    assert result["site"]["peak_memory_mib"] > 50
-    assert {"device", "python"} <= result["site"].keys()
+    assert result.ended >= result.history[-1]["time"]
+    assert result.site["host"] == socket.gethostname()
+    assert result.site["threads"] == 1
+    assert result.site["torch"] == torch.__version__
+    assert result.site["peak_memory_mib"] > 50
+    assert {"device", "python"} <= result.site.keys()
 
 
 def test_the_result_is_what_is_stored_and_can_be_read_by_any_program(storage: Storage) -> None:
     result = fit(TESTED, storage, SITE)
-    shelf = storage.trial(TESTED.id)
-    assert shelf.read_json("result.json") == result
-    assert shelf.read_json("history.json") == result["history"]
+    shelf = storage.trial(TESTED.id).shelf
+    assert shelf.read_json("result.json") == result.to_json()
+    assert shelf.read_json("history.json") == result.history
     assert shelf.read_json("trial.json") == TESTED.flat()
 
 
@@ -148,15 +148,15 @@ def test_after_the_end_weights_and_outputs_are_kept_and_checkpoints_are_not(
 ) -> None:
     fit(TRIAL, storage, SITE)
     expected = ["history.json", "model.pt", "outputs.pt", "result.json", "site.json", "trial.json"]
-    assert storage.trial(TRIAL.id).names("*") == expected
+    assert storage.trial(TRIAL.id).shelf.names("*") == expected
 
 
 def test_every_metric_is_selected_by_every_rule(storage: Storage) -> None:
     result = fit(TESTED, storage, SITE)
-    assert result["selected"].keys() == RULES.keys()
-    for rule, chosen in result["selected"].items():
+    assert result.selected.keys() == RULES.keys()
+    for rule, chosen in result.selected.items():
         assert not {"epoch", "time", "seconds"} & chosen.keys()
-        assert chosen["test.loss"] == RULES[rule](result["history"], "test.loss")
+        assert chosen["test.loss"] == RULES[rule](result.history, "test.loss")
 
 
 def test_what_a_rule_cannot_select_is_left_out() -> None:
@@ -180,16 +180,16 @@ def test_each_epoch_is_reported_once_when_it_is_stored(storage: Storage) -> None
 
     def report(row: Epoch) -> None:
         reported.append(row)
-        assert storage.trial(TRIAL.id).read_json("history.json") == reported
+        assert storage.trial(TRIAL.id).shelf.read_json("history.json") == reported
 
-    assert fit(TRIAL, storage, SITE, report)["history"] == reported
+    assert fit(TRIAL, storage, SITE, report).history == reported
 
 
 def test_checkpoints_that_a_killed_process_left_beside_its_result_are_removed(
     storage: Storage,
 ) -> None:
     fit(TRIAL, storage, SITE)
-    shelf = storage.trial(TRIAL.id)
+    shelf = storage.trial(TRIAL.id).shelf
     shelf.write("checkpoint-000000006.pt", b"")
     fit(TRIAL, storage, SITE)
     assert shelf.names("checkpoint-*.pt") == []
@@ -197,7 +197,7 @@ def test_checkpoints_that_a_killed_process_left_beside_its_result_are_removed(
 
 def test_two_checkpoints_are_kept_meanwhile(storage: Storage) -> None:
     names: list[list[str]] = []
-    shelf = storage.trial(TRIAL.id)
+    shelf = storage.trial(TRIAL.id).shelf
     fit(TRIAL, storage, SITE, lambda row: names.append(shelf.names("checkpoint-*.pt")))
     steps = [[int(name[11:20]) for name in found] for found in names]
     assert steps == [[2], [2, 4], [4, 6]]
@@ -208,16 +208,18 @@ def test_soft_labels_that_are_learned_are_stored_after_evenly_spaced_epochs(
 ) -> None:
     learned = small_trial(targets=Use(Online))
     fit(learned, storage, SITE)
-    names = storage.trial(learned.id).names("soft_labels-*.csv")
+    names = storage.trial(learned.id).shelf.names("soft_labels-*.csv")
     assert names == [f"soft_labels-{epoch:05d}.csv" for epoch in (1, 2, 3)]
-    last, final = (storage.trial(learned.id).read(n) for n in (names[-1], "soft_labels.csv"))
+    last, final = (storage.trial(learned.id).shelf.read(n) for n in (names[-1], "soft_labels.csv"))
     assert last == final
 
 
 def test_the_soft_labels_are_stored_as_a_table(storage: Storage) -> None:
     trial = small_trial(targets=Use(Knowledge, hierarchy="strokes"))
     fit(trial, storage, SITE)
-    header, *rows = (storage.trial(trial.id).read("soft_labels.csv") or b"").decode().splitlines()
+    header, *rows = (
+        (storage.trial(trial.id).shelf.read("soft_labels.csv") or b"").decode().splitlines()
+    )
     assert header == ",".join(NAMES)
     assert len(rows) == 10
     assert sum(map(float, rows[0].split(","))) == pytest.approx(1, abs=1e-4)
@@ -239,7 +241,7 @@ def test_accuracy_is_the_share_of_right_predictions_and_loss_the_mean_cross_entr
 
 def test_an_epoch_of_one_step_has_the_metrics_of_the_untrained_model(storage: Storage) -> None:
     trial = TRIAL.set(ONE_STEP)
-    (row,) = fit(trial, storage, SITE)["history"]
+    (row,) = fit(trial, storage, SITE).history
     model, data = untrained(trial)
     said = scores(model.train(), data, data.train)
     assert row["train.loss"] == pytest.approx(float(F.cross_entropy(said, data.train.y)), rel=1e-5)
@@ -251,7 +253,7 @@ def test_an_epochs_training_metrics_are_means_over_its_images(
     storage: Storage, diary: type[Diary]
 ) -> None:
     settings = {"method": Use(diary), "recipe.batch_size": 16, "recipe.epochs": 2}
-    history = fit(TRIAL.set(settings), storage, SITE)["history"]
+    history = fit(TRIAL.set(settings), storage, SITE).history
     assert [len(batch.y) for batch in diary.batches] == [16, 4, 16, 4]
     for row, steps in zip(history, (diary.told[:2], diary.told[2:]), strict=True):
         for name in ("loss", "accuracy"):
@@ -262,9 +264,9 @@ def test_an_epochs_training_metrics_are_means_over_its_images(
 def test_validation_and_test_metrics_are_those_of_the_weights_after_the_epoch(
     storage: Storage,
 ) -> None:
-    history = fit(TESTED, storage, SITE)["history"]
+    history = fit(TESTED, storage, SITE).history
     model, data = untrained(TESTED)
-    model.load_state_dict(storage.trial(TESTED.id).load("model.pt"))
+    model.load_state_dict(storage.trial(TESTED.id).shelf.load("model.pt"))
     for name, split in (("validation", data.validation), ("test", data.test)):
         assert split is not None
         said = scores(model.eval(), data, split)
@@ -275,8 +277,8 @@ def test_validation_and_test_metrics_are_those_of_the_weights_after_the_epoch(
 
 
 def test_the_stored_outputs_give_the_final_accuracy(storage: Storage) -> None:
-    history = fit(TESTED, storage, SITE)["history"]
-    outputs = storage.trial(TESTED.id).load("outputs.pt")
+    history = fit(TESTED, storage, SITE).history
+    outputs = storage.trial(TESTED.id).shelf.load("outputs.pt")
     assert outputs["test.scores"].shape == (597, 10)
     for name in ("validation", "test"):
         right = outputs[f"{name}.scores"].argmax(1) == outputs[f"{name}.y"]
@@ -286,7 +288,7 @@ def test_the_stored_outputs_give_the_final_accuracy(storage: Storage) -> None:
 def test_where_labels_were_made_wrong_the_outputs_tell_which(storage: Storage) -> None:
     trial = TRIAL.set({"data.corrupt": "Symmetric(rate=0.4)"})
     fit(trial, storage, SITE)
-    outputs = storage.trial(trial.id).load("outputs.pt")
+    outputs = storage.trial(trial.id).shelf.load("outputs.pt")
     data = load(trial.data, trial.seed, NOWHERE, CPU)
     assert data.validation is not None
     for name, split in (("train", data.train), ("validation", data.validation)):
@@ -300,13 +302,15 @@ def test_where_no_label_was_made_wrong_the_outputs_have_no_training_labels(
     storage: Storage,
 ) -> None:
     fit(TRIAL, storage, SITE)
-    assert not any("train" in k or "clean" in k for k in storage.trial(TRIAL.id).load("outputs.pt"))
+    assert not any(
+        "train" in k or "clean" in k for k in storage.trial(TRIAL.id).shelf.load("outputs.pt")
+    )
 
 
 def test_each_wrong_label_is_told_by_the_images_row_in_the_data_set(storage: Storage) -> None:
     noisy = {"data.corrupt": "Symmetric(rate=0.4)", "data.train_per_class": 30}
     trial = TRIAL.set({**noisy, "data.validation": 0.25, "recipe.epochs": 1})
-    realised = fit(trial, storage, SITE)["realised_noise"]
+    realised = fit(trial, storage, SITE).realised_noise
     data = load(trial.data, trial.seed, NOWHERE, CPU)
     images, true = Digits().load(NOWHERE, "train")
     names = [image.numpy().tobytes() for image in images]  # no two are alike
@@ -358,35 +362,35 @@ def test_where_labels_are_wrong_each_epoch_tells_how_far_they_are_learnt(
 ) -> None:
     trial = TRIAL.set({"data.corrupt": f"Symmetric(rate={rate})"})
     result = fit(trial, storage, SITE)
-    assert result["realised_noise"] == rate
+    assert result.realised_noise == rate
     model, data = untrained(trial)
-    model.load_state_dict(storage.trial(trial.id).load("model.pt"))
+    model.load_state_dict(storage.trial(trial.id).shelf.load("model.pt"))
     said, split = scores(model.eval(), data, data.train).argmax(1), data.train
     wrong = split.y != split.clean
     error = float((said != split.y)[wrong].float().mean())
-    assert result["history"][-1]["train.wrong_label_error"] == pytest.approx(error)
-    assert "train.wrong_label_error" in result["selected"]["last"]
+    assert result.history[-1]["train.wrong_label_error"] == pytest.approx(error)
+    assert "train.wrong_label_error" in result.selected["last"]
 
 
 def test_the_share_of_wrong_labels_is_what_came_about(storage: Storage) -> None:
     trial = TRIAL.set({"data.corrupt": "Symmetric(rate=0.5, own_class=True)"})
     split = load(trial.data, trial.seed, NOWHERE, CPU).train
-    realised = fit(trial, storage, SITE)["realised_noise"]
+    realised = fit(trial, storage, SITE).realised_noise
     assert realised == len(split.flipped) / 20 < 0.5
 
 
 def test_where_a_rule_made_no_label_wrong_there_is_nothing_to_learn(storage: Storage) -> None:
     trial = TRIAL.set({"data.corrupt": "Symmetric(rate=0.0)"})
     result = fit(trial, storage, SITE)
-    assert (result["status"], result["realised_noise"]) == ("finished", 0)
+    assert (result.status, result.realised_noise) == ("finished", 0)
     assert wrong_labels(storage, trial) == []
-    assert "train.wrong_label_error" not in result["history"][-1]
+    assert "train.wrong_label_error" not in result.history[-1]
 
 
 def test_without_such_a_rule_nothing_is_said_of_wrong_labels(storage: Storage) -> None:
     result = fit(TRIAL, storage, SITE)
-    assert result["realised_noise"] is None
-    assert not any("wrong" in name for name in result["history"][-1])
+    assert result.realised_noise is None
+    assert not any("wrong" in name for name in result.history[-1])
 
 
 # What a method does at the start of an epoch
@@ -440,7 +444,7 @@ def test_a_sweep_is_the_training_set_in_order_not_augmented(
 
 
 def test_the_rate_is_the_methods(storage: Storage, starting: type[Starting]) -> None:
-    history = fit(TRIAL.but(method=Use(starting)), storage, SITE)["history"]
+    history = fit(TRIAL.but(method=Use(starting)), storage, SITE).history
     assert starting.rates == [0.05, 0.05, 0.025, 0.025, 0.0125, 0.0125]
     assert [row["lr"] for row in history] == [0.05, 0.025, 0.0125]
 
@@ -470,7 +474,7 @@ def test_an_epoch_that_is_resumed_inside_does_not_start_again(
 
 def test_the_rate_that_is_told_is_that_of_the_epochs_last_step(storage: Storage) -> None:
     settings = {"recipe.schedule": "step", "recipe.milestones": (1, 2), "recipe.lr": 0.1}
-    history = fit(TRIAL.set(settings), storage, SITE)["history"]
+    history = fit(TRIAL.set(settings), storage, SITE).history
     assert [row["lr"] for row in history] == pytest.approx([0.1, 0.01, 0.001])
 
 
@@ -480,10 +484,10 @@ def test_the_rate_that_is_told_is_that_of_the_epochs_last_step(storage: Storage)
 def test_test_images_are_not_loaded_where_the_trial_does_not_want_them(storage: Storage) -> None:
     Watched.loaded.clear()
     trial = small_trial(**{"data.source": Use(Watched)})
-    history = fit(trial, storage, SITE)["history"]
+    history = fit(trial, storage, SITE).history
     assert Watched.loaded == ["train"]
     assert not any(name.startswith("test.") for row in history for name in row)
-    assert not any(n.startswith("test.") for n in storage.trial(trial.id).load("outputs.pt"))
+    assert not any(n.startswith("test.") for n in storage.trial(trial.id).shelf.load("outputs.pt"))
 
 
 def test_test_images_are_loaded_where_it_does(storage: Storage) -> None:
@@ -493,7 +497,7 @@ def test_test_images_are_loaded_where_it_does(storage: Storage) -> None:
 
 
 def test_test_images_change_nothing_in_training(storage: Storage) -> None:
-    histories = [fit(trial, storage, SITE)["history"] for trial in (TRIAL, TESTED)]
+    histories = [fit(trial, storage, SITE).history for trial in (TRIAL, TESTED)]
     blind, seeing = (
         [{k: v for k, v in row.items() if k not in CLOCK and k[:5] != "test."} for row in history]
         for history in histories
@@ -515,9 +519,9 @@ def test_validation_images_are_never_trained_on(storage: Storage, diary: type[Di
 
 def test_without_validation_images_there_are_no_validation_metrics(storage: Storage) -> None:
     result = fit(TRIAL.set({"data.validation": 0}), storage, SITE)
-    assert result["status"] == "finished"
-    assert not any(name.startswith("validation.") for name in result["history"][-1])
-    assert result["selected"]["best_validation"] == {}
+    assert result.status == "finished"
+    assert not any(name.startswith("validation.") for name in result.history[-1])
+    assert result.selected["best_validation"] == {}
 
 
 # Epochs whose weights are kept
@@ -552,7 +556,7 @@ def test_as_many_epochs_are_kept_as_are_asked_for(epochs: int, data: st.DataObje
 def test_the_weights_of_kept_epochs_are_stored(storage: Storage) -> None:
     trial = TRIAL.set({"recipe.epochs": 4, "recipe.keep": 2})
     fit(trial, storage, SITE)
-    shelf = storage.trial(trial.id)
+    shelf = storage.trial(trial.id).shelf
     assert shelf.names("epoch-*.pt") == ["epoch-00002.pt", "epoch-00004.pt"]
     last, final = shelf.load("epoch-00004.pt"), shelf.load("model.pt")
     assert_close(last, final, rtol=0, atol=0)
@@ -566,10 +570,10 @@ def test_the_weights_of_kept_epochs_are_stored(storage: Storage) -> None:
 
 def test_a_loss_that_is_no_number_ends_the_trial_and_no_other(storage: Storage) -> None:
     bad = fit(TRIAL.set({"recipe.lr": 1e30}), storage, SITE)
-    assert bad["status"] == "failed"
-    assert bad["reason"] == "the loss was nan in epoch 1, step 2"
-    assert (bad["selected"], bad["history"]) == ({}, [])
-    assert fit(TRIAL, storage, SITE)["status"] == "finished"
+    assert bad.status == "failed"
+    assert bad.reason == "the loss was nan in epoch 1, step 2"
+    assert (bad.selected, bad.history) == ({}, [])
+    assert fit(TRIAL, storage, SITE).status == "finished"
     assert set(storage.results()) == {TRIAL.id, TRIAL.set({"recipe.lr": 1e30}).id}
 
 
@@ -581,7 +585,7 @@ def test_a_failed_trial_is_not_trained_again(storage: Storage) -> None:
 def test_a_failure_that_the_study_writes_replaces_only_a_result_that_is_tried_again(
     storage: Storage,
 ) -> None:
-    shelf = storage.trial(TRIAL.id)
+    shelf = storage.trial(TRIAL.id).shelf
     for retried in (False, True):
         first = {"status": "failed", "reason": "out of GPU memory", "retried": retried}
         shelf.write_json("result.json", first)
@@ -593,10 +597,10 @@ def test_a_failure_that_the_study_writes_replaces_only_a_result_that_is_tried_ag
 def test_weights_that_the_last_step_broke_end_the_trial_too(storage: Storage) -> None:
     trial = TRIAL.set({**ONE_STEP, "recipe.lr": 1e38})  # the one loss is that of good weights
     result = fit(trial, storage, SITE)
-    assert result["status"] == "failed"
-    assert result["reason"] == "validation.loss was nan in epoch 1, step 1"
+    assert result.status == "failed"
+    assert result.reason == "validation.loss was nan in epoch 1, step 1"
     json.loads(
-        (storage.trial(trial.id).path / "result.json").read_text(), parse_constant=pytest.fail
+        (storage.trial(trial.id).shelf.path / "result.json").read_text(), parse_constant=pytest.fail
     )
 
 
@@ -612,8 +616,8 @@ def test_epochs_before_the_bad_one_stay_in_the_history(storage: Storage) -> None
             return {**metrics, "loss": metrics["loss"] / (self.steps != 4)}
 
     result = fit(TRIAL.but(method=Use(Late)), storage, SITE)
-    assert result["reason"] == "the loss was inf in epoch 2, step 2"
-    assert [row["epoch"] for row in result["history"]] == [1]
+    assert result.reason == "the loss was inf in epoch 2, step 2"
+    assert [row["epoch"] for row in result.history] == [1]
 
 
 def test_a_trial_that_is_given_up_took_what_its_epochs_took(storage: Storage) -> None:
@@ -621,29 +625,29 @@ def test_a_trial_that_is_given_up_took_what_its_epochs_took(storage: Storage) ->
     history.append({"epoch": 2, "time": 4.0, "seconds": 5.5})
     for rows, seconds in ((history, 5.5), ([{"epoch": 1, "time": 1.0}], 0.0), ([], 0.0)):
         storage.trial(TRIAL.id).clear()
-        storage.trial(TRIAL.id).write_json("history.json", rows)
+        storage.trial(TRIAL.id).shelf.write_json("history.json", rows)
         fail(TRIAL, storage, "no epoch finished")
-        assert storage.trial(TRIAL.id).read_json("result.json")["seconds"] == seconds
+        assert storage.trial(TRIAL.id).result().seconds == seconds
 
 
 def test_bad_data_end_the_trial_with_the_reason(storage: Storage) -> None:
     result = fit(TRIAL.set({"data.source": Use(Damaged)}), storage, SITE)
-    assert result["status"] == "failed"
-    assert result["reason"] == "nowhere/digits is missing: put it there"
-    assert result["seconds"] == 0.0
+    assert result.status == "failed"
+    assert result.reason == "nowhere/digits is missing: put it there"
+    assert result.seconds == 0.0
 
 
 def test_more_images_a_class_than_there_are_end_the_trial(storage: Storage) -> None:
     result = fit(TRIAL.set({"data.train_per_class": 500}), storage, SITE)
-    assert result["status"] == "failed"
-    assert result["reason"].startswith("dataspec.train_per_class = 500: must be at most ")
+    assert result.status == "failed"
+    assert result.reason.startswith("dataspec.train_per_class = 500: must be at most ")
 
 
 def test_an_error_of_a_part_is_a_result_of_one_line(
     storage: Storage, capsys: pytest.CaptureFixture[str]
 ) -> None:
     result = fit(TRIAL.but(method=Use(Faulty)), storage, SITE)
-    assert (result["status"], result["reason"]) == ("failed", "ZeroDivisionError: no such")
+    assert (result.status, result.reason) == ("failed", "ZeroDivisionError: no such")
     assert "Traceback" in capsys.readouterr().err
 
 
@@ -655,7 +659,7 @@ def test_a_storage_that_cannot_be_written_is_an_error_and_no_result(tmp_path: Pa
 
 
 def test_a_storage_that_fails_during_training_is_an_error_and_no_result(storage: Storage) -> None:
-    shelf = storage.trial(TRIAL.id)
+    shelf = storage.trial(TRIAL.id).shelf
 
     def report(row: Epoch) -> None:
         shutil.rmtree(shelf.path)
@@ -673,7 +677,7 @@ def test_a_storage_that_fails_once_leaves_a_trial_that_can_go_on(storage: Storag
     with pytest.raises(OSError, match="no space"):
         fit(TRIAL, storage, SITE, report)
     assert list(storage.results()) == []
-    assert fit(TRIAL, storage, SITE)["status"] == "finished"
+    assert fit(TRIAL, storage, SITE).status == "finished"
 
 
 def test_a_trial_that_is_not_resolved_has_no_place_in_the_storage(storage: Storage) -> None:
@@ -689,13 +693,13 @@ def test_it_trains_in_bfloat16_with_float32_scores_and_weights(storage: Storage)
     low = {"recipe.precision": "bfloat16", "recipe.memory_format": "channels_last"}
     trial = TESTED.set(low)
     result = fit(trial, storage, SITE)
-    assert result["status"] == "finished"
-    shelf = storage.trial(trial.id)
+    assert result.status == "finished"
+    shelf = storage.trial(trial.id).shelf
     assert shelf.load("outputs.pt")["test.scores"].dtype == torch.float32
     weights = shelf.load("model.pt")
     assert all(w.dtype in (torch.float32, torch.int64) for w in weights.values())
-    plain = fit(TESTED, storage, SITE)["history"][0]["train.loss"]
-    found = result["history"][0]["train.loss"]
+    plain = fit(TESTED, storage, SITE).history[0]["train.loss"]
+    found = result.history[0]["train.loss"]
     assert found != plain
     assert found == pytest.approx(plain, rel=0.02)
 
@@ -705,20 +709,20 @@ def test_two_fits_of_one_trial_are_equal(tmp_path: Path) -> None:
     for name in ("one", "two"):
         torch.manual_seed(len(models))
         fit(TRIAL, Storage(tmp_path / name), SITE)
-        models.append(Storage(tmp_path / name).trial(TRIAL.id).load("model.pt"))
+        models.append(Storage(tmp_path / name).trial(TRIAL.id).shelf.load("model.pt"))
     assert_close(*models, rtol=0, atol=0)
 
 
 def test_it_learns_the_digits(storage: Storage) -> None:
     settings = {"recipe.epochs": 8, "recipe.batch_size": 32, "data.train_per_class": 40}
     trial = TRIAL.set({**settings, "recipe.schedule": "cosine"})
-    assert fit(trial, storage, SITE)["history"][-1]["validation.accuracy"] > 0.6
+    assert fit(trial, storage, SITE).history[-1]["validation.accuracy"] > 0.6
 
 
 def test_threads_are_those_of_the_site(storage: Storage) -> None:
     try:
         result = fit(TRIAL.set({"recipe.epochs": 1}), storage, Site(NOWHERE, CPU, threads=2))
-        assert torch.get_num_threads() == result["site"]["threads"] == 2
+        assert torch.get_num_threads() == result.site["threads"] == 2
     finally:
         torch.set_num_threads(1)
 
@@ -748,9 +752,9 @@ def test_it_trains_on_a_gpu_and_resumes_there(storage: Storage) -> None:
     with pytest.raises(Killed):
         fit(TESTED, storage, site, report)
     result = fit(TESTED, storage, site)
-    assert result["status"] == "finished"
-    assert [row["epoch"] for row in result["history"]] == [1, 2, 3]
-    assert result["site"]["device"] == torch.cuda.get_device_name()
+    assert result.status == "finished"
+    assert [row["epoch"] for row in result.history] == [1, 2, 3]
+    assert result.site["device"] == torch.cuda.get_device_name()
     large = fit(TESTED.set({"net.width": 64, "seed": 1}), storage, site)
     small = fit(TESTED.set({"seed": 2}), storage, site)
     assert small["site"]["peak_memory_mib"] < large["site"]["peak_memory_mib"]
