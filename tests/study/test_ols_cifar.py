@@ -57,7 +57,7 @@ def test_a_method_trains_on_the_images_and_shapes_of_paper_scale(
     )
     ready = short.resolved(cifar, {"precision": "float32", "memory_format": "contiguous"})
     result = fit(ready, Storage(tmp_path), Site(cifar, torch.device("cpu"), 1))
-    assert result["reason"] is None
-    assert len(result["history"]) == 3
-    losses = [epoch["train.loss"] for epoch in result["history"]]
+    assert result.reason is None
+    assert len(result.history) == 3
+    losses = [epoch["train.loss"] for epoch in result.history]
     assert losses == sorted(losses, reverse=True) or "method.start" in EARLY.get(name, {})

@@ -3,7 +3,6 @@
 from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -12,10 +11,9 @@ from torch import Tensor, nn
 from trainables.measures.measure import Finished, Measure
 from trainables.measures.top_k import accuracies
 from trainables.seeding import generator
-from trainables.settings import Count, Fraction, Interval
+from trainables.settings import Count, Fraction, Share
 
 Scores = Callable[[Tensor], Tensor]  # of pixels: (n, classes)
-Share = Annotated[float, Interval("(0, 1]")]  # of the pixels' range
 
 
 class Attack(Measure):

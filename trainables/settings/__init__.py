@@ -13,6 +13,7 @@ from trainables.settings.ranges import (
     Interval,
     Of,
     Positive,
+    Share,
     Weight,
     checked,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "Record",
     "Scalar",
     "Setting",
+    "Share",
     "Suggest",
     "Use",
     "Weight",

@@ -29,6 +29,7 @@ class Of:
 
 
 Fraction = Annotated[float, Interval("[0, 1]")]
+Share = Annotated[float, Interval("(0, 1]")]
 
 
 Weight = Annotated[float, Interval("[0, inf)")]

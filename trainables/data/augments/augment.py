@@ -8,11 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.settings import Fraction, Interval, Invalid, Positive, Use
+from trainables.settings import Fraction, Interval, Invalid, Positive, Share, Use
 
 TRIES = 10  # for a box that fits, as in torchvision
-
-Share = Annotated[float, Interval("(0, 1]")]
 
 
 class Augment(ABC):
