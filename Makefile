@@ -26,6 +26,9 @@ slow: setup  ## the tests that are left out by default, but for those on a clust
 hosts: setup  ## a cluster on three hosts made of namespaces, and on a stand-in of AWS
 	$(BIN)/pytest -m cluster
 
+docs: setup  ## docs/methods.md, from the docstrings
+	$(BIN)/python docs/methods.py
+
 demo: setup  ## the main job on embedded data
 	$(BIN)/python study/run.py --grid kesl_ablation
 
@@ -34,4 +37,4 @@ bench: setup  ## throughput, overhead, scale
 	$(BIN)/python bench/overhead.py --repeats 1
 	$(BIN)/python bench/scale.py
 
-.PHONY: help setup lint test slow hosts demo bench
+.PHONY: help setup lint test slow hosts docs demo bench
