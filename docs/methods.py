@@ -32,8 +32,8 @@ KINDS: dict[str, type] = {
 }
 INTRODUCTION = """# Parts
 
-What may stand in a trial, made from the docstrings by `python docs/methods.py`. A part is named in
-a grid as `Use(Smooth, epsilon=0.2)` and on the command line as `--set "targets=Smooth(epsilon=0.2)"`.
+What may stand in a trial, made from the docstrings by `python docs/methods.py`. A grid names a part
+as `Use(Smooth, epsilon=0.2)`, the command line as `--set "targets=Smooth(epsilon=0.2)"`.
 """
 
 
