@@ -9,6 +9,7 @@ import psutil
 import torch
 
 from study.preflight.estimate import task_without_data
+from trainables.data.sources.source import Source
 from trainables.model import fresh
 from trainables.settings import Invalid, Missing, Setting, Use, map_settings
 from trainables.storage.storage import Storage
@@ -31,12 +32,16 @@ def ready(
     """
     seen = {} if known is None else known
 
+    for use in trial.uses():
+        if use not in seen and hasattr(use.part, "fetch"):
+            fetch(use, folder)
+
     def look(setting: Setting) -> Setting:
         if not isinstance(setting, Use):
             return setting
         if setting not in seen:
-            if hasattr(setting.part, "fetch") or hasattr(setting.part, "files"):
-                fetch(setting, folder)  # so that too few images are found before they are read
+            if issubclass(setting.part, Source) and hasattr(setting.part, "files"):
+                setting.build().verify(folder)  # too few images are found before they are read
             seen[setting] = setting.resolved(folder)
         return seen[setting]
 
