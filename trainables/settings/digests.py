@@ -35,21 +35,16 @@ def digests(
         states = [os.stat(path) for path in paths]
     if _cost(states) < REMEMBERED_FROM:
         return [digest for digest, _ in _read_all(paths, check)]
-    memory = Remembered(f"{about}\0{rules}")
-    known = memory.read()
     keys = [_key(path, state) for path, state in zip(paths, states, strict=True)]
-    fresh: dict[bytes, bytes] = {}
+    memory = Remembered(f"{about}\0{rules}")
+    known, fresh = memory.read(), dict[bytes, bytes]()
     if not all(key in known for key in keys):
         with memory.alone():
             known = memory.read()  # with what another process has read meanwhile
             new = [i for i, key in enumerate(keys) if key not in known]
-            if (cost := _cost(states[i] for i in new)) >= TOLD_FROM:
-                amount = f"{len(new):,} files, {cost / 2**30:.1f} GiB"
-                print(
-                    f"{printable(about)}: {amount}, are read once, to know them again", flush=True
-                )
+            _tell(about, [states[i] for i in new])
+            found = _read_all([paths[i] for i in new], check)
             try:
-                found = _read_all([paths[i] for i in new], check)
                 for i, (digest, lasting) in zip(new, found, strict=True):
                     fresh[keys[i]] = digest
                     if lasting:
@@ -58,6 +53,14 @@ def digests(
                 few = len(known) <= KEPT * len(keys)
                 memory.write(known if few else {key: known[key] for key in keys if key in known})
     return [fresh[key] if key in fresh else known[key] for key in keys]
+
+
+def _tell(about: str, states: Sequence[os.stat_result]) -> None:
+    """Says what takes a while."""
+    if _cost(states) >= TOLD_FROM:
+        size = sum(state.st_size for state in states) / 2**30
+        amount = f"{len(states):,} files, {size:.1f} GiB"
+        print(f"{printable(about)}: {amount}, are read once to identify them", flush=True)
 
 
 def _cost(states: Iterable[os.stat_result]) -> int:

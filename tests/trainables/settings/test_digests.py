@@ -123,7 +123,7 @@ def test_much_to_read_is_told(
     monkeypatch.setattr(module, "TOLD_FROM", 150 * module.OPENING)
     found(folder)
     found(folder)
-    told = f"{folder}: 150 files, 0.0 GiB, are read once, to know them again\n"
+    told = f"{folder}: 150 files, 0.0 GiB, are read once to identify them\n"
     assert capsys.readouterr().out == told
 
 

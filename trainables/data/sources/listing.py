@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from trainables.settings import Invalid, readable
+from trainables.settings import Invalid, printable, readable
 
 # What systems and programs leave in folders, besides names that begin with a dot; in lower case.
 RUBBISH = frozenset(
@@ -47,7 +47,7 @@ class Listing:
         """What was ignored, in a line; None where that is nothing."""
         counts = {"file": self.hidden_files, "folder": self.hidden_folders}
         words = [f"{n} hidden {what}{'s' * (n > 1)}" for what, n in counts.items() if n]
-        return f"{self.part}: {' and '.join(words)} ignored" if words else None
+        return printable(f"{self.part}: {' and '.join(words)} ignored") if words else None
 
 
 def listing(part: Path) -> Listing:
