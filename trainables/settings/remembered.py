@@ -1,13 +1,12 @@
 """Remembered: a file of the user's cache folder that keeps digests between commands."""
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
-
-from filelock import FileLock
 
 MAGIC = b"label-studies digests 1\n"
 KEY = 16  # bytes, and
@@ -56,11 +55,10 @@ class Remembered:
         """While no other process of the user is in here, where the file system has locks."""
         with ExitStack() as stack:
             if self._path:
-                try:
+                with suppress(OSError):
                     self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                    stack.enter_context(FileLock(self._path.with_suffix(".lock")))
-                except (OSError, NotImplementedError):
-                    pass
+                    lock = stack.enter_context(self._path.with_suffix(".lock").open("w"))
+                    fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
 
