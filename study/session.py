@@ -44,9 +44,11 @@ class Session:
     ) -> None:
         self._args, self._storage = args, args.storage
         self._folder = args.data_dir.absolute()
-        self._ready = partial(prepare.ready, folder=self._folder, formats=formats)
+        self._ready = partial(prepare.ready, folder=self._folder, formats=formats, known={})
         self._measure = partial(prepare.measured, folder=self._folder)
         self.plan, self._trials = laid_out(args, self._ready, self._measure)
+        for remark in prepare.remarks(self._trials, self._folder):
+            print(remark, flush=True)
         check_selected(self.plan, args.only)
         self.ids = selected_ids(self.plan, args)
         before = progress(self._storage, self.ids)

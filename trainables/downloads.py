@@ -8,7 +8,7 @@ from threading import Thread
 from typing import Any
 from urllib.request import Request, urlopen
 
-from trainables.settings import Invalid
+from trainables.settings import Invalid, Missing, readable
 from trainables.storage.folder import Folder
 
 PATIENCE = 4.5  # seconds: a download that hears nothing for so long is given up
@@ -55,14 +55,16 @@ def fetch(path: Path, url: str) -> None:
         Folder(path.parent).write(path.name, content)
     except (OSError, HTTPException) as error:
         wanted = f"put the file from {url} there"
-        raise Invalid(f"{path} is missing: {wanted} ({reason(error)})") from None
+        raise Missing(f"{path} is missing: {wanted} ({reason(error)})") from None
 
 
 def verify(path: Path, url: str) -> None:
     """Raises Invalid where the file is missing or corrupt."""
     if not path.is_file():
-        raise Invalid(f"{path} is missing: put the file from {url} there")
-    if not genuine(path.read_bytes(), path.name):
+        raise Missing(f"{path} is missing: put the file from {url} there")
+    with readable(path):
+        content = path.read_bytes()
+    if not genuine(content, path.name):
         raise Invalid(f"{path} is corrupt: put the file from {url} there")
 
 

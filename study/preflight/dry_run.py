@@ -15,7 +15,7 @@ from study.progress import progress
 from study.running.cluster import formats_there
 from study.search import points
 from study.search.sharing import Shared
-from trainables.settings import Invalid, Use
+from trainables.settings import Missing, Use
 from trainables.storage.storage import Storage
 from trainables.training.site import Site
 from trainables.trial import Trial
@@ -25,18 +25,20 @@ def dry_run(args: argparse.Namespace, wanted: list[Shared]) -> int:
     """Of a study with the searches that are wanted. Returns the command's exit code."""
     folder, formats = args.data_dir.absolute(), formats_there(args)
     missing: dict[str, None] = {}
+    seen: dict[Use, str | None] = {}
+    known: prepare.Known = {}
 
     def ready(trial: Trial) -> tuple[Trial, str | None]:
-        lacks = prepare.missing(trial.but(seed=0), folder)
+        lacks = prepare.missing(trial, folder, seen)
         missing.update(dict.fromkeys(lacks))
-        return (
-            (trial.with_formats(formats), None) if lacks else prepare.ready(trial, folder, formats)
-        )
+        if lacks:
+            return trial.with_formats(formats), None
+        return prepare.ready(trial, folder, formats, known)
 
     def measured(measure: Use) -> Use | None:
         try:
             return prepare.measured(measure, folder)
-        except Invalid as error:
+        except Missing as error:
             missing[str(error)] = None
             return None
 
@@ -54,6 +56,8 @@ def dry_run(args: argparse.Namespace, wanted: list[Shared]) -> int:
         print(said + (f"; {_state(cell, storage)}" if cell.measure else ""))
     for error in missing:
         print(f"missing: {error}")
+    for remark in prepare.remarks(trials, folder):
+        print(remark)
     unknown_ids = sum(i is None for i in trials.values())
     print(
         f"{len(now.new)} trials are new, {len(now.started)} to be resumed, {len(now.finished)} "

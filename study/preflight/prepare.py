@@ -1,17 +1,17 @@
 """Prepare: everything that can be wrong is found before the first trial starts."""
 
-import functools
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import psutil
 import torch
 
 from study.preflight.estimate import task_without_data
+from trainables.data.sources.source import Source
 from trainables.model import fresh
-from trainables.settings import Invalid, Use
+from trainables.settings import Invalid, Missing, Setting, Use, map_settings
 from trainables.storage.storage import Storage
 from trainables.task import Task
 from trainables.training.site import Site
@@ -19,16 +19,33 @@ from trainables.trial import Trial
 from trainables.worker.files import fetch
 from trainables.worker.node import check_space
 
+Known = dict[Use, Use]  # what a command has looked at: each Use, and the same with its checksums
 
-def ready(trial: Trial, folder: Path, formats: dict[str, str]) -> tuple[Trial, str]:
+
+def ready(
+    trial: Trial, folder: Path, formats: dict[str, str], known: Known | None = None
+) -> tuple[Trial, str]:
     """The trial with its files under `folder` fetched where need be and checksummed, and its id.
 
-    Raises Invalid where a file is missing and cannot be fetched.
+    What is `known` is not looked at again; what is looked at is added. Raises Invalid where a file
+    is missing and cannot be fetched, or cannot be used.
     """
+    seen = {} if known is None else known
+
     for use in trial.uses():
-        if hasattr(use.part, "fetch"):
+        if use not in seen and hasattr(use.part, "fetch"):
             fetch(use, folder)
-    resolved = trial.resolved(folder, formats)
+
+    def look(setting: Setting) -> Setting:
+        if not isinstance(setting, Use):
+            return setting
+        if setting not in seen:
+            if issubclass(setting.part, Source) and hasattr(setting.part, "files"):
+                setting.build().verify(folder)  # too few images are found before they are read
+            seen[setting] = setting.resolved(folder)
+        return seen[setting]
+
+    resolved: Trial = map_settings(trial.with_formats(formats), look)
     return resolved, resolved.id
 
 
@@ -42,16 +59,33 @@ def measured(measure: Use, folder: Path) -> Use:
     return resolved
 
 
-@functools.cache
-def missing(trial: Trial, folder: Path) -> list[str]:
-    """What the trial lacks under `folder`, a line each: data sets, weights, hierarchies."""
-    lines = []
+def missing(trial: Trial, folder: Path, known: dict[Use, str | None] | None = None) -> list[str]:
+    """What the trial lacks under `folder`, a line each: data sets, weights, hierarchies.
+
+    What is `known` is not looked at again; what is looked at is added, with its line. Raises
+    Invalid for a file that is there and cannot be used.
+    """
+    seen = {} if known is None else known
     for use in trial.uses():
-        try:
-            fetch(use, folder)
-            use.resolved(folder)
-        except Invalid as error:
-            lines.append(str(error))
+        if use not in seen:
+            try:
+                fetch(use, folder)
+                use.resolved(folder)
+                seen[use] = None
+            except Missing as error:
+                seen[use] = str(error)
+    return [line for use in trial.uses() if (line := seen[use])]
+
+
+def remarks(trials: Iterable[Trial], folder: Path) -> list[str]:
+    """In lines, what a user should know of how their data sets are read, as far as they are there.
+
+    Raises Invalid for a data set that cannot be used.
+    """
+    lines = []
+    for source in dict.fromkeys(trial.data.source for trial in trials):
+        with suppress(Missing):
+            lines += source.build().remarks(folder)
     return lines
 
 

@@ -336,7 +336,7 @@ def test_the_command_is_a_script_that_needs_no_tracker_for_an_error() -> None:
     ("shape", "error"),
     [
         ((10_000, 100), "h.npy: must hold an array of shape (10000, 10), holds (10000, 100)"),
-        (None, "h.npy is missing: a file or folder is needed there"),
+        (None, "h.npy is missing: a file is needed there"),
     ],
 )
 def test_a_wrong_file_of_human_labels_is_found_before_any_trial(

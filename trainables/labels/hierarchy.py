@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from trainables.labels import synsets
-from trainables.settings import Invalid
+from trainables.settings import Invalid, Missing, readable
 
 # By the pen's path. Closed: it comes back to where it was, with nothing else (0, 8) or with a tail
 # (6, 9). Open: only straight strokes, one (1) or at an angle (4, 7: a hand-written 4 is mostly open
@@ -222,8 +222,10 @@ def _text(name: str, folder: Path) -> str:
 
 def _file(name: str, folder: Path) -> Path:
     path = folder / name
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}: must be {VALID}")
+    with readable(path):
+        found = path.is_file()
+    if not found:
+        raise Missing(f"there is no file {path}: must be {VALID}")
     return path
 
 
@@ -238,4 +240,5 @@ def _field(hierarchy: str) -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise Invalid(f"hierarchy = {hierarchy!r}: {error}") from error
+        kind = Missing if isinstance(error, Missing) else Invalid
+        raise kind(f"hierarchy = {hierarchy!r}: {error}") from error

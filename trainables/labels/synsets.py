@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 from typing import Protocol, cast
 
 from trainables.labels.cifar_synsets import CIFAR10, CIFAR100
+from trainables.settings import Missing
 
 VERSION = "3.0"  # the numbers in ImageNet's class names (n01443537) are offsets into this version
 DEBIAN = Path("/usr/share/wordnet")  # of the package wordnet-base
@@ -61,7 +62,7 @@ def find(folder: Path) -> Path:
     """The file data.noun of WORDNET_DIR; where that is not set, of the first database found.
 
     Searched are `folder`/wordnet, Debian's package, and the folders of nltk.download. Raises
-    ValueError where there is none.
+    Missing where there is none.
     """
     named = os.environ.get("WORDNET_DIR")
     for place in [Path(named)] if named else [folder / "wordnet", DEBIAN]:
@@ -70,7 +71,7 @@ def find(folder: Path) -> Path:
     downloaded = None if named else _downloaded()
     if downloaded is None:
         where = f"in WORDNET_DIR = {named}" if named else f"in {folder / 'wordnet'} or {DEBIAN}"
-        raise ValueError(
+        raise Missing(
             f"there is no WordNet database (data.noun) {where}: apt install wordnet-base, or "
             "python -m nltk.downloader wordnet, or set WORDNET_DIR to the folder of one"
         )

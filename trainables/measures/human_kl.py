@@ -1,5 +1,6 @@
 """How far a model is from people: KL(human || model), for CIFAR-10H (Peterson et al. 2019)."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -11,7 +12,7 @@ from torch import Tensor
 from trainables.data.sources.cifar import Cifar10
 from trainables.measures.measure import Finished, Measure
 from trainables.measures.neighbour_kl import NeighbourKL, mean_divergence
-from trainables.settings import Invalid, Use
+from trainables.settings import Invalid, Use, readable
 from trainables.trial import Trial
 
 SHAPE = (Cifar10.test_images, Cifar10.classes)
@@ -23,8 +24,10 @@ def human_labels(path: Path) -> Tensor:
     Raises Invalid for a file with anything else.
     """
     field = f"HumanKL.file = {path}"
+    with readable(path):
+        content = path.read_bytes()
     try:
-        shares = np.load(path, allow_pickle=False)
+        shares = np.load(BytesIO(content), allow_pickle=False)
     except (ValueError, EOFError, BadZipFile) as error:
         raise Invalid(f"{field}: must be a NumPy array file ({error})") from None
     shape = getattr(shares, "shape", "several arrays")

@@ -4,9 +4,16 @@ A setting's type and range stand in its annotation, `Annotated[float, Interval("
 nowhere else. `Record` (a frozen dataclass) and `Use` (a class and its keywords) check against it.
 """
 
-from trainables.settings.checksums import checksum
+from trainables.settings.checksums import Files, checksum
 from trainables.settings.identity import Scalar, flat, identity, map_settings
-from trainables.settings.invalid import Invalid, masked, unknown
+from trainables.settings.invalid import (
+    Invalid,
+    Missing,
+    masked,
+    printable,
+    readable,
+    unknown,
+)
 from trainables.settings.ranges import (
     Count,
     Fraction,
@@ -29,9 +36,11 @@ from trainables.settings.text import assigned
 
 __all__ = [
     "Count",
+    "Files",
     "Fraction",
     "Interval",
     "Invalid",
+    "Missing",
     "Of",
     "Positive",
     "Record",
@@ -50,5 +59,7 @@ __all__ = [
     "keywords_of",
     "map_settings",
     "masked",
+    "printable",
+    "readable",
     "unknown",
 ]

@@ -83,6 +83,8 @@ def _plain(field: str, value: Any, kind: Any) -> Any:
     if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         words = {int: "a whole number", float: "a number", str: "text", bool: "True or False"}
         raise Invalid(f"{field} = {value!r}: must be {words.get(kind, f'a {kind.__name__}')}")
+    if kind is str and value.encode(errors="ignore").decode() != value:
+        raise Invalid(f"{field} = {value}: must be text in UTF-8")
     if kind is float and not math.isfinite(value):
         raise Invalid(f"{field} = {value!r}: must be a finite number")
     return value + 0.0 if kind is float else value  # -0.0 equals 0.0 but has another text

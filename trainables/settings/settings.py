@@ -17,7 +17,7 @@ from typing import (
     get_type_hints,
 )
 
-from trainables.settings.checksums import checksum
+from trainables.settings.checksums import Files, checksum
 from trainables.settings.invalid import Invalid, unknown
 from trainables.settings.ranges import checked
 
@@ -71,8 +71,9 @@ class Use:
     """A class with all its keywords, those left out at their defaults.
 
     Two optional class methods of the class are asked: `check(**keywords)` raises Invalid for values
-    that do not go together; `files(folder, **keywords)` gives the path of each file that a keyword
-    names, by keyword. Raises Invalid for an unknown, missing, ill-typed or out-of-range keyword.
+    that do not go together; `files(folder, **keywords)` gives, by keyword, the path of the file
+    that it names, or the Files that are read of a folder. Raises Invalid for an unknown, missing,
+    ill-typed or out-of-range keyword.
     """
 
     part: type[Any]
@@ -123,15 +124,15 @@ class Use:
     def build(self, *arguments: Any) -> Any:
         return self.part(*arguments, **dict(self.items))
 
-    def files(self, folder: Path) -> Mapping[str, Path]:
-        """The file that each keyword of that kind names; relative paths lie under `folder`."""
+    def files(self, folder: Path) -> Mapping[str, Path | Files]:
+        """What each keyword of that kind names; relative paths lie under `folder`."""
         if not hasattr(self.part, "files"):
             return {}
-        files: Mapping[str, Path] = self.part.files(folder, **dict(self.items))
+        files: Mapping[str, Path | Files] = self.part.files(folder, **dict(self.items))
         return files
 
     def resolved(self, folder: Path) -> "Use":
-        """The same with the checksum of each of its files. Raises Invalid where one is missing."""
+        """The same with the checksum of each of its files. Raises Missing where one is."""
         if not hasattr(self.part, "files"):
             return self  # so that it still equals a default that was never resolved
         sums = {name: checksum(path) for name, path in self.files(folder).items()}

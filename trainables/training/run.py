@@ -1,5 +1,7 @@
 """Run: a trial being trained."""
 
+import csv
+import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -226,8 +228,11 @@ def evaluate(scores: Tensor, y: Tensor) -> Epoch:
 
 def table_of(soft: Tensor, names: tuple[str, ...]) -> str:
     """A matrix (classes, classes) as comma-separated values under a row of class names."""
-    rows = [names, *([f"{value:.6g}" for value in row] for row in soft.tolist())]
-    return "".join(",".join(row) + "\n" for row in rows)
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")  # which quotes a name with a comma
+    rows.writerow(names)
+    rows.writerows([f"{value:.6g}" for value in row] for row in soft.tolist())
+    return text.getvalue()
 
 
 def wrong_labels_of(data: Data) -> str:

@@ -40,7 +40,7 @@ def fetch(use: Use, folder: Path) -> None:
     """
     if not (issubclass(use.part, Source) or hasattr(use.part, "fetch")):
         return
-    name = hashlib.sha256(str(folder).encode()).hexdigest()[:12]
+    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
     # Not in the folder, which may be read-only, or shared by nodes over a network.
     lock = Path(tempfile.gettempdir()) / f"label-studies-{os.getuid()}-{name}.lock"
     with FileLock(lock):

@@ -8,10 +8,12 @@ from typing import ClassVar
 
 import psutil
 import pytest
+from PIL import Image
 from torch import Tensor, nn
 
 from study.preflight import prepare
 from trainables.data.sources.digits import Digits
+from trainables.data.sources.image_folder import ImageFolder
 from trainables.methods.method import Method
 from trainables.model import Model
 from trainables.nets.net import Net
@@ -46,6 +48,57 @@ def test_everything_that_is_missing_is_named_at_once(trial: Trial, tmp_path: Pat
     (line,) = prepare.missing(lacking, tmp_path)
     assert "tree.txt" in line
     assert prepare.missing(trial, tmp_path) == []
+
+
+def test_what_is_there_and_cannot_be_used_is_not_missing(trial: Trial, tmp_path: Path) -> None:
+    (tmp_path / "tree.txt").symlink_to("/proc/self/mem")  # may be opened, but not read
+    lacking = trial.but(targets=Use(Knowledge, hierarchy="tree.txt"))
+    with pytest.raises(Invalid, match=r"tree\.txt cannot be read"):
+        prepare.missing(lacking, tmp_path)
+
+
+def test_what_a_command_has_looked_at_it_does_not_look_at_again(
+    trial: Trial, tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree.txt"
+    knowing = trial.but(targets=Use(Knowledge, hierarchy="tree.txt"))
+    seen: dict[Use, str | None] = {}
+    (missing,) = prepare.missing(knowing, tmp_path, seen)
+    tree.write_text("".join(f"digit {name}\n" for name in Digits().names(tmp_path)))
+    assert prepare.missing(knowing, tmp_path, seen) == [missing]
+    assert prepare.missing(knowing, tmp_path) == []
+    known: prepare.Known = {}
+    first = prepare.ready(knowing, tmp_path, FORMATS, known)
+    tree.unlink()
+    assert prepare.ready(knowing, tmp_path, FORMATS, known) == first
+    with pytest.raises(Invalid, match=r"no file .*tree\.txt"):
+        prepare.ready(knowing, tmp_path, FORMATS)
+
+
+def images(folder: Path) -> Use:
+    """Of birds/ in the folder: two classes of one training and one test image."""
+    for part in ("train", "test"):
+        for name in ("crow", "jay"):
+            (folder / "birds" / part / name).mkdir(parents=True)
+            Image.new("L", (9, 9)).save(folder / "birds" / part / name / "0.png")
+    counts = {"classes": 2, "images": 2, "test_images": 2}
+    return Use(ImageFolder, path="birds", side=8, resize=8, **counts)
+
+
+def test_what_is_ignored_of_a_data_set_is_told_once(trial: Trial, tmp_path: Path) -> None:
+    with_images = trial.but(data=trial.data.but(source=images(tmp_path)))
+    (tmp_path / "birds/test/.DS_Store").touch()
+    two = (with_images, with_images.but(seed=1), trial)
+    line = f"{tmp_path}/birds/test: 1 hidden file ignored"
+    assert prepare.remarks(two, tmp_path) == [line]
+    assert prepare.remarks(two, tmp_path / "nowhere") == []
+
+
+def test_too_few_images_are_found_before_any_is_read(trial: Trial, tmp_path: Path) -> None:
+    few = images(tmp_path).but(images=3)
+    (tmp_path / "birds/test/jay/0.png").write_text("no image")
+    with pytest.raises(Invalid, match="is incomplete: 2 of 3 images"):
+        prepare.ready(trial.but(data=trial.data.but(source=few)), tmp_path, FORMATS)
 
 
 def test_every_part_is_built_before_ray_starts(trial: Trial, tmp_path: Path) -> None:

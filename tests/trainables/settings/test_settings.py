@@ -298,32 +298,6 @@ def test_a_class_without_a_counterpart_on_the_digits_is_its_own() -> None:
 # Files
 
 
-def test_a_files_checksum_is_its_contents_and_not_its_names(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("text")
-    (tmp_path / "b").write_text("text")
-    (tmp_path / "c").write_text("tex")
-    assert checksum(tmp_path / "a") == checksum(tmp_path / "b") != checksum(tmp_path / "c")
-
-
-def test_a_changed_file_has_another_checksum(tmp_path: Path) -> None:
-    (tmp_path / "a").write_text("text")
-    old = checksum(tmp_path / "a")
-    (tmp_path / "a").write_text("other")
-    assert checksum(tmp_path / "a") != old
-
-
-def test_a_folders_checksum_is_of_relative_paths_and_sizes(tmp_path: Path) -> None:
-    for name in ("one", "two", "renamed", "grown"):
-        (tmp_path / name / "inner").mkdir(parents=True)
-    (tmp_path / "one/inner/a").write_text("text")
-    (tmp_path / "two/inner/a").write_text("TEXT")  # of the same size
-    (tmp_path / "renamed/inner/b").write_text("text")
-    (tmp_path / "grown/inner/a").write_text("text.")
-    one, two, renamed, grown = (checksum(tmp_path / n) for n in ("one", "two", "renamed", "grown"))
-    assert one == two
-    assert len({one, renamed, grown}) == 3
-
-
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match=r"manual.txt is missing"):
         Use(Manual, file="manual.txt").resolved(tmp_path)

@@ -228,6 +228,7 @@ def test_the_soft_labels_are_stored_as_a_table(storage: Storage) -> None:
 def test_a_table_has_a_row_of_names_and_a_row_a_class() -> None:
     soft = knowledge_soft_labels(tensor([[0, 2], [2, 0]]), decay=0.5, temperature=1000)
     assert table_of(soft, ("a", "b")) == "a,b\n1,0\n0,1\n"
+    assert table_of(soft, ("a", "b, c")) == 'a,"b, c"\n1,0\n0,1\n'
 
 
 # What the numbers mean

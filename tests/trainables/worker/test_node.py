@@ -7,8 +7,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from trainables.data.sources.digits import Digits
+from trainables.data.sources.image_folder import ImageFolder
 from trainables.data.spec import DataSpec
 from trainables.nets.net import Net
 from trainables.nets.resnet import CifarResNet
@@ -23,10 +25,10 @@ from trainables.worker.node import Driver
 FORMATS = {"precision": "float32", "memory_format": "contiguous"}
 
 
-def trial(**parts: Use) -> Trial:
+def trial(source: Use = Use(Digits), **parts: Use) -> Trial:
     net = Use(CifarResNet, depth=8, width=2)
     recipe = Recipe(epochs=1, schedule="constant")
-    return Trial(data=DataSpec(source=Use(Digits)), **{"net": net, **parts}, recipe=recipe)
+    return Trial(data=DataSpec(source=source), **{"net": net, **parts}, recipe=recipe)
 
 
 def test_a_machine_like_the_driver_has_no_differences() -> None:
@@ -76,6 +78,22 @@ def test_a_file_that_differs_from_the_drivers_is_named(tmp_path: Path) -> None:
         files.fetch_all(resolved, tmp_path / "other")
     with pytest.raises(Invalid, match=r"nowhere/tree\.txt"):
         files.fetch_all(resolved, tmp_path / "nowhere")
+
+
+def test_images_that_differ_from_the_drivers_are_named_by_their_folder(tmp_path: Path) -> None:
+    for place in ("driver", "node", "other"):
+        for part in ("train", "test"):
+            (tmp_path / place / "birds" / part / "crow").mkdir(parents=True)
+            grey = 7 if (place, part) == ("other", "test") else 0
+            Image.new("L", (9, 9), grey).save(tmp_path / place / "birds" / part / "crow/0.bmp")
+    counts = {"classes": 1, "images": 1, "test_images": 1}
+    crows = Use(ImageFolder, path="birds", side=8, resize=8, **counts)
+    resolved = trial(source=crows).resolved(tmp_path / "driver", FORMATS)
+    files.fetch_all(resolved, tmp_path / "node")
+    with pytest.raises(
+        Invalid, match=rf"^{tmp_path}/other/birds has checksum .*, as on the driver$"
+    ):
+        files.fetch_all(resolved, tmp_path / "other")
 
 
 def test_a_storage_without_what_the_driver_writes_is_not_shared(tmp_path: Path) -> None:

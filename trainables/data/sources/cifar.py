@@ -16,7 +16,7 @@ from torchvision.datasets.utils import extract_archive
 from trainables.data.sources.digits import Digits
 from trainables.data.sources.source import Source
 from trainables.downloads import answer, md5, reason
-from trainables.settings import Invalid, Use
+from trainables.settings import Invalid, Missing, Use, readable
 
 Constants = Literal["cifar10", "cifar100", "ldam", "ols", "none"]
 
@@ -71,9 +71,10 @@ class Cifar(Source):
     def _bytes(self, folder: Path, name: str) -> bytes:
         path: Path = folder / self.published.base_folder / name
         if not path.is_file():
-            raise Invalid(f"{path} is missing: remove its folder to have all files fetched anew")
-        content, right = path.read_bytes(), self._checksums()[name]
-        if (found := md5(content)) != right:
+            raise Missing(f"{path} is missing: remove its folder to have all files fetched anew")
+        with readable(path):
+            content = path.read_bytes()
+        if (found := md5(content)) != (right := self._checksums()[name]):
             raise Invalid(f"{path} has md5 {found}: must be {right}, replace the file")
         return content
 
@@ -92,7 +93,7 @@ class Cifar(Source):
         except (OSError, HTTPException) as error:
             if not target.is_dir():  # else another process was faster
                 how = f"unpack {kind.filename} in {folder}; {kind.url} failed: {reason(error)}"
-                raise Invalid(f"{target} is missing: {how}") from error
+                raise Missing(f"{target} is missing: {how}") from error
 
 
 class Cifar10(Cifar):

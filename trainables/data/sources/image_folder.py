@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -11,12 +10,24 @@ import psutil
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.datasets.folder import IMG_EXTENSIONS, make_dataset
 from torchvision.transforms import functional
 
+from trainables.data.sources import pixels
 from trainables.data.sources.digits import Digits
+from trainables.data.sources.listing import Listing, listing
 from trainables.data.sources.source import Images, Source
-from trainables.settings import Count, Fraction, Interval, Invalid, Positive, Use
+from trainables.settings import (
+    Count,
+    Files,
+    Fraction,
+    Interval,
+    Invalid,
+    Missing,
+    Positive,
+    Use,
+    printable,
+    readable,
+)
 
 RESIDENT_BYTES = 8 << 30  # what is larger is decoded on demand
 
@@ -57,61 +68,62 @@ class ImageFolder(Source):
             raise Invalid(f"ImageFolder.resize = {resize}: must be at least side = {side}")
 
     @classmethod
-    def files(cls, folder: Path, *, path: str, **_: object) -> dict[str, Path]:
-        return {"path": folder / path}
+    def files(cls, folder: Path, *, path: str, **_: object) -> dict[str, Files]:
+        found = (listing(place_of(folder / path, part)) for part in ("train", "test"))
+        names = [f"{each.part.name}/{image}" for each in found for image in each.images]
+        return {"path": Files(folder / path, names, pixels.check, pixels.RULES)}
 
     @classmethod
     def demo(cls, use: Use) -> Use:
         return Use(Digits, turn=use["turn"])
 
     def verify(self, folder: Path) -> None:
-        train, test = self._part(folder, "train"), self._part(folder, "test")
-        names = class_names(train)
-        if other := sorted(set(names).symmetric_difference(class_names(test))):
+        train, test = self._listing(folder, "train"), self._listing(folder, "test")
+        if other := sorted(set(train.classes).symmetric_difference(test.classes)):
             some = ", ".join(other[:3]) + (" ..." if len(other) > 3 else "")
-            raise Invalid(f"{test} must have the classes of {train.name}/: only one has {some}")
-        complete(train, len(names), self.classes, "classes")
-        for part, needed in ((train, self.images), (test, self.test_images)):
-            labels = [label for _, label in listing(part)]
-            if empty := set(range(len(names))).difference(labels):
-                raise Invalid(f"{part / names[min(empty)]} has no images: must have some")
-            complete(part, len(labels), needed, "images")
+            of = f"{test.part} must have the classes of {train.part.name}/"
+            raise Invalid(f"{of}: only one has {some}")
+        complete(train.part, len(train.classes), self.classes, "classes")
+        for found, needed in ((train, self.images), (test, self.test_images)):
+            if empty := set(range(self.classes)).difference(found.labels):
+                name = found.classes[min(empty)]
+                raise Missing(f"{found.part / name} has no images: must have some")
+            complete(found.part, len(found.images), needed, "images")
+
+    def remarks(self, folder: Path) -> list[str]:
+        found = (self._listing(folder, part).remark for part in ("train", "test"))
+        return [remark for remark in found if remark]
 
     def names(self, folder: Path) -> tuple[str, ...]:
-        return class_names(self._part(folder, "train"))
+        return tuple(map(printable, self._listing(folder, "train").classes))
 
     def load(self, folder: Path, part: str) -> tuple[Images, Tensor]:
         """A tensor where it takes up to a quarter of the free memory; else decoded on demand."""
-        paths, y = zip(*listing(self._part(folder, part)), strict=True)
-        images = Decoded(paths, self.resize, self.fit)
+        found = self._listing(folder, part)
+        images = Decoded(found.part, found.images, self.resize, self.fit)
         room = min(RESIDENT_BYTES, psutil.virtual_memory().available // 4)
-        fits = len(paths) * 3 * self.resize**2 <= room
-        return images[torch.arange(len(images))] if fits else images, torch.tensor(y)
+        fits = len(images) * 3 * self.resize**2 <= room
+        return images[torch.arange(len(images))] if fits else images, torch.tensor(found.labels)
 
-    def _part(self, folder: Path, part: str) -> Path:
-        root = folder / self.path
-        for name in ("train",) if part == "train" else ("test", "val"):
-            if (root / name).is_dir():
-                return root / name
-        needed = "train/ and test/ or val/, with a folder of images for each class"
-        raise Invalid(f"{root / part} is missing: {root} must have {needed}")
+    def _listing(self, folder: Path, part: str) -> Listing:
+        return listing(place_of(folder / self.path, part))
 
 
 class Decoded:
     """Images of resize x resize pixels, decoded each time, on as many threads as torch has."""
 
-    def __init__(self, paths: Sequence[str], resize: int, fit: Fit) -> None:
-        self.paths, self.resize, self.fit = paths, resize, fit
+    def __init__(self, folder: Path, names: Sequence[str], resize: int, fit: Fit) -> None:
+        self.folder, self.names, self.resize, self.fit = folder, names, resize, fit
 
     def __len__(self) -> int:
-        return len(self.paths)
+        return len(self.names)
 
     def __getitem__(self, index: Tensor) -> Tensor:
         """(n,) -> (n, 3, resize, resize). Raises Invalid, naming the file, for a corrupt image."""
         x = np.empty((len(index), 3, self.resize, self.resize), np.uint8)
 
         def fill(place: int, image: int) -> None:
-            x[place] = np.asarray(self._decode(Path(self.paths[image]))).transpose(2, 0, 1)
+            x[place] = np.asarray(self._decode(self.folder / self.names[image])).transpose(2, 0, 1)
 
         with ThreadPoolExecutor(torch.get_num_threads()) as pool:
             for _ in pool.map(fill, range(len(index)), index.tolist()):
@@ -119,31 +131,25 @@ class Decoded:
         return torch.from_numpy(x)
 
     def _decode(self, path: Path) -> Image.Image:
-        content = path.read_bytes()
-        try:
-            image = Image.open(BytesIO(content)).convert("RGB")
-        except Exception as error:  # Pillow reports a damaged file by many exceptions
-            valid = "a complete image that Pillow can read"
-            raise Invalid(f"{path} cannot be decoded: must be {valid}") from error
+        image = pixels.rgb(path)
         size = [self.resize] * (2 if self.fit == "squash" else 1)  # one number: the shorter side
         square: Image.Image = functional.center_crop(functional.resize(image, size), [self.resize])
         return square
 
 
-def class_names(part: Path) -> tuple[str, ...]:
-    return tuple(sorted(entry.name for entry in part.iterdir() if entry.is_dir()))
-
-
-def listing(part: Path) -> list[tuple[str, int]]:
-    """Path and label of each image, in torchvision's order."""
-    labels = {name: label for label, name in enumerate(class_names(part))}
-    found: list[tuple[str, int]] = make_dataset(part, labels, IMG_EXTENSIONS, allow_empty=True)
-    return found
+def place_of(root: Path, part: str) -> Path:
+    """The folder of the part "train" or "test". Raises Missing where there is none."""
+    for name in ("train",) if part == "train" else ("test", "val"):
+        with readable(root / name):
+            if (root / name).is_dir():
+                return root / name
+    needed = "train/ and test/ or val/, with a folder of images for each class"
+    raise Missing(f"{root / part} is missing: {root} must have {needed}")
 
 
 def complete(part: Path, found: int, needed: int, what: str) -> None:
-    """Raises Invalid unless `part` has exactly the classes or images that it must have."""
+    """Raises Invalid unless `part` has exactly the classes or images; Missing for too few."""
     if found < needed:
-        raise Invalid(f"{part} is incomplete: {found} of {needed} {what}")
+        raise Missing(f"{part} is incomplete: {found} of {needed} {what}")
     if found > needed:
         raise Invalid(f"{part} has {found} {what}: must have {needed}")

@@ -34,6 +34,10 @@ class Source(ABC):
         Fetches what is missing where that is possible.
         """
 
+    def remarks(self, folder: Path) -> list[str]:
+        """In lines, what a user should know of how the data are read."""
+        return []
+
     @abstractmethod
     def names(self, folder: Path) -> tuple[str, ...]:
         """The classes' names, in the order of the labels."""

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -99,28 +100,13 @@ def test_images_are_squared_as_torchvision_does(
 ) -> None:
     image = picture(*size, seed=0)
     image.save(tmp_path / "a.png")
-    ours = Decoded([str(tmp_path / "a.png")], 10, fit)[torch.tensor([0])]
+    ours = Decoded(tmp_path, ["a.png"], 10, fit)[torch.tensor([0])]
     assert_close(ours[0], v2.functional.pil_to_tensor(theirs(image)))
 
 
-@pytest.mark.parametrize(
-    ("mode", "name"),
-    [("L", "png"), ("1", "png"), ("P", "png"), ("RGBA", "png"), ("LA", "png"), ("CMYK", "jpg")],
-)
-def test_every_kind_of_image_becomes_rgb(mode: str, name: str, tmp_path: Path) -> None:
-    path = tmp_path / f"a.{name}"
-    rgb = picture(10, 10, seed=0)
-    alpha = mode in ("RGBA", "LA")
-    (rgb.convert(mode) if not alpha else rgb.convert("RGBA").convert(mode)).save(path)
-    ours = Decoded([str(path)], 10, "crop")[torch.tensor([0, 0])]
-    with Image.open(path) as stored:
-        assert stored.mode == mode
-        assert_close(ours[1], v2.functional.pil_to_tensor(stored.convert("RGB")))
-
-
 def test_images_come_in_the_order_that_is_asked_for(folder: Path) -> None:
-    paths = sorted(str(path) for path in folder.rglob("*.png"))
-    images = Decoded(paths, 10, "crop")
+    names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
+    images = Decoded(folder, names, 10, "crop")
     assert len(images) == 18
     index = torch.tensor([7, 0, 7, 17])
     assert_close(images[index], images[torch.arange(18)][index])
@@ -195,13 +181,100 @@ def test_the_stored_square_is_at_least_what_the_net_sees() -> None:
         Use(ImageFolder, **{**SETTINGS, "resize": 7})
 
 
-def test_the_files_not_their_place_identify_the_data(folder: Path) -> None:
+def identity(folder: Path, path: str = "birds") -> str:
+    ((_, checksum),) = (
+        Use(ImageFolder, **{**SETTINGS, "path": path}).resolved(folder).checksums or ()
+    )
+    return checksum
+
+
+def test_the_images_not_their_place_identify_the_data(folder: Path) -> None:
     shutil.copytree(folder / "birds", folder / "copy")
-    here = Use(ImageFolder, **SETTINGS).resolved(folder).checksums
-    assert here is not None
-    assert Use(ImageFolder, **{**SETTINGS, "path": "copy"}).resolved(folder).checksums == here
-    (folder / "birds/train" / NAMES[0] / "bird_0.png").unlink()
-    assert Use(ImageFolder, **SETTINGS).resolved(folder).checksums != here
+    assert identity(folder, "copy") == identity(folder)
+
+
+def test_what_is_not_read_is_no_part_of_the_identity(folder: Path) -> None:
+    before = identity(folder)
+    first = folder / "birds/train" / NAMES[0]
+    for place in (folder / "birds", folder / "birds/train", first):
+        for name in (".DS_Store", "Thumbs.db", "readme.txt", "._0.jpg"):
+            (place / name).write_bytes(b"rubbish")
+        (place / ".ipynb_checkpoints").mkdir()
+    assert identity(folder) == before
+
+
+def test_two_images_of_one_size_that_swap_their_pixels_are_other_data(folder: Path) -> None:
+    one, other = (folder / "birds/train" / name / "bird.bmp" for name in NAMES[:2])
+    picture(9, 9, seed=0).save(one)
+    picture(9, 9, seed=1).save(other)
+    before, content = identity(folder), one.read_bytes()
+    assert one.stat().st_size == other.stat().st_size
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(content)
+    assert identity(folder) != before
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("bird_0.png", "bird_9.png"), (NAMES[0], "000.Albatross"), ("bird_0.png", "more/bird_0.png")],
+)
+def test_another_name_of_an_image_or_a_class_is_other_data(
+    old: str, new: str, folder: Path
+) -> None:
+    before = identity(folder)
+    where = folder / "birds/train" / ("" if old in NAMES else NAMES[0])
+    (where / new).parent.mkdir(exist_ok=True)
+    (where / old).rename(where / new)
+    assert identity(folder) != before
+
+
+def test_an_image_more_or_less_is_other_data(folder: Path) -> None:
+    before = identity(folder)
+    (folder / "birds/test" / NAMES[2] / "bird_1.png").unlink()
+    assert identity(folder) != before
+
+
+def test_an_image_that_cannot_be_used_has_no_checksum(folder: Path) -> None:
+    path = folder / "birds/test" / NAMES[2] / "bird_1.png"
+    Image.new("F", (4, 4)).save(path, "TIFF")
+    with pytest.raises(Invalid, match=f"^{path} has pixels of mode F"):
+        identity(folder)
+
+
+def test_a_file_that_cannot_be_read_has_no_checksum(folder: Path) -> None:
+    path = folder / "birds/test" / NAMES[2] / "bird_1.png"
+    path.unlink()
+    path.symlink_to("/proc/self/mem")  # may be opened, but not read
+    with pytest.raises(Invalid, match=f"^{path} cannot be read .*: must be readable$"):
+        identity(folder)
+
+
+def test_names_that_are_not_utf8_are_read_and_shown_with_an_escape(folder: Path) -> None:
+    raw = b"caf\xe9"
+    for part in (b"train", b"test"):
+        place = os.path.join(os.fsencode(folder), b"birds", part)
+        os.rename(os.path.join(place, NAMES[0].encode()), os.path.join(place, raw))
+    place = os.path.join(os.fsencode(folder), b"birds/train", raw)
+    os.rename(os.path.join(place, b"bird_0.png"), os.path.join(place, b"\xfc.png"))
+    source().verify(folder)
+    assert source().names(folder) == (*NAMES[1:], r"caf\xe9")
+    assert loaded(folder, "train")[0].shape == (12, 3, 10, 10)
+    assert len(identity(folder)) == 16
+
+
+def test_hidden_files_and_folders_are_told_for_each_part(folder: Path) -> None:
+    assert source().remarks(folder) == []
+    (folder / "birds/train/.DS_Store").touch()
+    (folder / "birds/test/@eaDir").mkdir()
+    assert source().remarks(folder) == [
+        f"{folder}/birds/train: 1 hidden file ignored",
+        f"{folder}/birds/test: 1 hidden folder ignored",
+    ]
+
+
+def test_a_folder_of_which_nothing_may_be_known_is_named(folder: Path) -> None:
+    long = "x" * 300  # longer than a name may be
+    assert refused(folder, path=long).startswith(f"{folder / long / 'train'} cannot be read (File")
 
 
 def test_the_setting_says_which_digits_stand_for_the_data() -> None:
