@@ -37,4 +37,7 @@ bench: setup  ## throughput, overhead, scale
 	$(BIN)/python bench/overhead.py --repeats 1
 	$(BIN)/python bench/scale.py
 
-.PHONY: help setup lint test slow hosts docs demo bench
+gpu:  ## on one GPU, with torch and pytest alone: its tests, throughput, epochs at paper scale
+	$(PYTHON) bench/gpu.py
+
+.PHONY: help setup lint test slow hosts docs demo bench gpu

@@ -37,6 +37,7 @@ from trainables.task import Out, Task
 from trainables.training import run
 from trainables.training.fit import fit
 from trainables.training.run import Run
+from trainables.training.site import Site
 from trainables.trial import Trial
 
 FIELDS = {"net": Net, "head": Head, "targets": Targets, "loss": Loss, "method": Method}
@@ -395,14 +396,14 @@ def teach(trial: Trial, storage: Storage) -> None:
         fit(teacher, storage, SITE)
 
 
-def killed_after_epoch(epoch: int, trial: Trial, storage: Storage) -> None:
+def killed_after_epoch(epoch: int, trial: Trial, storage: Storage, site: Site = SITE) -> None:
     def report(row: Epoch) -> None:
         if row["epoch"] == epoch:
             raise Killed
 
     with pytest.raises(Killed):
-        fit(trial, storage, SITE, report)
-    assert storage.trial(trial.id).shelf.read("result.json") is None
+        fit(trial, storage, site, report)
+    assert storage.trial(trial.id).result() is None
 
 
 def killed_in_step(step: int, trial: Trial, storage: Storage) -> None:

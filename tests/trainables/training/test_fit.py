@@ -738,24 +738,3 @@ def test_the_parts_are_told_the_classes_their_counts_and_the_steps(storage: Stor
     assert (task.names, task.classes, task.steps) == (NAMES, 10, 2)
     assert (task.channels, task.side) == (1, 8)
     assert task.counts.tolist() == [2] * 10
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
-def test_it_trains_on_a_gpu_and_resumes_there(storage: Storage) -> None:
-    class Killed(KeyboardInterrupt):
-        pass
-
-    def report(row: Epoch) -> None:
-        raise Killed
-
-    site = Site(NOWHERE, torch.device("cuda"))
-    with pytest.raises(Killed):
-        fit(TESTED, storage, site, report)
-    result = fit(TESTED, storage, site)
-    assert result.status == "finished"
-    assert [row["epoch"] for row in result.history] == [1, 2, 3]
-    assert result.site["device"] == torch.cuda.get_device_name()
-    large = fit(TESTED.set({"net.width": 64, "seed": 1}), storage, site)
-    small = fit(TESTED.set({"seed": 2}), storage, site)
-    assert small["site"]["peak_memory_mib"] < large["site"]["peak_memory_mib"]

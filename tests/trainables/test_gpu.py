@@ -1,0 +1,98 @@
+"""Every part on a GPU: one epoch in both precisions, resume, too little memory, `auto` formats.
+
+STUDY_TEST_DEVICE=cpu rehearses what does not need the GPU itself.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.trainables.small import NOWHERE, small_trial
+from tests.trainables.test_contract import MEMORY, TRIALS, killed_after_epoch
+from trainables.storage.result import OUT_OF_MEMORY
+from trainables.storage.storage import Storage
+from trainables.training.fit import fit
+from trainables.training.site import Site, formats_of
+from trainables.trial import Trial
+
+DEVICE = torch.device(os.environ.get("STUDY_TEST_DEVICE", "cuda"))
+SITE = Site(NOWHERE, DEVICE)
+WIDE = {"net.width": 512, "seed": 1}  # some 200 MB of weights, and as much of their gradients
+CAP = 0.001  # of the GPU's memory, while it is to be too little
+
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(
+        DEVICE.type == "cuda" and not torch.cuda.is_available(), reason="needs an NVIDIA GPU"
+    ),
+]
+on_a_gpu_alone = pytest.mark.skipif(DEVICE.type != "cuda", reason="a CPU has no such limit")
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("trial", TRIALS.values(), ids=TRIALS)
+def test_every_part_trains_an_epoch(trial: Trial, precision: str, tmp_path: Path) -> None:
+    short = trial.set({"recipe.precision": precision, "recipe.memory_format": "channels_last"})
+    epochs: list[float] = []
+
+    class Enough(KeyboardInterrupt):
+        pass
+
+    def report(row: dict[str, float]) -> None:
+        epochs.append(row["epoch"])
+        raise Enough
+
+    storage = Storage(tmp_path)
+    with pytest.raises(Enough):
+        fit(short, storage, SITE, report)
+    assert epochs == [1]
+
+
+def test_a_trial_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
+    undisturbed, killed = Storage(tmp_path / "whole"), Storage(tmp_path / "killed")
+    whole = fit(MEMORY, undisturbed, SITE)
+    killed_after_epoch(2, MEMORY, killed, SITE)
+    stopped = killed.trial(MEMORY.id).history()
+    result = fit(MEMORY, killed, SITE)
+    assert result.history[:2] == stopped
+    assert [row["epoch"] for row in result.history] == [1, 2, 3]
+    # Sums on a GPU are not taken in one order, so that the last epoch agrees nearly.
+    last, other = result.history[-1], whole.history[-1]
+    assert last["train.loss"] == pytest.approx(other["train.loss"], rel=0.05)
+
+
+@on_a_gpu_alone
+def test_the_result_names_the_gpu_and_the_peak_is_the_trials_own(tmp_path: Path) -> None:
+    storage = Storage(tmp_path)
+    large = fit(small_trial(**{"net.width": 64, "seed": 1}), storage, SITE)
+    small = fit(small_trial(seed=2), storage, SITE)
+    assert small.site["device"] == torch.cuda.get_device_name()
+    assert small.site["peak_memory_mib"] < large.site["peak_memory_mib"]
+
+
+@on_a_gpu_alone
+def test_out_of_memory_is_a_result_that_is_tried_once_more(tmp_path: Path) -> None:
+    trial, storage = small_trial(**WIDE), Storage(tmp_path)
+    torch.cuda.empty_cache()
+    torch.cuda.set_per_process_memory_fraction(CAP)
+    try:
+        short = fit(trial, storage, SITE)
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert (short.reason, short.final) == (OUT_OF_MEMORY, False)
+    enough = fit(trial, storage, SITE, retry=True)
+    assert (enough.status, enough.retried) == ("finished", True)
+
+
+def test_auto_formats_are_those_of_the_device(tmp_path: Path) -> None:
+    plain = small_trial().but(
+        recipe=small_trial().recipe.but(precision="auto", memory_format="auto", epochs=1)
+    )
+    trial = plain.with_formats(formats_of(DEVICE.type))
+    assert trial.recipe.memory_format == "channels_last"
+    if DEVICE.type == "cuda":
+        fast = torch.cuda.get_device_capability() >= (8, 0)
+        assert trial.recipe.precision == ("bfloat16" if fast else "float32")
+    assert fit(trial, Storage(tmp_path), SITE).status == "finished"
