@@ -1,4 +1,4 @@
-"""What a GPU shows, in at most eight minutes: the tests marked `gpu`, throughput, paper-scale epochs.
+"""What a GPU shows in at most eight minutes: its tests, throughput, epochs at paper scale.
 
 It needs torch, torchvision, scikit-learn and pytest, and neither Ray nor MLflow nor Optuna:
 
