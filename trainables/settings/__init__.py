@@ -8,6 +8,7 @@ from trainables.settings.checksums import checksum
 from trainables.settings.identity import Scalar, flat, identity, map_settings
 from trainables.settings.invalid import Invalid, masked, unknown
 from trainables.settings.ranges import (
+    Before,
     Count,
     Fraction,
     Interval,
@@ -27,6 +28,7 @@ from trainables.settings.settings import (
 from trainables.settings.text import assigned
 
 __all__ = [
+    "Before",
     "Count",
     "Fraction",
     "Interval",
