@@ -48,5 +48,10 @@ class Model(nn.Module):
 
     def objective(self, batch: Batch, out: Out) -> Tensor:
         """(n,) the loss of each image; changes no state."""
-        loss: Tensor = self.loss(out, self.targets(batch, out), batch)
+        loss: Tensor = self.loss(out, self.target(batch, out), batch)
         return loss
+
+    def target(self, batch: Batch, out: Out) -> Tensor:
+        """What the net should emit, in the form that the loss takes; changes no state."""
+        target: Tensor = (self.targets.log if self.loss.logarithmic else self.targets)(batch, out)
+        return target

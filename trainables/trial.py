@@ -87,6 +87,7 @@ class Trial(Record):
     def id(self) -> str:
         """Twelve hex digits over PROTOCOL and the settings that differ from their defaults.
 
+        A setting marked with `Before` enters where it differs from that value instead.
         Files enter by checksum, never by path. Raises Invalid while something is unresolved.
         """
         differing = {"protocol": PROTOCOL, **dict(identity("", self))}

@@ -3,7 +3,7 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pandas import DataFrame
+from pandas import DataFrame, Series
 from scipy import stats
 
 from analysis import comparison
@@ -66,6 +66,14 @@ def test_failed_running_and_missing_seeds_are_named(world: World) -> None:
     row = compared(world).loc["T 2, beta 1"]
     assert row["failed"] == "0: the loss was nan in epoch 3, step 2"
     assert (row["running"], row["missing"], row["n"]) == ("1", "2", 0)
+
+
+def test_a_trial_that_failed_has_no_say_in_a_mean_whatever_numbers_it_left(world: World) -> None:
+    runs = world.runs()  # 80, 82 and 84 %
+    runs.loc["a2", ["status", "reason"]] = "failed", "the loss was nan"
+    row = comparison.compare(world.plan, runs, "last").set_index("row").loc["only CE"]
+    assert (row["mean"], row["n"]) == pytest.approx((81, 2))
+    assert row["failed"] == "2: the loss was nan"
 
 
 def test_the_baseline_may_be_a_column(world: World) -> None:
@@ -180,6 +188,15 @@ def test_a_measure_is_read_whatever_the_rule_and_paired_with_its_column(world: W
         assert (pgd["gain"], pgd["pairs"]) == pytest.approx((20, 3))
         assert pgd["selection"] == "final model"
         assert cells.loc["T 2", "clean"]["selection"] == rule
+
+
+def test_a_measure_that_failed_has_no_say_in_a_mean_whatever_number_it_left(world: World) -> None:
+    plan, runs = measured(world)  # 50, 60 and 70 %
+    runs["Pgd-abc/reason"] = Series({"b2": "out of GPU memory"})
+    cells = comparison.compare(plan, runs, "last").set_index(["row", "column"])
+    pgd = cells.loc["T 2", "PGD"]
+    assert (pgd["mean"], pgd["n"], pgd["failed"]) == (55, 2, "2: out of GPU memory")
+    assert cells.loc["T 2", "clean"]["n"] == 3
 
 
 def test_the_gain_over_a_column_is_over_that_columns_own_metric(world: World) -> None:

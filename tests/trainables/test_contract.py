@@ -4,7 +4,7 @@ import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -186,6 +186,36 @@ def test_targets_are_what_they_say_of_their_mass(part: type[Targets], tmp_path: 
     assert part.mass(**dict(use.items)) in ("distribution", "positive")
     torch.testing.assert_close(target.sum(1), torch.ones(20))
     assert (target.min() > 0) == (part.mass(**dict(use.items)) == "positive")
+
+
+@pytest.mark.parametrize("part", classes_of(Targets).values(), ids=lambda part: part.__name__)
+def test_logarithms_are_those_of_the_targets(part: type[Targets], tmp_path: Path) -> None:
+    targets, batch, said = watched(part, tmp_path, sure=1)
+    torch.manual_seed(0)
+    target = targets(batch, said)
+    torch.manual_seed(0)
+    torch.testing.assert_close(targets.log(batch, said), target.log())
+
+
+@pytest.mark.parametrize("part", classes_of(Targets).values(), ids=lambda part: part.__name__)
+def test_positive_targets_have_finite_logarithms_however_sure_the_net_is(
+    part: type[Targets], tmp_path: Path
+) -> None:
+    targets, batch, said = watched(part, tmp_path, sure=1e4)
+    positive = part.mass(**dict(Use(part, **KEYWORDS.get(part.__name__, {})).items)) == "positive"
+    assert targets.log(batch, said).isfinite().all() == positive
+
+
+def watched(part: type[Targets], path: Path, sure: float) -> tuple[Targets, Batch, Out]:
+    """Targets in their second epoch, and what a net that is so sure says of a batch."""
+    run = started(small_trial(targets=Use(part, **KEYWORDS.get(part.__name__, {}))), path)
+    model, batch = run.method.model, first_batch(run)
+    with torch.no_grad():
+        out = model(batch.x)
+    said = replace(out, scores=sure * torch.nn.functional.one_hot(batch.y, 10) + out.scores)
+    model.targets.observe(batch, said)
+    model.targets.end_epoch()
+    return model.targets, batch, said
 
 
 @every_trial

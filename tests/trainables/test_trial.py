@@ -22,7 +22,7 @@ from trainables.losses.loss import Loss
 from trainables.methods.method import Method
 from trainables.nets.resnet import CifarResNet
 from trainables.recipe import Recipe
-from trainables.settings import Invalid, Of, Record, Setting, Use, map_settings
+from trainables.settings import Before, Interval, Invalid, Of, Record, Setting, Use, map_settings
 from trainables.targets.knowledge import Knowledge
 from trainables.targets.one_hot import OneHot
 from trainables.targets.smooth import Smooth
@@ -108,13 +108,13 @@ def test_a_setting_written_at_its_default_is_the_same_as_one_left_out() -> None:
 def part(name: str, extra: bool) -> type[Targets]:
     """Two versions of a class: before and after it got another option."""
 
-    class Before(Targets):
+    class Old(Targets):
         def __init__(self, task: Any, *, epsilon: float = 0.1) -> None: ...
 
-    class After(Targets):
+    class New(Targets):
         def __init__(self, task: Any, *, sharp: bool = False, epsilon: float = 0.1) -> None: ...
 
-    cls = After if extra else Before
+    cls = New if extra else Old
     cls.__name__ = name
     return cls
 
@@ -125,6 +125,32 @@ def test_a_new_option_of_a_part_leaves_old_ids_alone() -> None:
         old = TRIAL.but(targets=Use(before, **keywords)).id
         assert TRIAL.but(targets=Use(after, **keywords)).id == old
         assert TRIAL.but(targets=Use(after, sharp=True, **keywords)).id != old
+
+
+def test_an_option_that_was_fixed_before_at_another_value_leaves_the_old_id_at_that_value() -> None:
+    class Part(Targets):
+        def __init__(
+            self, task: Any, *, drop: Annotated[float, Interval("[0, 1)"), Before(0.0)] = 0.2
+        ) -> None: ...
+
+    class Old(Targets):
+        def __init__(self, task: Any) -> None: ...
+
+    Old.__name__ = "Part"
+    old = TRIAL.but(targets=Use(Old)).id
+    ids = [TRIAL.but(targets=Use(Part, **k)).id for k in ({}, {"drop": 0.2}, {"drop": 0.1})]
+    assert TRIAL.but(targets=Use(Part, drop=0)).id == old
+    assert ids[0] == ids[1]
+    assert len({old, *ids}) == 3
+
+
+def test_a_field_of_a_record_may_be_marked_so_too() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class NewRecipe(Recipe):
+        clip: Annotated[float, Before(0.0)] = 1.0
+
+    new = NewRecipe(**vars(RECIPE))
+    assert TRIAL.but(recipe=new.but(clip=0.0)).id == TRIAL.id != TRIAL.but(recipe=new).id
 
 
 def test_a_new_field_of_a_trial_leaves_old_ids_alone() -> None:

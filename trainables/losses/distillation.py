@@ -19,6 +19,8 @@ class Distillation(Loss):
     classes what it multiplies by 100; that of Tf-KD self multiplies by the squared temperature.
     """
 
+    logarithmic = True
+
     def __init__(
         self,
         task: Task,
@@ -32,8 +34,8 @@ class Distillation(Loss):
         self.alpha, self.factor = alpha, factor
         self.temperature, self.soften_net = temperature, soften_net
 
-    def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
-        log_t = F.log_softmax(target.log() / self.temperature, dim=1)
+    def forward(self, out: Out, log_target: Tensor, batch: Batch) -> Tensor:
+        log_t = F.log_softmax(log_target / self.temperature, dim=1)
         scores = out.scores / self.temperature if self.soften_net else out.scores
         apart = divergence(log_t, F.log_softmax(scores, dim=1))
         label = F.cross_entropy(out.scores, batch.y, reduction="none")

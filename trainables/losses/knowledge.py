@@ -16,7 +16,8 @@ from trainables.task import Out, Task
 def divergence(log_p: Tensor, log_q: Tensor) -> Tensor:
     """KL(p || q) of each row, (n,), from logarithms (n, classes). Where p is 0 it adds nothing."""
     p = log_p.exp()
-    return torch.where(p == 0, 0, p * (log_p - log_q)).sum(1)
+    # The difference is left out, not the product: 0 times an infinite slope has no gradient.
+    return (p * torch.where(p == 0, 0, log_p - log_q)).sum(1)
 
 
 class KnowledgeLoss(Loss):
@@ -25,6 +26,8 @@ class KnowledgeLoss(Loss):
     `kl`: "reverse" is KL(p || g), the paper's L_KL with its undefined g' read as p;
     "forward" is KL(g || p).
     """
+
+    logarithmic = True
 
     def __init__(
         self,
@@ -42,9 +45,9 @@ class KnowledgeLoss(Loss):
         if alpha == beta == 0:
             raise Invalid("KnowledgeLoss.alpha = 0.0: must be above 0 where beta = 0")
 
-    def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
-        log_p, log_g = F.log_softmax(out.scores, dim=1), target.log()
-        pair = (log_p, log_g) if self.kl == "reverse" else (log_g, log_p)
+    def forward(self, out: Out, log_target: Tensor, batch: Batch) -> Tensor:
+        log_p = F.log_softmax(out.scores, dim=1)
+        pair = (log_p, log_target) if self.kl == "reverse" else (log_target, log_p)
         label = F.nll_loss(log_p, batch.y, reduction="none")
         return self.alpha * label + self.beta * divergence(*pair)
 

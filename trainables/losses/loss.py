@@ -13,6 +13,8 @@ from trainables.task import Out, Task
 class Loss(nn.Module, ABC):
     """From a model's output and its target to one number an image."""
 
+    logarithmic = False  # whether `target` is what `Targets.log` gives, not the targets themselves
+
     def __init__(self, task: Task) -> None:
         super().__init__()
 

@@ -1,6 +1,5 @@
 """Symmetric cross-entropy (Wang et al., ICCV 2019, section 4)."""
 
-import math
 from typing import Annotated
 
 import torch.nn.functional as F
@@ -13,13 +12,12 @@ from trainables.targets.targets import Mass
 from trainables.task import Out, Task
 
 
-def reverse_cross_entropy(scores: Tensor, target: Tensor, log_zero: float) -> Tensor:
-    """-sum_k p_k log q_k, (n,), with p the softmax and q the target, whose log is >= log_zero.
+def reverse_cross_entropy(scores: Tensor, log_target: Tensor, log_zero: float) -> Tensor:
+    """-sum_k p_k log q_k, (n,), with p the softmax and q the target; log q is at least log_zero.
 
     To a label it is -log_zero * (1 - p_y).
     """
-    log_target = target.clamp(min=math.exp(log_zero)).log()
-    return -(scores.softmax(1) * log_target).sum(1)
+    return -(scores.softmax(1) * log_target.clamp(min=log_zero)).sum(1)
 
 
 class SymmetricCrossEntropy(Loss):
@@ -29,6 +27,8 @@ class SymmetricCrossEntropy(Loss):
     A = -4, in place of log 0; the public scripts, those of OLS too, have log 1e-4 = -9.21. The
     cross-entropy is not clamped.
     """
+
+    logarithmic = True
 
     def __init__(
         self,
@@ -46,9 +46,9 @@ class SymmetricCrossEntropy(Loss):
         if alpha == beta == 0:
             raise Invalid(f"{cls.__name__}.alpha = 0.0: must be above 0 where beta = 0")
 
-    def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
-        forth = F.cross_entropy(out.scores, target, reduction="none")
-        back = reverse_cross_entropy(out.scores, target, self.log_zero)
+    def forward(self, out: Out, log_target: Tensor, batch: Batch) -> Tensor:
+        forth = F.cross_entropy(out.scores, log_target.exp(), reduction="none")
+        back = reverse_cross_entropy(out.scores, log_target, self.log_zero)
         return self.alpha * forth + self.beta * back
 
     @classmethod

@@ -86,7 +86,7 @@ class BYOT(Method):
 
     def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
         out = self.model(batch.x)
-        target = self.model.targets(batch, out)
+        target = self.model.target(batch, out)
         loss = self.model.loss(out, target, batch)
         for side, maps in zip(self.sides, out.stages, strict=False):
             with self.model.autocast():

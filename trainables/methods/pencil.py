@@ -43,10 +43,14 @@ class PENCIL(Method):
 
     The rate is the recipe's, so its schedule must be constant, and from `stage2` on `rise` times
     that, a tenth of it in the middle third, a hundredth in the last; `last_thirds` = "zero" is what
-    the public code's rounding makes of them in Python 3. All defaults are of that code, for
-    CIFAR-10 with the rates 0.06 and 0.2. It takes the softmax of y^d once more in L_o (`twice`),
-    which the paper does not; but as printed y^d tends to f / C + alpha * label (normalised), so
-    that no label changes where alpha > 1 / C. Targets and loss are PENCIL's own.
+    the public code's rounding makes of them in Python 3. Thirds are that code's rule: over its 320
+    epochs the rate falls every 40. Over others they stay thirds, not 40 epochs; one that ends
+    inside an epoch ends with that epoch (the code rounds it down, and drops an epoch earlier).
+
+    All defaults are of that code, for CIFAR-10 with the rates 0.06 and 0.2. It takes the softmax of
+    y^d once more in L_o (`twice`), which the paper does not; but as printed y^d tends to
+    f / C + alpha * label (normalised), so that no label changes where alpha > 1 / C. Targets and
+    loss are PENCIL's own.
     """
 
     replaces = ("targets", "loss")

@@ -1,14 +1,14 @@
 """ResNets (He et al. 2016, table 1) and MobileNetV2 (Sandler et al. 2018, table 2) of torchvision.
 
-They come without the classifier (MobileNetV2's holds its only dropout). Images of less than 64
-pixels a side get strides that shrink them less. ImageNet's weights are torchvision's first,
-IMAGENET1K_V1: the only ones when the papers of our tables were written.
+They come without the classifier. Images of less than 64 pixels a side get strides that shrink them
+less. ImageNet's weights are torchvision's first, IMAGENET1K_V1: the only ones when the papers of
+our tables were written.
 """
 
 import math
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
@@ -25,7 +25,7 @@ from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from trainables.downloads import fetch, verify
 from trainables.nets.net import Net, through
-from trainables.settings import Invalid, Positive, Use
+from trainables.settings import Before, Interval, Invalid, Positive, Use
 from trainables.task import Task
 
 SMALL = 64  # pixels: images with a shorter side are small
@@ -73,7 +73,7 @@ class TorchvisionNet(Net, ABC):
         """Of torchvision's weights all but the classifier's, by their names here."""
 
     @classmethod
-    def check(cls, *, weights: str, width: float, depth: float) -> None:
+    def check(cls, *, weights: str, width: float, depth: float, **_: object) -> None:
         if weights == "imagenet" and (width, depth) != (1, 1):
             valid = f"none with width = {width} and depth = {depth}, as only 1 and 1 have weights"
             raise Invalid(f"{cls.__name__}.weights = imagenet: must be {valid}")
@@ -188,7 +188,24 @@ class MobileNetV2(TorchvisionNet):
 
     Channels are rounded to multiples of 8, and the last layer is never narrower than 1280, as in
     the paper. A stage is all that has one side, from the layers with 24 channels on.
+
+    `dropout`: the share of the features set to 0 in training, as torchvision's classifier does it
+    before its linear layer. The trunk holds it, since heads are the same for all nets: whatever
+    reads the features in training reads them after it. Both torchvision and the public
+    fine-grained script of OLS have 0.2; results of before there was the setting have none.
     """
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        weights: Literal["none", "imagenet"] = "none",
+        width: Positive = 1.0,
+        depth: Positive = 1.0,
+        dropout: Annotated[float, Interval("[0, 1)"), Before(0.0)] = 0.2,
+    ) -> None:
+        super().__init__(task, weights=weights, width=width, depth=depth)
+        self.dropout = nn.Dropout(dropout)
 
     def build(self, channels: int, small: bool, width: float, depth: float) -> None:
         rows = [  # expansion, channels, blocks, stride
@@ -217,7 +234,7 @@ class MobileNetV2(TorchvisionNet):
             x = layer(x)
             if i in self._ends:
                 maps.append(x)
-        return x.mean((2, 3)), tuple(maps)
+        return self.dropout(x.mean((2, 3))), tuple(maps)
 
     @classmethod
     def trunk(cls, entries: dict[str, Tensor]) -> dict[str, Tensor]:

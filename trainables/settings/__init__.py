@@ -15,6 +15,7 @@ from trainables.settings.invalid import (
     unknown,
 )
 from trainables.settings.ranges import (
+    Before,
     Count,
     Fraction,
     Interval,
@@ -35,6 +36,7 @@ from trainables.settings.settings import (
 from trainables.settings.text import assigned
 
 __all__ = [
+    "Before",
     "Count",
     "Files",
     "Fraction",

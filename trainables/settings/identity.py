@@ -1,11 +1,13 @@
 """Identity: settings by their dotted names, for the id and for what is logged."""
 
+import functools
 import json
 from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from trainables.settings.invalid import Invalid
-from trainables.settings.settings import Record, Setting, Use
+from trainables.settings.ranges import Before
+from trainables.settings.settings import Record, Setting, Use, kinds_of
 
 Scalar = str | int | float | bool | None
 R = TypeVar("R", bound=Record)
@@ -29,7 +31,8 @@ def map_settings(record: R, change: Callable[[Setting], Setting]) -> R:
 def identity(prefix: str, setting: Setting) -> Iterator[tuple[str, Scalar]]:
     """The settings that differ from their defaults, by dotted names; files by checksum.
 
-    Raises Invalid while something is unresolved.
+    One with `Before` is left out at that value instead. Raises Invalid while something is
+    unresolved.
     """
     checksums: dict[str, str] = {}
     if isinstance(setting, Use) and hasattr(setting.part, "files"):
@@ -38,13 +41,22 @@ def identity(prefix: str, setting: Setting) -> Iterator[tuple[str, Scalar]]:
                 f"{prefix[:-1]} = {setting!r}: the checksum of its files is not known yet"
             )
         checksums = dict(setting.checksums)
+    owner: type = setting.part if isinstance(setting, Use) else type(setting)
+    before = _before(owner)
     for name, value, default in setting.settings():
         if name in checksums:
             yield f"{prefix}{name}", checksums[name]
         elif value == "auto":
             raise Invalid(f"{prefix}{name} = auto: not resolved for a device yet")
-        elif value != default:
+        elif value != before.get(name, default):
             yield from _values(f"{prefix}{name}", value, identity)
+
+
+@functools.cache
+def _before(owner: type) -> dict[str, Any]:
+    """The value of each `Before` in the annotations of a class, by the setting's name."""
+    kinds = kinds_of(owner).items()
+    return {n: mark.value for n, k in kinds for mark in get_args(k) if isinstance(mark, Before)}
 
 
 def flat(prefix: str, setting: Setting) -> Iterator[tuple[str, Scalar]]:

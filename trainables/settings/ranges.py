@@ -1,4 +1,4 @@
-"""Ranges: type and range of a setting, as its annotation says them."""
+"""Ranges: what the annotation of a setting says beside its type."""
 
 import math
 from dataclasses import dataclass
@@ -26,6 +26,17 @@ class Of:
     """The base class that the class of a Use must have."""
 
     kind: type
+
+
+@dataclass(frozen=True)
+class Before:
+    """What a setting was before there was such a setting, where its default is another value.
+
+    Results that are older have no such setting in their ids. So it stays out of the id at this
+    value, and not at its default.
+    """
+
+    value: Any
 
 
 Fraction = Annotated[float, Interval("[0, 1]")]

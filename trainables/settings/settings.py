@@ -66,6 +66,13 @@ def keywords_of(part: type) -> dict[str, inspect.Parameter]:
     return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
+def kinds_of(owner: type) -> dict[str, Any]:
+    """The annotation of each setting of a record's or part's class."""
+    if issubclass(owner, Record):
+        return get_type_hints(owner, include_extras=True)
+    return {name: keyword.annotation for name, keyword in keywords_of(owner).items()}
+
+
 @dataclass(frozen=True, init=False, repr=False)
 class Use:
     """A class with all its keywords, those left out at their defaults.

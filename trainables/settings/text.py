@@ -2,11 +2,11 @@
 
 import ast
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin, get_type_hints
+from typing import Any, get_args, get_origin
 
 from trainables.settings.invalid import Invalid, unknown
 from trainables.settings.ranges import Of
-from trainables.settings.settings import Record, Setting, Use, classes_of, keywords_of
+from trainables.settings.settings import Record, Use, classes_of, kinds_of
 
 
 def assigned(owner: Any, values: Mapping[tuple[str, ...], Any], kind: Any = None) -> Any:
@@ -20,7 +20,7 @@ def assigned(owner: Any, values: Mapping[tuple[str, ...], Any], kind: Any = None
         what = "entry"
     elif isinstance(owner, Record | Use):
         old = {name: value for name, value, _ in owner.settings()}
-        kinds = _kinds(owner)
+        kinds = kinds_of(owner.part if isinstance(owner, Use) else type(owner))
         what = f"{owner.name if isinstance(owner, Use) else type(owner).__name__.lower()}: setting"
     else:
         raise Invalid(f"{owner!r} has no setting {next(iter(values))[0]!r}")
@@ -34,13 +34,6 @@ def assigned(owner: Any, values: Mapping[tuple[str, ...], Any], kind: Any = None
         if inside:
             new[name] = assigned(new[name], inside, kinds[name])
     return tuple({**old, **new}.values()) if isinstance(owner, tuple) else owner.but(**new)
-
-
-def _kinds(owner: Setting) -> dict[str, Any]:
-    """The annotation of each setting."""
-    if isinstance(owner, Use):
-        return {name: keyword.annotation for name, keyword in keywords_of(owner.part).items()}
-    return get_type_hints(type(owner), include_extras=True)
 
 
 def _read(kind: Any, value: Any) -> Any:

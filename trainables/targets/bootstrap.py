@@ -7,7 +7,7 @@ from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.settings import Fraction, Suggest
-from trainables.targets.online import mixed
+from trainables.targets.online import log_mixed, mixed
 from trainables.targets.targets import Mass, Targets
 from trainables.task import Out, Task
 
@@ -25,8 +25,13 @@ class Bootsoft(Targets):
         self.beta, self.detach = beta, detach
 
     def forward(self, batch: Batch, out: Out) -> Tensor:
-        scores = out.scores.detach() if self.detach else out.scores
-        return mixed(batch.y, scores.softmax(1), self.beta)
+        return mixed(batch.y, self._scores(out).softmax(1), self.beta)
+
+    def log(self, batch: Batch, out: Out) -> Tensor:
+        return log_mixed(batch.y, self._scores(out).log_softmax(1), self.beta)
+
+    def _scores(self, out: Out) -> Tensor:
+        return out.scores.detach() if self.detach else out.scores
 
     @classmethod
     def mass(cls, **settings: Any) -> Mass:

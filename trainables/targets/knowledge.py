@@ -8,19 +8,27 @@ from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.labels.hierarchy import edges, locate
-from trainables.settings import Interval, Positive, Suggest, Use
+from trainables.settings import Interval, Suggest, Use
 from trainables.targets.targets import Mass, Targets
 from trainables.task import Out, Task
 
+# Up to it log g, which is about -T, and a batch's sum of it stay far inside float32.
+Temperature = Annotated[float, Interval("(0, 1e30]")]
 
-def knowledge_soft_labels(edges: Tensor, decay: float, temperature: float) -> Tensor:
-    """g (classes, classes), one distribution a row: softmax over j of temperature * c_ij.
+
+def log_soft_labels(edges: Tensor, decay: float, temperature: float) -> Tensor:
+    """log g (classes, classes), float64, one distribution a row: g = softmax_j(temperature * c_ij).
 
     `edges` e_ij (classes, classes) counts the edges between two classes, at least 2 off the
     diagonal; d_ij = e_ij - 1, and the similarity c_ij = decay ** d_ij, with c_ii = 1.
     """
     similarity = torch.pow(decay, (edges - 1).clamp(min=0).double())
-    return torch.softmax(temperature * similarity, dim=1).float()
+    return torch.log_softmax(temperature * similarity, dim=1)
+
+
+def knowledge_soft_labels(edges: Tensor, decay: float, temperature: float) -> Tensor:
+    """g (classes, classes), float32."""
+    return log_soft_labels(edges, decay, temperature).exp().float()
 
 
 class Knowledge(Targets):
@@ -31,6 +39,7 @@ class Knowledge(Targets):
     """
 
     soft: Tensor
+    log_soft: Tensor
 
     def __init__(
         self,
@@ -38,14 +47,20 @@ class Knowledge(Targets):
         *,
         hierarchy: str = "wordnet",
         decay: Annotated[float, Interval("(0, 1)")] = 0.5,
-        temperature: Positive = 2.0,
+        temperature: Temperature = 2.0,
     ) -> None:
         super().__init__(task)
         distances = edges(hierarchy, task.names, task.folder)
         self.register_buffer("soft", knowledge_soft_labels(distances, decay, temperature))
+        # From T = 104 on `soft` has zeros. The logarithms follow from the settings: not stored.
+        log_soft = log_soft_labels(distances, decay, temperature).float()
+        self.register_buffer("log_soft", log_soft, persistent=False)
 
     def forward(self, batch: Batch, out: Out) -> Tensor:
         return self.soft[batch.y]
+
+    def log(self, batch: Batch, out: Out) -> Tensor:
+        return self.log_soft[batch.y]
 
     @classmethod
     def mass(cls, **_: object) -> Mass:

@@ -1,11 +1,18 @@
 """The label itself."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.targets.targets import Targets
 from trainables.task import Out
+
+
+def on_label(y: Tensor, classes: int, label: float, rest: float) -> Tensor:
+    """(n, classes): `label` in the column of each image's label, `rest` in the others."""
+    values = torch.full((len(y), classes), rest, device=y.device)
+    return values.scatter(1, y[:, None], label)
 
 
 class OneHot(Targets):

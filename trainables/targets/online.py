@@ -1,5 +1,6 @@
 """Online label smoothing: soft labels from the net's own predictions (Zhang et al., TIP 2021)."""
 
+import math
 from typing import Any, Literal
 
 import torch
@@ -12,6 +13,8 @@ from trainables.settings import Count, Fraction, Invalid, Suggest, Use
 from trainables.targets.targets import Mass, Targets
 from trainables.task import Out, Task
 
+LEAST_LOG = -149 * math.log(2)  # of the smallest number above 0 in float32
+
 
 def mixed(y: Tensor, soft: Tensor, alpha: float) -> Tensor:
     """alpha on the label and 1 - alpha spread as `soft` (n, classes) has it.
@@ -20,6 +23,19 @@ def mixed(y: Tensor, soft: Tensor, alpha: float) -> Tensor:
     L = alpha * CE + (1 - alpha) * L_soft.
     """
     return alpha * F.one_hot(y, soft.shape[1]) + (1 - alpha) * soft
+
+
+def log_mixed(y: Tensor, log_soft: Tensor, alpha: float) -> Tensor:
+    """The logarithms of `mixed`, from those of `soft`."""
+    on_label, elsewhere = (math.log(w) if w else -math.inf for w in (alpha, 1 - alpha))
+    rest = log_soft + elsewhere
+    label = F.one_hot(y, rest.shape[1]).bool()
+    return torch.where(label, torch.logaddexp(rest, rest.new_tensor(on_label)), rest)
+
+
+def bounded_log(soft: Tensor) -> Tensor:
+    """The logarithms of probabilities that are stored as such: of 0 that of float32's least."""
+    return soft.log().clamp(min=LEAST_LOG)
 
 
 def correct_sums(y: Tensor, scores: Tensor) -> Tensor:
@@ -89,6 +105,9 @@ class Online(Targets):
 
     def forward(self, batch: Batch, out: Out) -> Tensor:
         return mixed(batch.y, self.soft[batch.y], self.alpha)
+
+    def log(self, batch: Batch, out: Out) -> Tensor:
+        return log_mixed(batch.y, bounded_log(self.soft[batch.y]), self.alpha)
 
     def observe(self, batch: Batch, out: Out) -> None:
         self.sums += correct_sums(batch.y, out.scores)

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.settings import Fraction, Suggest
-from trainables.targets.online import mixed
+from trainables.targets.online import bounded_log, log_mixed, mixed
 from trainables.targets.targets import Mass, Targets
 from trainables.task import Out, Task
 
@@ -70,11 +70,18 @@ class OnlineSingle(Targets):
         self.register_buffer("latest", uniform.clone())  # an image that an epoch leaves out stays
 
     def forward(self, batch: Batch, out: Out) -> Tensor:
+        return mixed(batch.y, self._soft(batch, out), self.alpha)
+
+    def log(self, batch: Batch, out: Out) -> Tensor:
+        return log_mixed(batch.y, bounded_log(self._soft(batch, out)), self.alpha)
+
+    def _soft(self, batch: Batch, out: Out) -> Tensor:
+        """(n, classes): the predictions for the images drawn."""
         soft = self.stored[self.classmates.draw(batch.index, batch.y)]
         if self.source == "current":
             place, found = draw_within(batch.y)
             soft = torch.where(found[:, None], out.scores.detach().softmax(1)[place], soft)
-        return mixed(batch.y, soft, self.alpha)
+        return soft
 
     def observe(self, batch: Batch, out: Out) -> None:
         self.latest[batch.index] = out.scores.softmax(1)

@@ -27,10 +27,17 @@ class SelfDistilled(Targets):
         """The teacher is trained as usual, with cross-entropy to the label."""
         return {"targets": None, "loss": None, "method": None}
 
-    @torch.no_grad()
     def forward(self, batch: Batch, out: Out) -> Tensor:
+        return self._scores(batch).softmax(1)
+
+    def log(self, batch: Batch, out: Out) -> Tensor:
+        return self._scores(batch).log_softmax(1)
+
+    @torch.no_grad()
+    def _scores(self, batch: Batch) -> Tensor:
+        """(n, classes), of the teacher."""
         scores: Tensor = self._teacher[0](batch.x).scores
-        return scores.softmax(1)
+        return scores
 
     @classmethod
     def mass(cls, **_: object) -> Mass:

@@ -1,5 +1,6 @@
 """Label smoothing (Szegedy et al. 2016, section 7; `ols` equation 2)."""
 
+import math
 from typing import Any
 
 import torch.nn.functional as F
@@ -7,6 +8,7 @@ from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.settings import Fraction, Suggest
+from trainables.targets.one_hot import on_label
 from trainables.targets.targets import Mass, Targets
 from trainables.task import Out, Task
 
@@ -14,6 +16,12 @@ from trainables.task import Out, Task
 def smooth(y: Tensor, classes: int, epsilon: float) -> Tensor:
     """Distributions (n, classes) with 1 - epsilon on the label and epsilon spread over all."""
     return F.one_hot(y, classes) * (1 - epsilon) + epsilon / classes
+
+
+def log_smooth(y: Tensor, classes: int, epsilon: float) -> Tensor:
+    """The logarithms of `smooth`; -inf without epsilon."""
+    rest = math.log(epsilon) - math.log(classes) if epsilon else -math.inf
+    return on_label(y, classes, math.log1p(epsilon / classes - epsilon), rest)
 
 
 class Smooth(Targets):
@@ -25,6 +33,9 @@ class Smooth(Targets):
 
     def forward(self, batch: Batch, out: Out) -> Tensor:
         return smooth(batch.y, self.task.classes, self.epsilon)
+
+    def log(self, batch: Batch, out: Out) -> Tensor:
+        return log_smooth(batch.y, self.task.classes, self.epsilon)
 
     @classmethod
     def mass(cls, **settings: Any) -> Mass:

@@ -28,6 +28,14 @@ class Targets(nn.Module, ABC):
     def forward(self, batch: Batch, out: Out) -> Tensor:
         """(n, ...); changes no state."""
 
+    def log(self, batch: Batch, out: Out) -> Tensor:
+        """The logarithms of `forward`, (n, classes), for a loss that takes them; of 0 it is -inf.
+
+        Targets of "positive" mass override it: theirs are finite even where `forward` rounds to 0.
+        """
+        target: Tensor = self(batch, out)
+        return target.log()
+
     @classmethod
     def mass(cls, **settings: Any) -> Mass:
         """What a loss may rely on, by the settings."""

@@ -46,8 +46,8 @@ grid = Grid(
         "L2RW and MW-Net, which need clean images, are shown as published only",
         "Arazo et al. and Han et al. in this paper's recipe, from epochs 105 (theirs) and 100 "
         "(assumed) of 300 on",
-        "PENCIL's stages end after epochs 70 and 200, and its constants are those of its code for "
-        "CIFAR-10",
+        "PENCIL's stages end after epochs 70 and 200, its rate falls by thirds of the last, as in "
+        "its code, and its constants are those of that code for CIFAR-10",
     ),
     demo=ols_demo,
     rows={name: across(name, *numbers) for name, numbers in PRINTED.items()},

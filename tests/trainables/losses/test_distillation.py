@@ -12,7 +12,7 @@ from trainables.settings import Invalid, Use
 
 P = (0.5, 0.3, 0.2)
 T = (0.2, 0.7, 0.1)
-SAID, TARGET, LABEL = out(tensor([P]).log()), tensor([T]), batch([1])
+SAID, TARGET, LABEL = out(tensor([P]).log()), tensor([T]).log(), batch([1])
 
 
 def softened(p: tuple[float, ...], temperature: float) -> list[float]:
@@ -38,10 +38,18 @@ def test_the_net_is_not_softened_in_the_public_code_of_tf_kd_reg() -> None:
 
 def test_a_temperature_divides_logits() -> None:
     powers = [exp(z / 2) for z in (1.0, 2.0, 3.0)]
-    target = tensor([[1.0, 2.0, 3.0]]).softmax(1)
+    target = tensor([[1.0, 2.0, 3.0]]).log_softmax(1)
     loss = Distillation(small_task(), alpha=1, temperature=2, soften_net=False)
     expected = kl([power / sum(powers) for power in powers], list(P))
     assert_close(loss(SAID, target, LABEL), tensor([expected]))
+
+
+def test_a_temperature_softens_what_would_round_to_zero() -> None:
+    # t = (1, e^-200), by T = 100 (1, e^-2) / (1 + e^-2).
+    loss = Distillation(small_task(2), alpha=1, temperature=100, soften_net=False)
+    t = [1 / (1 + exp(-2)), exp(-2) / (1 + exp(-2))]
+    said = loss(out(torch.zeros(1, 2)), tensor([[0.0, -200.0]]), batch([0]))
+    assert_close(said, tensor([kl(t, [0.5, 0.5])]))
 
 
 def test_without_alpha_it_is_cross_entropy_and_a_target_may_have_zeros() -> None:
@@ -49,8 +57,8 @@ def test_without_alpha_it_is_cross_entropy_and_a_target_may_have_zeros() -> None
     target = torch.nn.functional.one_hot(tensor([0, 1, 2, 0]), 3).float()
     labels = batch([0, 1, 2, 0])
     plain = CrossEntropy(small_task())(out(scores), target, labels)
-    assert_close(Distillation(small_task(), alpha=0)(out(scores), target, labels), plain)
-    Distillation(small_task(), alpha=0.5)(out(scores), target, labels).sum().backward()
+    assert_close(Distillation(small_task(), alpha=0)(out(scores), target.log(), labels), plain)
+    Distillation(small_task(), alpha=0.5)(out(scores), target.log(), labels).sum().backward()
     assert scores.grad is not None
     assert scores.grad.isfinite().all()
 

@@ -1,13 +1,17 @@
+from math import log
 from typing import Any
 
 import pytest
+from torch import tensor
+from torch.testing import assert_close
 
-from tests.trainables.small import small_trial
+from tests.trainables.small import X, batch, pixel_method, small_trial
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.losses.distillation import Distillation
 from trainables.losses.knowledge import KnowledgeLoss
 from trainables.losses.pairwise_confusion import PairwiseConfusion
 from trainables.losses.sce import SymmetricCrossEntropy
+from trainables.methods.method import Method
 from trainables.settings import Invalid, Use
 from trainables.targets.bootstrap import Boothard, Bootsoft
 from trainables.targets.one_hot import OneHot
@@ -61,3 +65,28 @@ def test_one_part_is_not_exchanged_for_another_that_does_not_go_with_the_rest() 
     with pytest.raises(Invalid, match=r"trial.targets = OneHot\(\): must be"):
         trial.set({"targets": "OneHot"})
     assert trial.set({"targets": "OneHot", "loss": "CrossEntropy"}).loss == Use(CrossEntropy)
+
+
+LOG = log(1 / 3)  # of each class, as the net says
+MINUS_ENTROPY = 0.8 * log(0.8) + 0.2 * log(0.1)  # of the target (0.8, 0.1, 0.1)
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [
+        (Use(CrossEntropy), -LOG),
+        (Use(KnowledgeLoss, alpha=0), LOG - (log(0.8) + 2 * log(0.1)) / 3),
+        (Use(KnowledgeLoss, alpha=0, kl="forward"), MINUS_ENTROPY - LOG),
+        (Use(Distillation, alpha=1, temperature=1), MINUS_ENTROPY - LOG),
+        (Use(SymmetricCrossEntropy, alpha=1, beta=0), -LOG),
+        (Use(SymmetricCrossEntropy, alpha=0, beta=1), -(log(0.8) + 2 * log(0.1)) / 3),
+        (Use(PairwiseConfusion), -LOG),
+    ],
+    ids=repr,
+)
+def test_the_model_gives_each_loss_the_target_in_the_form_that_it_takes(
+    loss: Use, expected: float
+) -> None:
+    built = pixel_method(Method, [0, 1, 2], targets=Use(Smooth, epsilon=0.3), loss=loss)
+    labels = batch([0], X)
+    assert_close(built.model.objective(labels, built.model(X)), tensor([expected]))

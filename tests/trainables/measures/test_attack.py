@@ -52,6 +52,13 @@ def test_pgd_starts_at_random_in_the_ball_unless_it_is_told_not_to() -> None:
     assert torch.equal(still, x)
 
 
+def test_a_step_of_pgd_is_a_share_of_the_pixels_range_too() -> None:
+    x, y = torch.full((1, 1, 1, 3), 100.0), tensor([0])
+    attack = Pgd(eps=8 / 255, steps=3, step=2 / 255, random_start=False)
+    walked = attack.attacked(lambda x: x.flatten(1), x, y, torch.Generator())
+    assert_close(walked, tensor([[[[94.0, 106.0, 106.0]]]]))  # three steps of 2 grey levels
+
+
 def test_the_random_start_is_drawn_by_the_trials_seed_for_each_batch(finished: Finished) -> None:
     class Diary(Pgd):
         """Notes the numbers drawn first."""

@@ -1,12 +1,16 @@
 import io
+import math
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
+import torch
 
 from tests.trainables.measures.conftest import TRIAL
 from trainables.measures.human_kl import HumanKL, human_labels
-from trainables.measures.measure import flat
+from trainables.measures.measure import Finished, flat
 from trainables.measures.neighbour_kl import NeighbourKL
 from trainables.settings import Invalid, Use
 
@@ -50,6 +54,23 @@ def test_another_file_is_refused_in_one_line(content: bytes, error: str, tmp_pat
         HumanKL.verify(tmp_path, file="h.npy", only_correct=True)
     assert str(path) in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_the_measure_is_of_what_is_predicted_correctly_unless_all_is_wanted(
+    tmp_path: Path,
+) -> None:
+    # People say 1/10 of each class. The model does so of the first half, whose label it gets right;
+    # of the other it says 11/20 of class 0 and 1/20 of each other one.
+    written(tmp_path / "h.npy", array(RIGHT))
+    scores = torch.zeros(10_000, 10)
+    scores[5_000:, 0] = math.log(11)
+    outputs = {"test.scores": scores, "test.y": torch.arange(10_000) // 5_000}
+    site = SimpleNamespace(folder=tmp_path)
+    finished = cast(Finished, SimpleNamespace(outputs=outputs, site=site))
+    wrong = 0.1 * math.log(2 / 11) + 0.9 * math.log(2)
+    assert HumanKL(file="h.npy")(finished) == {"kl": pytest.approx(0, abs=1e-6)}
+    every = {"kl": pytest.approx(wrong / 2, abs=1e-6)}
+    assert HumanKL(file="h.npy", only_correct=False)(finished) == every
 
 
 def test_other_data_than_cifar_10_are_refused() -> None:

@@ -1,6 +1,9 @@
 import math
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
+import torch
 from torch import tensor
 from torch.testing import assert_close
 
@@ -39,6 +42,26 @@ def test_neighbours_are_the_image_itself_and_the_nearest_others() -> None:
     assert_close(
         found, tensor([[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.0, 0.5, 0.5], [0.0, 0.5, 0.5]])
     )
+
+
+def test_of_equally_near_images_the_earlier_is_the_neighbour() -> None:
+    x, y = torch.zeros(100, 1), tensor([1, 2, *[0] * 98])
+    found = neighbour_labels(x, y, neighbours=1, classes=3)
+    assert_close(found[0], tensor([0.0, 0.5, 0.5]))
+    assert_close(found[1], tensor([0.0, 0.5, 0.5]))
+    assert_close(found[2:], tensor([0.5, 0.5, 0.0]).expand(98, 3))
+
+
+def test_the_measure_is_of_what_is_predicted_correctly_unless_all_is_wanted() -> None:
+    # Both neighbours are labelled 0, and the second is predicted as 1.
+    outputs = {"test.scores": SCORES, "test.y": tensor([0, 0])}
+    test = SimpleNamespace(images=tensor([[0.0], [1.0]]), rows=tensor([0, 1]))
+    finished = cast(Finished, SimpleNamespace(outputs=outputs, test=test))
+    right = {"kl": pytest.approx(math.log(2), abs=1e-6)}
+    assert NeighbourKL(neighbours=1)(finished) == right
+    assert NeighbourKL(neighbours=1, only_correct=True)(finished) == right
+    every = {"kl": pytest.approx((math.log(2) + math.log(4)) / 2, abs=1e-6)}
+    assert NeighbourKL(neighbours=1, only_correct=False)(finished) == every
 
 
 def test_the_digits_of_the_test_set_have_a_stand_in(finished: Finished) -> None:

@@ -1,5 +1,5 @@
 import pytest
-from torch import tensor
+from torch import arange, tensor, zeros
 
 from tests.trainables.measures.conftest import TRIAL
 from trainables.measures.measure import Finished
@@ -17,6 +17,13 @@ def test_the_share_of_labels_among_the_k_highest() -> None:
 def test_of_equal_scores_the_lower_class_comes_first() -> None:
     equal = tensor([[1.0, 1.0, 1.0]])
     assert [top_k(equal, tensor([1]), k) for k in (1, 2)] == [0.0, 1.0]
+
+
+def test_of_many_equal_scores_too() -> None:
+    equal = zeros(100, 100)
+    assert top_k(equal, arange(100), 30) == pytest.approx(0.3)
+    assert top_k(equal[:1], tensor([29]), 30) == 1.0
+    assert top_k(equal[:1], tensor([30]), 30) == 0.0
 
 
 def test_with_fewer_than_five_classes_all_are_among_the_top_five() -> None:

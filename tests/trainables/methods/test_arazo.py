@@ -178,6 +178,20 @@ def test_images_and_targets_are_mixed_in_the_same_shares() -> None:
     assert_close(loss, -(target * scores.log_softmax(1)).sum(1).mean())
 
 
+def test_after_the_warm_up_both_images_have_their_corrected_targets() -> None:
+    # A quarter of each prediction: 0 and 1; the first label is 2, the second 1.
+    built, corrected = arazo([2, 1], mixup=2), tensor([[0.25, 0.0, 0.75], [0.0, 1.0, 0.0]])
+    built.table.fill_(0.25)
+    seed = next(seed for seed in range(9) if self_order(seed) == [1, 0])
+    torch.manual_seed(seed)
+    share = float(Beta(2.0, 2.0).sample())
+    scores = share * P.log() + (1 - share) * P.log().flip(0)
+    target = share * corrected + (1 - share) * corrected.flip(0)
+    torch.manual_seed(seed)
+    loss = built.update(batch([2, 1], images(P)), lr=0.1)["loss"]
+    assert_close(loss, -(target * scores.log_softmax(1)).sum(1).mean())
+
+
 def self_order(seed: int) -> list[int]:
     """In which order a step of this seed mixes two images."""
     torch.manual_seed(seed)

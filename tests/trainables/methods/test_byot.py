@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from tests.trainables.small import X, batch, pixel_method, small_trial
 from tests.trainables.test_contract import bits, started
+from trainables.losses.knowledge import KnowledgeLoss
 from trainables.methods.byot import BYOT, Side, separable, softened
 from trainables.nets.net import Net
 from trainables.nets.resnext import ResNeXt29
@@ -82,6 +83,14 @@ def test_every_classifier_has_the_same_target() -> None:
     deepest = -(0.9 * log(1 / 6) + 0.1 * log(4 / 6))
     said = loss({"alpha": 0}, targets=Use(Smooth, epsilon=0.3))
     assert_close(said, tensor(label + deepest))
+
+
+def test_a_loss_that_takes_logarithms_has_them_for_every_classifier() -> None:
+    settings = {"targets": Use(Smooth, epsilon=0.3), "loss": Use(KnowledgeLoss, alpha=0)}
+    # KL(p || g) with g = (0.8, 0.1, 0.1), of p = (1, 4, 1) / 6 and of (4, 1, 1) / 6.
+    deepest = log(1 / 6 / 0.8) / 6 + 4 * log(4 / 6 / 0.1) / 6 + log(1 / 6 / 0.1) / 6
+    label = 4 * log(4 / 6 / 0.8) / 6 + 2 * log(1 / 6 / 0.1) / 6
+    assert_close(loss({"alpha": 0}, **settings), tensor(deepest + label))
 
 
 def test_the_deepest_has_the_gradient_of_its_objective_alone() -> None:

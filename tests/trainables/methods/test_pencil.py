@@ -134,6 +134,22 @@ def test_the_rate_rises_after_the_second_stage_and_falls_by_thirds_of_the_last(
     assert rates == pytest.approx([0.2 * factor for factor in expected])
 
 
+@pytest.mark.parametrize(
+    ("epochs", "drops"),
+    [(320, [240, 280]), (300, [234, 267])],  # counted from 0; 300: OLS's, thirds of 33 1/3
+)
+def test_the_third_stage_is_in_thirds_which_are_40_epochs_in_the_public_code_alone(
+    epochs: int, drops: list[int]
+) -> None:
+    built = pencil(epochs=epochs, stage1=70, stage2=200, rise=0.2 / 0.06)
+    rates = []
+    for built.epoch in range(epochs):
+        rates.append(built.lr(0.06))
+    changes = [epoch for epoch in range(1, epochs) if rates[epoch] != rates[epoch - 1]]
+    assert changes == [200, *drops]
+    assert [rates[epoch] for epoch in (0, *changes)] == pytest.approx([0.06, 0.2, 0.02, 0.002])
+
+
 def test_defaults_are_those_of_the_public_code() -> None:
     settings = dict(Use(PENCIL).items)
     assert (settings["stage1"], settings["stage2"]) == (70, 200)

@@ -1,4 +1,5 @@
 import hashlib
+import inspect
 import io
 import re
 import socket
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from torch.testing import assert_close
 from torchvision import models
 
+from tests.trainables.small import small_trial
 from trainables import downloads
 from trainables.nets.net import Net
 from trainables.nets.torchvision_nets import (
@@ -289,6 +291,40 @@ def test_width_and_depth_never_leave_a_layer_or_a_stage_empty(
         built = net(task(8, 1), width=width, depth=depth)
         assert all(0 not in p.shape for p in built.parameters())
     assert [side for *_, side in shapes(built, 8, 1)] == [8, 4, 2, 1]
+
+
+# MobileNetV2's dropout
+
+
+def test_the_share_dropped_is_torchvisions() -> None:
+    signature = inspect.signature(models.MobileNetV2).parameters
+    assert Use(MobileNetV2)["dropout"] == signature["dropout"].default == 0.2
+    assert Use(MobileNetV2, dropout=0.3).demo()["dropout"] == 0.3
+
+
+def test_features_are_dropped_in_training_alone_and_stages_never() -> None:
+    net, x = MobileNetV2(task(8, 1), width=0.25, depth=0.25, dropout=0.75), torch.randn(8, 1, 8, 8)
+    features, stages = net(x)
+    whole, kept = stages[-1].mean((2, 3)), features > 0
+    assert kept.sum().item() == pytest.approx(0.25 * (whole > 0).sum().item(), rel=0.1)
+    assert_close(features[kept], 4 * whole[kept])
+    features, stages = net.eval()(x)
+    assert_close(features, stages[-1].mean((2, 3)))
+
+
+def test_without_dropout_nothing_is_drawn_and_the_id_is_that_of_before_it_was_a_setting() -> None:
+    plain = Use(MobileNetV2, dropout=0).demo()
+    net = plain.build(task(8, 1))
+    before = torch.random.get_rng_state()
+    net(torch.ones(4, 1, 8, 8))
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert small_trial(net=plain).id == "8e6347009d5d"
+    assert small_trial(net=Use(MobileNetV2).demo()).id != "8e6347009d5d"
+
+
+def test_the_values_of_a_dropout_are_shares_below_one() -> None:
+    with pytest.raises(Invalid, match=r"MobileNetV2.dropout = 1.0: must lie in \[0, 1\)"):
+        Use(MobileNetV2, dropout=1)
 
 
 def test_only_whole_nets_are_offered_by_name() -> None:

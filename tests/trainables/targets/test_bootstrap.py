@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from tests.trainables.small import batch, out, small_task
 from trainables.losses.cross_entropy import CrossEntropy
+from trainables.losses.knowledge import KnowledgeLoss
 from trainables.settings import Invalid, Use
 from trainables.targets.bootstrap import Boothard, Bootsoft
 from trainables.targets.targets import Targets
@@ -61,6 +62,19 @@ def test_detached_it_only_weakens_the_label() -> None:
     p, t = P[:1], tensor([[0.0, 1.0, 0.0]])
     weakened = gradient(Bootsoft(small_task(), beta=0.9, detach=True), p.log())
     assert_close(weakened, 0.9 * (p - t))
+
+
+def test_where_a_probability_rounds_to_zero_its_logarithm_and_gradients_are_finite() -> None:
+    # p = (1, e^-200, e^-200), label 1: KL(p || t) is that of what class 0 has, log (1 / 0.05).
+    scores, labels = tensor([[200.0, 0.0, 0.0]], requires_grad=True), batch([1])
+    targets, loss = Bootsoft(small_task()), KnowledgeLoss(small_task(), alpha=0)
+    target = targets.log(labels, out(scores))
+    assert_close(target, tensor([[log(0.05), log(0.95), log(0.05) - 200]]))
+    value = loss(out(scores), target, labels)
+    assert_close(value, tensor([log(20)]))
+    value.sum().backward()  # type: ignore[no-untyped-call]
+    assert scores.grad is not None
+    assert scores.grad.isfinite().all()
 
 
 @given(st.floats(0, 1), st.integers(0, 1000), st.sampled_from([Bootsoft, Boothard]))

@@ -12,7 +12,7 @@ from tests.trainables.small import NOWHERE, batch, out, small_task
 from trainables.labels import cifar_synsets, synsets
 from trainables.labels.hierarchy import edges
 from trainables.settings import Invalid, Use
-from trainables.targets.knowledge import Knowledge, knowledge_soft_labels
+from trainables.targets.knowledge import Knowledge, knowledge_soft_labels, log_soft_labels
 
 EDGES = tensor([[0, 2, 4], [2, 0, 4], [4, 4, 0]])  # a and b are siblings, c is a cousin of both
 
@@ -82,9 +82,36 @@ def test_the_target_of_an_image_is_the_row_of_its_label(tmp_path: Path) -> None:
     assert_close(targets(batch([2, 0]), out(torch.zeros(2, 3))), expected)
 
 
-def test_the_soft_labels_are_part_of_what_is_stored() -> None:
+def test_the_soft_labels_alone_are_stored_as_they_ever_were() -> None:
     task = small_task(classes=10)
-    assert Knowledge(task, hierarchy="strokes").state_dict()["soft"].shape == (10, 10)
+    state = Knowledge(task, hierarchy="strokes").state_dict()
+    assert {name: tuple(value.shape) for name, value in state.items()} == {"soft": (10, 10)}
+
+
+@pytest.mark.parametrize("temperature", [104.0, 200.0, 1e6, 1e30])
+def test_a_soft_label_that_rounds_to_zero_has_a_logarithm(
+    temperature: float, tmp_path: Path
+) -> None:
+    # Three edges apart: c = 0.01 ** 2 = 1e-4, so that log g = (0, -(1 - 1e-4) T).
+    (tmp_path / "tree.txt").write_text("root x\nx a\nroot b\n")
+    task = small_task(classes=2, folder=tmp_path, names=("a", "b"))
+    targets = Knowledge(task, hierarchy="tree.txt", decay=0.01, temperature=temperature)
+    said, labels = out(torch.zeros(2, 2)), batch([0, 1])
+    assert_close(targets(labels, said), torch.eye(2))
+    far = -0.9999 * temperature
+    assert_close(targets.log(labels, said), tensor([[0.0, far], [far, 0.0]]))
+
+
+@given(st.floats(0.01, 50), st.floats(0.01, 0.99))
+@settings(deadline=None, max_examples=50)
+def test_elsewhere_it_is_the_logarithm_of_the_soft_label(temperature: float, decay: float) -> None:
+    g, log_g = (f(EDGES, decay, temperature) for f in (knowledge_soft_labels, log_soft_labels))
+    assert_close(log_g.float(), g.log())
+
+
+def test_a_temperature_beyond_single_precision_is_refused() -> None:
+    with pytest.raises(Invalid, match=r"Knowledge.temperature = 1e\+31: must lie in \(0, 1e30\]"):
+        Use(Knowledge, temperature=1e31)
 
 
 @pytest.mark.parametrize("decay", [0.0, 1.0, -0.5])

@@ -17,7 +17,14 @@ from trainables.model import fresh
 from trainables.settings import Invalid, Use
 from trainables.storage.folder import Folder
 from trainables.storage.trial_files import TrialFiles
-from trainables.targets.online import Online, correct_sums, mixed, normalised
+from trainables.targets.online import (
+    Online,
+    bounded_log,
+    correct_sums,
+    log_mixed,
+    mixed,
+    normalised,
+)
 from trainables.training.run import Run
 
 THIRD = 1 / 3
@@ -35,6 +42,20 @@ def test_the_target_has_alpha_on_the_label_and_the_rest_as_the_soft_label() -> N
     soft = tensor([[0.5, 0.5, 0.0], [0.2, 0.2, 0.6]])
     expected = tensor([[0.375, 0.625, 0.0], [0.15, 0.15, 0.7]])
     assert_close(mixed(tensor([1, 2]), soft, alpha=0.25), expected)
+
+
+def test_its_logarithm_is_exact_where_it_would_round_to_zero() -> None:
+    log_soft = tensor([[log(0.5), log(0.5), -200.0]])
+    expected = tensor([[log(0.375), log(0.625), log(0.75) - 200]])
+    assert_close(log_mixed(tensor([1]), log_soft, alpha=0.25), expected)
+    assert_close(log_mixed(tensor([1]), log_soft, alpha=0), log_soft)
+    label = tensor([[-torch.inf, 0.0, -torch.inf]])
+    assert_close(log_mixed(tensor([1]), log_soft, alpha=1), label)
+
+
+def test_a_stored_zero_has_the_logarithm_of_the_least_number_above_it() -> None:
+    stored = tensor([0.5, 2.0**-149, 0.0])
+    assert_close(bounded_log(stored), tensor([-log(2), -149 * log(2), -149 * log(2)]))
 
 
 def test_only_correctly_classified_images_are_added_to_the_row_of_their_class() -> None:

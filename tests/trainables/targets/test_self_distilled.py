@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import torch
+from torch import tensor
 from torch.testing import assert_close
 
-from tests.trainables.small import SITE, small_trial
+from tests.trainables.small import SITE, Pixels, X, batch, out, pixel_method, small_trial
 from trainables.data.loader import training_batches
 from trainables.losses.distillation import Distillation
 from trainables.methods.byot import BYOT
+from trainables.methods.method import Method
 from trainables.settings import Use
 from trainables.storage.storage import Storage
 from trainables.targets.self_distilled import SelfDistilled
@@ -49,13 +51,24 @@ def test_its_distribution_is_the_target_and_stays_what_it_is(tmp_path: Path) -> 
 
     run = Run(STUDENT, storage.trial("another"), SITE, trained)
     plain = run.task.teacher(SelfDistilled.teacher())
-    batch = next(training_batches(run.data, 20, [], 0, 0))
+    shown = next(training_batches(run.data, 20, [], 0, 0))
     model = run.method.model
-    target = model.targets(batch, model(batch.x))
-    assert_close(target, plain(batch.x).scores.softmax(1))
-    run.method.update(batch, 0.1)
-    assert torch.equal(model.targets(batch, model(batch.x)), target)
+    target = model.targets(shown, model(shown.x))
+    assert_close(target, plain(shown.x).scores.softmax(1))
+    run.method.update(shown, 0.1)
+    assert torch.equal(model.targets(shown, model(shown.x)), target)
     assert not any("teacher" in name for name in run.method.state_dict())
+
+
+def test_of_what_the_teacher_is_sure_of_there_are_logarithms() -> None:
+    net = {"net": Use(Pixels), "targets": Use(SelfDistilled), "loss": Use(Distillation)}
+    targets = pixel_method(Method, [0, 1, 2], **net).model.targets
+    with torch.no_grad():
+        targets._teacher[0].head.classifier.weight.zero_()[0, 0] = 200.0
+        targets._teacher[0].head.classifier.bias.zero_()
+    lit, said = batch([0], X), out(torch.zeros(1, 3))
+    assert_close(targets(lit, said), tensor([[1.0, 0.0, 0.0]]))
+    assert_close(targets.log(lit, said), tensor([[0.0, -200.0, -200.0]]))
 
 
 def test_a_student_of_a_teacher_that_failed_fails(tmp_path: Path) -> None:

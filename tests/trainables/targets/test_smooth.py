@@ -1,3 +1,5 @@
+from math import log
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -7,7 +9,7 @@ from torch.testing import assert_close
 
 from tests.trainables.small import batch, out, small_task
 from trainables.settings import Invalid, Use
-from trainables.targets.smooth import Smooth, smooth
+from trainables.targets.smooth import Smooth, log_smooth, smooth
 
 
 def test_epsilon_is_spread_over_all_classes_the_label_too() -> None:
@@ -21,6 +23,15 @@ def test_without_epsilon_it_is_the_label() -> None:
 
 def test_with_epsilon_one_it_is_uniform() -> None:
     assert_close(smooth(tensor([1]), classes=4, epsilon=1.0), torch.full((1, 4), 0.25))
+
+
+def test_an_epsilon_that_rounds_to_zero_has_a_logarithm() -> None:
+    assert smooth(tensor([1]), classes=3, epsilon=1e-60).tolist() == [[0, 1, 0]]
+    far = -60 * log(10) - log(3)
+    assert_close(log_smooth(tensor([1]), classes=3, epsilon=1e-60), tensor([[far, 0.0, far]]))
+    label = tensor([[-torch.inf, 0.0, -torch.inf]])
+    assert_close(log_smooth(tensor([1]), classes=3, epsilon=0.0), label)
+    assert_close(log_smooth(tensor([1]), 4, 0.4), tensor([[0.1, 0.7, 0.1, 0.1]]).log())
 
 
 @given(st.integers(2, 200), st.floats(0, 0.99), st.data())
