@@ -12,7 +12,7 @@ from study.grids.grid import find
 from study.grids.lay_out import lay_out
 from study.running import address
 from study.search import points
-from study.search.sharing import Shared, searches_of
+from study.search.sharing import SharedSearch, searches_of
 from trainables.settings import Invalid, Use, unknown
 from trainables.storage.storage import Storage
 from trainables.trial import Trial
@@ -164,7 +164,7 @@ def _positive(text: str) -> float:
     return value
 
 
-def wanted_searches(args: argparse.Namespace) -> list[Shared]:
+def wanted_searches(args: argparse.Namespace) -> list[SharedSearch]:
 
     if seeds_of(args) > points.FIRST_SEED:
         valid = f"at most {points.FIRST_SEED} with --search, whose own seeds begin there"

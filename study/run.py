@@ -19,7 +19,7 @@ from study.lease import lease
 from study.preflight import prepare
 from study.preflight.dry_run import dry_run
 from study.running.cluster import formats_there
-from study.search.sharing import Shared
+from study.search.sharing import SharedSearch
 from study.stopping import leave, stoppable
 from trainables.settings import Invalid, masked
 from trainables.storage.folder import Folder
@@ -136,7 +136,7 @@ def _run(args: argparse.Namespace, uri: str, again: str) -> int:
     return 1 if missing or away or session.failed else 0
 
 
-def _checked(args: argparse.Namespace, uri: str) -> list[Shared]:
+def _checked(args: argparse.Namespace, uri: str) -> list[SharedSearch]:
     """The searches that are wanted.
 
     Raises Invalid where they, the storage or a database cannot be used. A dry run writes nothing.

@@ -19,7 +19,7 @@ from study.preflight import prepare
 from study.progress import Ticker, progress
 from study.running import cluster
 from study.search import points
-from study.search.sharing import Shared
+from study.search.sharing import SharedSearch
 from study.tracking.tracker import Tracker
 
 if TYPE_CHECKING:
@@ -40,7 +40,11 @@ class Session:
     """
 
     def __init__(
-        self, args: argparse.Namespace, uri: str, formats: dict[str, str], wanted: list[Shared]
+        self,
+        args: argparse.Namespace,
+        uri: str,
+        formats: dict[str, str],
+        wanted: list[SharedSearch],
     ) -> None:
         self._args, self._storage = args, args.storage
         self._folder = args.data_dir.absolute()
@@ -84,7 +88,7 @@ class Session:
         trials = progress(self._storage, self.ids).failed
         return bool(trials or measured.failed(self._shown(), self._storage))
 
-    def _opened(self, wanted: list[Shared]) -> list["Search"]:
+    def _opened(self, wanted: list[SharedSearch]) -> list["Search"]:
         from study.search import search
         from study.search.database import database_at, open_storage
 

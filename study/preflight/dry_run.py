@@ -14,14 +14,14 @@ from study.preflight import estimate, prepare
 from study.progress import progress
 from study.running.cluster import formats_there
 from study.search import points
-from study.search.sharing import Shared
+from study.search.sharing import SharedSearch
 from trainables.settings import Missing, Use
 from trainables.storage.storage import Storage
 from trainables.training.site import Site
 from trainables.trial import Trial
 
 
-def dry_run(args: argparse.Namespace, wanted: list[Shared]) -> int:
+def dry_run(args: argparse.Namespace, wanted: list[SharedSearch]) -> int:
     """Of a study with the searches that are wanted. Returns the command's exit code."""
     folder, formats = args.data_dir.absolute(), formats_there(args)
     missing: dict[str, None] = {}
@@ -88,7 +88,7 @@ def _state(cell: Cell, storage: Storage) -> str:
 
 
 def _searched_trials(
-    args: argparse.Namespace, wanted: list[Shared], formats: dict[str, str]
+    args: argparse.Namespace, wanted: list[SharedSearch], formats: dict[str, str]
 ) -> list[Trial]:
     """Says which searches there are. Returns trials like all of theirs, the winners' included."""
 

@@ -15,7 +15,7 @@ from trainables.trial import Trial
 HANDED_OUT_AGAIN = 2  # times at most, a trial that Tune has given up
 
 
-class Asking(Waiting, Protocol):
+class TrialSource(Waiting, Protocol):
     """What asks for trials to be trained: the trials of a table, or a search."""
 
     ahead: int  # so many of its trials may wait for a place
@@ -98,17 +98,17 @@ def queue(trials: Mapping[str, Trial], storage: Storage) -> Queue:
 
 
 class Feed(Searcher):
-    """Hands out trials, the one place that does: next one of the asking with the fewest running.
+    """Hands out trials, the one place that does: next one of the source with the fewest running.
 
     All state is in the storage, so that Tune has nothing to save.
     """
 
-    def __init__(self, askings: Sequence[Asking], storage: Storage, ahead: int = 0) -> None:
+    def __init__(self, sources: Sequence[TrialSource], storage: Storage, ahead: int = 0) -> None:
         super().__init__()
         self.aside: dict[str, Trial] = {}  # ran out of GPU memory: to be tried once more, by id
         self.broken: Exception | None = None  # Tune would go on, or try a trial again: it ends
-        self.askings, self._storage, self._ahead = list(askings), storage, ahead
-        self._running: dict[str, tuple[int, str, Trial]] = {}  # asking, id, trial, by Tune's id
+        self.sources, self._storage, self._ahead = list(sources), storage, ahead
+        self._running: dict[str, tuple[int, str, Trial]] = {}  # source, id, trial, by Tune's id
         self._started: set[str] = set()  # Tune's ids
         self._again: deque[tuple[int, str, Trial]] = deque()
         self._given_up = Counter[str]()
@@ -147,25 +147,25 @@ class Feed(Searcher):
         for tune_id, (i, _, _) in self._running.items():
             running[i] += 1
             waiting[i] += tune_id not in self._started
-        for i, asking in sorted(enumerate(self.askings), key=lambda item: running[item[0]]):
-            if waiting[i] >= max(asking.ahead, self._ahead):
+        for i, source in sorted(enumerate(self.sources), key=lambda item: running[item[0]]):
+            if waiting[i] >= max(source.ahead, self._ahead):
                 continue
-            while (taken := asking.take()) is not None:
+            while (taken := source.take()) is not None:
                 busy = {running_id for _, running_id, _ in self._running.values()}
                 if taken[0] not in busy and taken[0] not in self.aside:
                     return self._hand_out(trial_id, i, *taken)
                 # Another one trains it already: this one is told, too, when it has ended.
         return None
 
-    def _hand_out(self, tune_id: str, asking: int, trial_id: str, trial: Trial) -> dict[str, Any]:
-        self._running[tune_id] = asking, trial_id, trial
+    def _hand_out(self, tune_id: str, source: int, trial_id: str, trial: Trial) -> dict[str, Any]:
+        self._running[tune_id] = source, trial_id, trial
         self.ids[tune_id] = trial_id
         return {"id": trial_id, "trial": trial}
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        asking, ended, trial = self._running.pop(trial_id)
+        source, ended, trial = self._running.pop(trial_id)
         self._started.discard(trial_id)
         try:
             stored = self._storage.trial(ended).result()
@@ -173,7 +173,7 @@ class Feed(Searcher):
             # it cannot recover from.
             if error and stored is None and self._given_up[ended] < HANDED_OUT_AGAIN:
                 self._given_up[ended] += 1
-                self._again.append((asking, ended, trial))
+                self._again.append((source, ended, trial))
             elif stored is not None and not stored.final:
                 self.aside[ended] = trial
             else:
@@ -182,8 +182,8 @@ class Feed(Searcher):
             self.broken = error
 
     def _tell(self, trial_id: str) -> None:
-        for asking in self.askings:
-            asking.ended(trial_id)
+        for source in self.sources:
+            source.ended(trial_id)
 
     def save(self, checkpoint_path: str) -> None:
         """Nothing to save."""

@@ -22,7 +22,7 @@ os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "200")
 from ray import tune
 from ray.tune.execution import class_cache
 
-from study.running.feed import Asking, Feed, Queue
+from study.running.feed import Feed, Queue, TrialSource
 from study.running.scheduler import Pruning
 from trainables.storage.storage import Storage
 from trainables.worker.trainable import trainable
@@ -37,7 +37,7 @@ WORKER_LOSSES = 10  # so many lost workers a trial survives
 
 
 def run(
-    askings: Sequence[Asking],
+    sources: Sequence[TrialSource],
     storage: Storage,
     folder: Path,
     resources: Resources,
@@ -49,7 +49,7 @@ def run(
     fresh actor. Each id is told to `begun` when a worker starts on it. Returns why, by id, for
     those that ended without a result.
     """
-    feed = Feed(askings, storage, resources.concurrent or 0)
+    feed = Feed(sources, storage, resources.concurrent or 0)
     errors: dict[str, str] = {}
     while True:
         errors |= _fit(feed, storage, folder, resources, begun)
@@ -58,7 +58,7 @@ def run(
         again = Feed([Queue(feed.aside, storage)], storage)
         errors |= _fit(again, storage, folder, alone(resources), begun, retry=True)
         feed.take_back()
-    lost = [trial_id for asking in askings for trial_id in asking.lost]
+    lost = [trial_id for source in sources for trial_id in source.lost]
     return {i: errors.get(i, "not started, since its teacher has no result") for i in lost}
 
 
@@ -79,7 +79,7 @@ def _fit(
             trainable(storage, folder, resources.cpus, resources.gpus or 0.0, retry),
             tune_config=tune.TuneConfig(
                 search_alg=feed,
-                scheduler=Pruning(feed.askings, feed.end),
+                scheduler=Pruning(feed.sources, feed.end),
                 num_samples=-1,
                 max_concurrent_trials=resources.concurrent,
                 reuse_actors=not retry,

@@ -16,7 +16,7 @@ class Waiting(Protocol):
 
 
 class Pruning(FIFOScheduler):
-    """Tells every asking of each epoch; Tune stops the trial that none of them waits for.
+    """Tells every source of each epoch; Tune stops the trial that none of them waits for.
 
     A worker does not begin its next epoch before this one is judged. All state is in the searches'
     own storage, so that Tune has nothing to save. What fails here is told to `broken`: Tune would
@@ -25,10 +25,10 @@ class Pruning(FIFOScheduler):
     """
 
     def __init__(
-        self, askings: Sequence[Waiting] = (), broken: Callable[[Exception], object] | None = None
+        self, sources: Sequence[Waiting] = (), broken: Callable[[Exception], object] | None = None
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._askings, self._broken = askings, broken
+        self._sources, self._broken = sources, broken
 
     def on_trial_result(self, tune_controller: Any, trial: Any, result: dict[str, Any]) -> str:
         try:
@@ -38,7 +38,7 @@ class Pruning(FIFOScheduler):
                         tune_controller.stop_trial(other)
                 why = str(result["unfit"]).splitlines()[0]
                 raise Invalid(f"{why}; with that node mended or gone, the same command goes on")
-            waited_for = [asking.reported(trial.config["id"]) for asking in self._askings]
+            waited_for = [source.reported(trial.config["id"]) for source in self._sources]
         except Exception as error:
             if self._broken is None:
                 raise

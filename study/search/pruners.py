@@ -36,7 +36,7 @@ def pruner_settings(name: str, epochs: int) -> dict[str, int]:
     return PRUNERS[name][1](epochs)
 
 
-class Course:
+class LearningCurve:
     """How a point comes along: its values by epoch, and what the pruner noted of it.
 
     The notes (the rungs of ASHA and Hyperband) are derived again after a restart, by going over the

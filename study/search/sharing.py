@@ -23,7 +23,7 @@ UNSAID = {"head": Linear, "method": Method}  # parts that need no word
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shared:
+class SharedSearch:
     """A space, and the rows of one column that it is the space of: they are tuned together."""
 
     label: str  # of the tuned row
@@ -42,7 +42,7 @@ def shared(
     cells: Sequence[tuple[str, str, Trial | None]],
     fixed: Mapping[str, tuple[str, ...]],
     kinds: str,
-) -> list[Shared]:
+) -> list[SharedSearch]:
     """The searches over the cells (row, column, trial) of a table, by what may be searched."""
     groups: dict[tuple[Any, ...], tuple[Space, list[str]]] = {}
     for row, column, trial in cells:
@@ -54,7 +54,7 @@ def shared(
     words = {key: _words(space) if one_column else rows[0] for key, (space, rows) in groups.items()}
     often = Counter((key[0], text) for key, text in words.items())
     return [
-        Shared(
+        SharedSearch(
             label=f"tuned: {text}" + f" ({rows[0]})" * (often[key[0], text] > 1),
             column=key[0],
             rows=tuple(rows),
@@ -81,7 +81,7 @@ def _words(space: Space) -> str:
 
 def searches_of(
     grid: str, scale: Scale, overrides: tuple[str, ...], kinds: str, only: Sequence[str]
-) -> list[Shared]:
+) -> list[SharedSearch]:
     """The searches of a study: of all rows that offer something, or of those in `only`.
 
     What an override sets stays as it is. Raises Invalid where there is nothing to search.

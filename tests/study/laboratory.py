@@ -10,7 +10,7 @@ from study.grids.lay_out import lay_out
 from study.search.database import open_storage
 from study.search.points import Options
 from study.search.search import Search
-from study.search.sharing import Shared
+from study.search.sharing import SharedSearch
 from study.search.space import Space
 from trainables.storage.storage import Storage
 from trainables.trial import Trial
@@ -34,7 +34,7 @@ class Laboratory:
 
     def search(self, points: int, **options: Any) -> Search:
         """As a newly started command opens it."""
-        what = Shared(label="tuned: x", column="accuracy", rows=("x",), space=self.space)
+        what = SharedSearch(label="tuned: x", column="accuracy", rows=("x",), space=self.space)
         database = open_storage(self.url)
         given = Options(points, **options)
         return Search(what, given, "last", "study", database, self.storage, ready)

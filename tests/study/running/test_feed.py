@@ -4,7 +4,7 @@ from pathlib import Path
 
 from ray.tune.search import Searcher
 
-from study.running.feed import HANDED_OUT_AGAIN, Asking, Feed, Queue
+from study.running.feed import HANDED_OUT_AGAIN, Feed, Queue, TrialSource
 from study.running.feed import queue as queue_of
 from trainables.settings import Use
 from trainables.storage.storage import Storage
@@ -20,10 +20,10 @@ def finish(
     storage.trial(trial_id).shelf.write_json("result.json", values)
 
 
-def taken(asking: Asking) -> list[str]:
+def taken(source: TrialSource) -> list[str]:
     """All that it hands out now."""
     found = []
-    while (one := asking.take()) is not None:
+    while (one := source.take()) is not None:
         found.append(one[0])
     return found
 

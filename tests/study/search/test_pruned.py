@@ -13,7 +13,7 @@ from study.search.database import open_storage
 from study.search.points import FIRST_SEED, Options
 from study.search.pruners import PRUNERS
 from study.search.search import Search
-from study.search.sharing import Shared
+from study.search.sharing import SharedSearch
 from study.search.space import KINDS, Space
 from study.search.winners import summary, tuned
 from tests.study.laboratory import plan_of, ready
@@ -69,7 +69,7 @@ class Laboratory:
             raise Killed
 
     def search(self, points: int = 9, pruner: str = "median", **options: Any) -> Search:
-        what = Shared(label="tuned: x", column="accuracy", rows=("x",), space=self.space)
+        what = SharedSearch(label="tuned: x", column="accuracy", rows=("x",), space=self.space)
         given = Options(points, pruner=pruner, **options)
         return Search(what, given, "last", "study", self.database, self.storage, ready)
 

@@ -7,7 +7,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from study.search.pruners import PRUNERS, Course, pruner_settings
+from study.search.pruners import PRUNERS, LearningCurve, pruner_settings
 
 EPOCHS, POINTS, NAME = 18, 40, "study"
 
@@ -41,14 +41,14 @@ def optunas(name: str) -> list[int]:
 
 
 def ours(name: str) -> tuple[list[int], list[FrozenTrial]]:
-    """The same by Course, and the points as they would be stored."""
+    """The same by LearningCurve, and the points as they would be stored."""
     points: list[FrozenTrial] = []
-    for number, curve in enumerate(curves()):
-        course = Course(NAME, name, EPOCHS, number)
+    for number, values in enumerate(curves()):
+        curve = LearningCurve(NAME, name, EPOCHS, number)
         running = point(number, {}, {}, state=TrialState.RUNNING)
-        poor = any(course.poor(value, [*points, running]) for value in curve)
+        poor = any(curve.poor(value, [*points, running]) for value in values)
         state = TrialState.PRUNED if poor else TrialState.COMPLETE
-        points.append(point(number, course.values, course.notes, state=state))
+        points.append(point(number, curve.values, curve.notes, state=state))
     return [len(point.intermediate_values) for point in points], points
 
 
@@ -77,18 +77,20 @@ def test_a_decision_taken_again_is_the_same_whatever_was_stored_of_it(name: str)
     for number in pruned[:5]:
         stored = points[number]
         stored.state = TrialState.RUNNING  # its notes and values were stored, and it was not told
-        course = Course(NAME, name, EPOCHS, number)
-        verdicts = [course.poor(value, points[: number + 1]) for value in curves()[number]]
+        curve = LearningCurve(NAME, name, EPOCHS, number)
+        verdicts = [curve.poor(value, points[: number + 1]) for value in curves()[number]]
         assert verdicts.index(True) + 1 == made[number]
         stored.state = TrialState.PRUNED
 
 
 def test_nothing_is_pruned_after_its_last_epoch() -> None:
     points = [point(i, {1: 0.5, 2: 0.9}, {}, TrialState.COMPLETE) for i in range(5)]
-    course = Course(NAME, "median", 2, 5)
-    assert not course.poor(0.6, [*points, point(5, {}, {}, TrialState.RUNNING)])
-    assert not course.poor(0.1, [*points, point(5, {}, {}, TrialState.RUNNING)])
-    assert Course(NAME, "median", 3, 5).poor(0.1, [*points, point(5, {}, {}, TrialState.RUNNING)])
+    curve = LearningCurve(NAME, "median", 2, 5)
+    assert not curve.poor(0.6, [*points, point(5, {}, {}, TrialState.RUNNING)])
+    assert not curve.poor(0.1, [*points, point(5, {}, {}, TrialState.RUNNING)])
+    assert LearningCurve(NAME, "median", 3, 5).poor(
+        0.1, [*points, point(5, {}, {}, TrialState.RUNNING)]
+    )
 
 
 def test_a_repeated_point_counts_once() -> None:
@@ -98,13 +100,13 @@ def test_a_repeated_point_counts_once() -> None:
     for i in range(5, 12):
         told.append(point(i, good, {}, TrialState.COMPLETE, user_attrs={"repeats": 4}))
     running = point(12, {}, {}, TrialState.RUNNING)
-    assert not Course(NAME, "median", 3, 12).poor(0.1, [*told, running])
-    assert Course(NAME, "median", 3, 12).poor(0.05, [*told, running])
+    assert not LearningCurve(NAME, "median", 3, 12).poor(0.1, [*told, running])
+    assert LearningCurve(NAME, "median", 3, 12).poor(0.05, [*told, running])
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 3, 8, 9, 30, 200])
 @pytest.mark.parametrize("name", list(PRUNERS))
 def test_every_pruner_takes_every_length(name: str, epochs: int) -> None:
     PRUNERS[name][0](**pruner_settings(name, epochs))
-    course = Course(NAME, name, epochs, 0)
-    assert not course.poor(0.5, [point(0, {}, {}, TrialState.RUNNING)])
+    curve = LearningCurve(NAME, name, epochs, 0)
+    assert not curve.poor(0.5, [point(0, {}, {}, TrialState.RUNNING)])
