@@ -34,12 +34,12 @@ class Grid:
     """A table typed as it is printed. `baseline` is the row, or the column, that gains refer to."""
 
     title: str
-    paper: str  # its key in published.csv, and the table's
-    table: str
+    paper: str = ""  # its key in published.csv, and the table's; none for a table of one's own
+    table: str = ""
     columns: Mapping[str, Metric]
     rows: Mapping[str, Entry | Mapping[str, Entry]]  # one entry: a table of one column
     baseline: str
-    selection: str  # the rule of selection.RULES that the paper reports by
+    selection: str = "best_validation"  # the rule of selection.RULES that is reported by
     # What the paper leaves open, in words; what its recipes assume, they say themselves.
     assumed: tuple[str, ...] = ()
     # By row, the settings that make it that row: a search leaves them as they are.
@@ -79,7 +79,10 @@ class Grid:
 
 
 def grids() -> list[str]:
-    """The names of all grids: kesl_ablation is the file kesl/ablation.py beside this one."""
+    """The names of all grids: kesl_ablation is the file kesl/ablation.py beside this one.
+
+    A folder whose tables begin with another word than its own name says so as PREFIX.
+    """
     return sorted(_modules())
 
 
@@ -99,5 +102,6 @@ def _modules() -> dict[str, str]:
     for module in pkgutil.walk_packages(package.__path__, "study.grids."):
         paper, _, table = module.name.removeprefix("study.grids.").partition(".")
         if table and not table.startswith("_"):
-            found[f"{paper}_{table}"] = module.name
+            folder = importlib.import_module(f"study.grids.{paper}")
+            found[f"{getattr(folder, 'PREFIX', paper)}_{table}"] = module.name
     return found

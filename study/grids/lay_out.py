@@ -47,7 +47,7 @@ def lay_out(
         study=study_name(name, scale, overrides),
         grid=name,
         title=grid.title,
-        paper=f"{grid.paper}, {grid.table}",
+        paper=", ".join(filter(None, (grid.paper, grid.table))),
         scale=scale,
         overrides=overrides,
         columns={name: replace(metric, measure=None) for name, metric in grid.columns.items()},

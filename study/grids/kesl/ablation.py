@@ -1,17 +1,13 @@
 """KESL, "Ablation study of hyper-parameters": CUB-200-2011, ResNet-50, lambda = 0.5."""
 
-from study.grids.grid import Grid
-from study.grids.kesl._paper import ACCURACY, ASSUMED, base, kesl, kesl_demo
+from study.grids.kesl._paper import ACCURACY, ASSUMED, base, kesl, table
 
-grid = Grid(
+grid = table(
     title="KESL, ablation of T, alpha and beta (CUB-200-2011, ResNet-50)",
-    paper="kesl",
     table="ablation",
     columns=ACCURACY,
     baseline="only CE",
-    selection="last",
     assumed=ASSUMED,
-    demo=kesl_demo,
     fixed={"only KL: T 16, alpha 0, beta 1": ("loss.alpha",)},
     rows={
         "only CE": (base, 85.8),

@@ -1,7 +1,6 @@
 """KESL, "Ablation study of different network backbones": CUB-200-2011."""
 
-from study.grids.grid import Grid
-from study.grids.kesl._paper import ACCURACY, ASSUMED, base, kesl, kesl_demo
+from study.grids.kesl._paper import ACCURACY, ASSUMED, BEST_ROW, base, kesl, table
 from trainables.nets.torchvision_nets import MobileNetV2, ResNet18
 from trainables.settings import Use
 
@@ -9,15 +8,12 @@ mobilenet = base.but(net=Use(MobileNetV2, weights="imagenet"))
 resnet18 = base.but(net=Use(ResNet18, weights="imagenet"))
 accuracy = ACCURACY["accuracy"]
 
-grid = Grid(
+grid = table(
     title="KESL, network backbones (CUB-200-2011)",
-    paper="kesl",
     table="backbones",
     columns={"Baseline": accuracy, "KESL": accuracy},
     baseline="Baseline",
-    selection="last",
-    assumed=(*ASSUMED, "KESL at the ablation's best row: T 2, alpha 1, beta 0.1"),
-    demo=kesl_demo,
+    assumed=(*ASSUMED, BEST_ROW),
     rows={
         "MobileNetV2": {"Baseline": (mobilenet, 81.7), "KESL": (mobilenet.but(**kesl()), 82.1)},
         "ResNet-18": {"Baseline": (resnet18, 82.6), "KESL": (resnet18.but(**kesl()), 83.3)},

@@ -1,7 +1,6 @@
 """KESL against label smoothing at two learning rates each: CUB-200-2011, ResNet-50."""
 
-from study.grids.grid import Grid
-from study.grids.kesl._paper import ACCURACY, ASSUMED, base, kesl, kesl_demo
+from study.grids.kesl._paper import ACCURACY, ASSUMED, BEST_ROW, base, kesl, table
 from trainables.settings import Use
 from trainables.targets.smooth import Smooth
 from trainables.trial import Trial
@@ -14,15 +13,12 @@ def at(lr: float, trial: Trial) -> Trial:
     return trial.but(recipe=trial.recipe.but(lr=lr))
 
 
-grid = Grid(
+grid = table(
     title="KESL against label smoothing (CUB-200-2011, ResNet-50)",
-    paper="kesl",
     table="label_smoothing",
     columns=ACCURACY,
     baseline="label smoothing, lr 0.01",
-    selection="last",
-    assumed=(*ASSUMED, "epsilon 0.1", "KESL at the ablation's best row: T 2, alpha 1, beta 0.1"),
-    demo=kesl_demo,
+    assumed=(*ASSUMED, "epsilon 0.1", BEST_ROW),
     rows={
         "label smoothing, lr 0.01": (at(0.01, smoothing), 85.8),
         "label smoothing, lr 0.001": (at(0.001, smoothing), 86.5),

@@ -1,17 +1,13 @@
 """KESL, "Comparison with the state of the art": CUB-200-2011. Other authors' rows are not run."""
 
-from study.grids.grid import Grid
-from study.grids.kesl._paper import ACCURACY, ASSUMED, base, kesl, kesl_demo
+from study.grids.kesl._paper import ACCURACY, ASSUMED, BEST_ROW, base, kesl, table
 
-grid = Grid(
+grid = table(
     title="KESL and the state of the art (CUB-200-2011)",
-    paper="kesl",
     table="sota",
     columns=ACCURACY,
     baseline="Baseline (ResNet-50)",
-    selection="last",
-    assumed=(*ASSUMED, "KESL at the ablation's best row: T 2, alpha 1, beta 0.1"),
-    demo=kesl_demo,
+    assumed=(*ASSUMED, BEST_ROW),
     rows={
         "Baseline (ResNet-50)": (base, 85.8),
         "DT-RAM (ResNet-50)": (None, 86.0),

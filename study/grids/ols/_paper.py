@@ -1,17 +1,17 @@
 """What the tables of online label smoothing (Zhang et al., TIP 2021) share."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
 from study.grids.demo import demo
-from study.grids.grid import Entry, Published
+from study.grids.folders import AIRCRAFT, CARS, CUB, FLOWERS, IMAGENET
+from study.grids.grid import Entry, Grid, Published
 from study.grids.recipes import OLS_CIFAR, OLS_IMAGENET
 from trainables.data.augments.cutout import Cutout
 from trainables.data.corruptions.symmetric import Symmetric
 from trainables.data.sources.cifar import Cifar10, Cifar100
-from trainables.data.sources.image_folder import ImageFolder
 from trainables.data.spec import DataSpec
 from trainables.losses.distillation import Distillation
 from trainables.losses.pairwise_confusion import PairwiseConfusion
@@ -60,19 +60,7 @@ def noisy(rate: float) -> DataSpec:
     return cifar100.but(corrupt=(Use(Symmetric, rate=rate),) if rate else ())
 
 
-def _folder(path: str, classes: int, images: int, test_images: int, **settings: Any) -> Use:
-    sizes = {"classes": classes, "images": images, "test_images": test_images}
-    return Use(ImageFolder, path=path, **sizes, **settings)
-
-
-IMAGENET = _folder("imagenet", 1000, 1_281_167, 50_000, side=224, resize=256, turn=8)
-SQUASHED: dict[str, Any] = {"side": 224, "resize": 256, "fit": "squash"}  # as the public script
-FINE_GRAINED = {
-    "CUB-200-2011": _folder("CUB_200_2011", 200, 5994, 5794, **SQUASHED),
-    "Flowers-102": _folder("flowers-102", 102, 2040, 6149, **SQUASHED, turn=9),
-    "Cars": _folder("stanford-cars", 196, 8144, 8041, **SQUASHED, turn=10),
-    "Aircraft": _folder("fgvc-aircraft", 100, 6667, 3333, **SQUASHED, turn=11),
-}
+FINE_GRAINED = {"CUB-200-2011": CUB, "Flowers-102": FLOWERS, "Cars": CARS, "Aircraft": AIRCRAFT}
 imagenet = Trial(
     data=DataSpec(source=IMAGENET, validation=0.0), net=Use(ResNet50), recipe=OLS_IMAGENET
 )
@@ -134,10 +122,11 @@ def method(name: str) -> dict[str, Any]:
     return {kind: use for one in name.split(" + ") for kind, use in METHODS[one].items()}
 
 
-def row(trial: Trial, columns: Iterable[str], name: str, *published: Published) -> dict[str, Entry]:
-    """A row whose cells are numbers of one trial: `trial` with that method."""
-    pairs = zip(columns, published, strict=True)
-    return {column: (trial.but(**method(name)), number) for column, number in pairs}
+def across(trials: Mapping[str, Trial], name: str, *published: Published) -> dict[str, Entry]:
+    """A row: each column's trial with that method; without numbers none is published."""
+    numbers = published or (None,) * len(trials)
+    pairs = zip(trials.items(), numbers, strict=True)
+    return {column: (trial.but(**method(name)), number) for (column, trial), number in pairs}
 
 
 def printed(table: str) -> dict[str, list[Published]]:
@@ -191,3 +180,4 @@ def with_cutout(trial: Trial) -> Trial:
 
 # Found on validation images: from scratch and with small batches the rates are best quartered.
 ols_demo = partial(demo, rate=0.25)
+table = partial(Grid, paper="ols", baseline="Hard label", selection="oracle", demo=ols_demo)

@@ -3,8 +3,8 @@
 from functools import partial
 
 from analysis.plan import Metric
-from study.grids.grid import Grid, error
-from study.grids.ols._paper import ASSUMED, base10, constants, ols_demo, row
+from study.grids.grid import error
+from study.grids.ols._paper import ASSUMED, across, base10, constants, table
 from trainables.measures.attack import Fgsm, Pgd
 from trainables.settings import Use
 
@@ -14,27 +14,23 @@ COLUMNS: dict[str, Metric] = {
     "PGD": error("accuracy", Use(Pgd, eps=8 / 255)),
 }
 
-across = partial(row, base10, COLUMNS)
+row = partial(across, dict.fromkeys(COLUMNS, base10))
 
-grid = Grid(
+grid = table(
     title="OLS, adversarial attacks (CIFAR-10, ResNet-29)",
-    paper="ols",
     table="table8",
     columns=COLUMNS,
-    baseline="Hard label",
-    selection="oracle",
     assumed=(
         *ASSUMED,
         constants("Bootsoft", "Boothard", "SCE, CIFAR-10"),
         "PGD with steps of 2/255 and a random start",
     ),
-    demo=ols_demo,
     rows={
-        "Hard label": across("Hard label", 7.18, 82.46, 93.18),
-        "Bootsoft": across("Bootsoft", 6.91, 79.83, 92.57),
-        "Boothard": across("Boothard", 7.73, 82.68, 90.01),
-        "SCE": across("SCE, CIFAR-10", 8.66, 77.68, 93.96),
-        "Label smoothing": across("Label smoothing", 6.81, 79.48, 87.32),
-        "OLS": across("OLS", 6.46, 60.39, 76.29),
+        "Hard label": row("Hard label", 7.18, 82.46, 93.18),
+        "Bootsoft": row("Bootsoft", 6.91, 79.83, 92.57),
+        "Boothard": row("Boothard", 7.73, 82.68, 90.01),
+        "SCE": row("SCE, CIFAR-10", 8.66, 77.68, 93.96),
+        "Label smoothing": row("Label smoothing", 6.81, 79.48, 87.32),
+        "OLS": row("OLS", 6.46, 60.39, 76.29),
     },
 )

@@ -3,8 +3,8 @@
 from functools import partial
 
 from analysis.plan import Metric
-from study.grids.grid import Grid, error
-from study.grids.ols._paper import IMAGENET_ASSUMED, constants, imagenet, ols_demo, row
+from study.grids.grid import error
+from study.grids.ols._paper import IMAGENET_ASSUMED, across, constants, imagenet, table
 from trainables.measures.attack import Fgsm, Pgd
 from trainables.settings import Use
 
@@ -15,25 +15,21 @@ COLUMNS: dict[str, Metric] = {
     for kind, value in (("top-1", "accuracy"), ("top-5", "top5_accuracy"))
 }
 
-across = partial(row, imagenet, COLUMNS)
+row = partial(across, dict.fromkeys(COLUMNS, imagenet))
 
-grid = Grid(
+grid = table(
     title="OLS, adversarial attacks (ImageNet, ResNet-50)",
-    paper="ols",
     table="table9",
     columns=COLUMNS,
-    baseline="Hard label",
-    selection="oracle",
     assumed=(
         *IMAGENET_ASSUMED,
         constants("Bootsoft"),
         "PGD with steps of 2/255 and a random start",
     ),
-    demo=ols_demo,
     rows={
-        "Hard label": across("Hard label", 91.07, 66.21, 94.93, 31.82),
-        "Bootsoft": across("Bootsoft", 91.29, 67.29, 94.56, 31.07),
-        "Label smoothing": across("Label smoothing", 74.44, 50.63, 80.31, 24.46),
-        "OLS": across("OLS", 75.79, 48.13, 74.43, 22.14),
+        "Hard label": row("Hard label", 91.07, 66.21, 94.93, 31.82),
+        "Bootsoft": row("Bootsoft", 91.29, 67.29, 94.56, 31.07),
+        "Label smoothing": row("Label smoothing", 74.44, 50.63, 80.31, 24.46),
+        "OLS": row("OLS", 75.79, 48.13, 74.43, 22.14),
     },
 )

@@ -1,36 +1,23 @@
 """OLS, Table XI: calibration; CIFAR-100, three depths. Its numbers are lost."""
 
 from analysis.plan import Metric
-from study.grids.grid import Entry, Grid, error
-from study.grids.ols._paper import ASSUMED, base, method, ols_demo, resnet
+from study.grids.grid import error
+from study.grids.ols._paper import ASSUMED, across, base, resnet, table
 from trainables.measures.calibration import Calibration
 from trainables.settings import Use
 
-DEPTHS = (56, 74, 110)
-COLUMNS: dict[str, Metric] = {}
-for depth in DEPTHS:
-    COLUMNS[f"ResNet-{depth} error"] = error("test.accuracy")
-    COLUMNS[f"ResNet-{depth} ECE"] = Metric("ece", "", better="lower", measure=Use(Calibration))
+KINDS = {
+    "error": error("test.accuracy"),
+    "ECE": Metric("ece", "", better="lower", measure=Use(Calibration)),
+}
+NETS = {f"ResNet-{depth}": base.but(net=resnet(depth)) for depth in (56, 74, 110)}
+COLUMNS = {f"{net} {kind}": metric for net in NETS for kind, metric in KINDS.items()}
+TRIALS = {f"{net} {kind}": trial for net, trial in NETS.items() for kind in KINDS}
 
-
-def across(name: str) -> dict[str, Entry]:
-    """A row: at each depth one trial, its error and its calibration."""
-    trials = {depth: base.but(net=resnet(depth), **method(name)) for depth in DEPTHS}
-    return {
-        f"ResNet-{depth} {what}": (trial, None)
-        for depth, trial in trials.items()
-        for what in ("error", "ECE")
-    }
-
-
-grid = Grid(
+grid = table(
     title="OLS, calibration (CIFAR-100)",
-    paper="ols",
     table="table11",
     columns=COLUMNS,
-    baseline="Hard label",
-    selection="oracle",
     assumed=(*ASSUMED, "the table's numbers are lost"),
-    demo=ols_demo,
-    rows={name: across(name) for name in ("Hard label", "Label smoothing", "OLS")},
+    rows={name: across(TRIALS, name) for name in ("Hard label", "Label smoothing", "OLS")},
 )

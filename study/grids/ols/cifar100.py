@@ -1,7 +1,7 @@
 """OLS, Table II: CIFAR-100, five nets."""
 
-from study.grids.grid import Entry, Grid, Published, error
-from study.grids.ols._paper import ASSUMED, base, constants, method, ols_demo, printed
+from study.grids.grid import error
+from study.grids.ols._paper import ASSUMED, across, base, constants, printed, table
 from trainables.nets.resnext import ResNeXt29
 from trainables.nets.torchvision_nets import ResNet34, ResNet50, ResNet101
 from trainables.settings import Use
@@ -29,19 +29,12 @@ PRINTED = printed("""
 """)
 
 
-def across(name: str, *published: Published) -> dict[str, Entry]:
-    """A row: the method on each of the nets."""
-    pairs = zip(NETS.items(), published, strict=True)
-    return {column: (base.but(net=net, **method(name)), number) for (column, net), number in pairs}
+TRIALS = {name: base.but(net=net) for name, net in NETS.items()}
 
-
-grid = Grid(
+grid = table(
     title="OLS and other methods that change the label (CIFAR-100)",
-    paper="ols",
     table="table2",
     columns=dict.fromkeys(NETS, error("test.accuracy")),
-    baseline="Hard label",
-    selection="oracle",
     assumed=(
         *ASSUMED,
         constants("Bootsoft", "Boothard", "Disturb label", "SCE"),
@@ -52,6 +45,5 @@ grid = Grid(
         "Xu et al. and BYOT without supervision of the features, as the text says; Xu et al. with "
         "weight 1 and T 3, BYOT with alpha 0.1 and T 3, as a re-implementation has them",
     ),
-    demo=ols_demo,
-    rows={name: across(name, *numbers) for name, numbers in PRINTED.items()},
+    rows={name: across(TRIALS, name, *numbers) for name, numbers in PRINTED.items()},
 )

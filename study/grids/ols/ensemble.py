@@ -3,8 +3,8 @@
 from functools import partial
 
 from analysis.plan import Metric
-from study.grids.grid import Grid, error
-from study.grids.ols._paper import ASSUMED, base, ols_demo, row
+from study.grids.grid import error
+from study.grids.ols._paper import ASSUMED, across, base, table
 from trainables.measures.ensemble import Ensemble
 from trainables.settings import Use
 
@@ -15,20 +15,16 @@ COLUMNS: dict[str, Metric] = {
 }
 kept = base.but(recipe=base.recipe.but(keep=60))  # of which 6, 10, 15 and 20 are evenly spaced
 
-across = partial(row, kept, COLUMNS)
+row = partial(across, dict.fromkeys(COLUMNS, kept))
 
-grid = Grid(
+grid = table(
     title="OLS, ensembles of one training's epochs (CIFAR-100, ResNet-56)",
-    paper="ols",
     table="table3",
     columns=COLUMNS,
-    baseline="Hard label",
-    selection="oracle",
     assumed=(*ASSUMED, "the average is of probabilities"),
-    demo=ols_demo,
     rows={
-        "Hard label": across("Hard label", 26.41, 26.07, 25.93, 25.87, 25.88),
-        "Label smoothing": across("Label smoothing", 26.37, 25.3, 25.11, 24.97, 24.96),
-        "OLS": across("OLS", 25.27, 24.52, 24.22, 24.1, 23.91),
+        "Hard label": row("Hard label", 26.41, 26.07, 25.93, 25.87, 25.88),
+        "Label smoothing": row("Label smoothing", 26.37, 25.3, 25.11, 24.97, 24.96),
+        "OLS": row("OLS", 25.27, 24.52, 24.22, 24.1, 23.91),
     },
 )

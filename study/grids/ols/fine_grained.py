@@ -1,8 +1,8 @@
 """OLS, Table VI: four fine-grained sets. Its cells are lost; only the last row survives."""
 
 from analysis.plan import Metric
-from study.grids.grid import Entry, Grid, error
-from study.grids.ols._paper import FINE_GRAINED, LAST_EPOCH, method, ols_demo, tf_kd, tf_kd_self
+from study.grids.grid import Entry, error
+from study.grids.ols._paper import FINE_GRAINED, LAST_EPOCH, method, table, tf_kd, tf_kd_self
 from study.grids.recipes import OLS_FINE_GRAINED
 from trainables.data.spec import DataSpec
 from trainables.measures.top_k import TopK
@@ -29,8 +29,8 @@ REDUCTIONS = (
 )
 
 
-def across(name: str, *published: float) -> dict[str, Entry]:
-    """A row: the method on each set and net, and what survives of the table."""
+def row(name: str, *published: float) -> dict[str, Entry]:
+    """The method on each set and net, and what survives of the table."""
     by_net = {"Tf-KD": tf_kd, "Tf-KD self": tf_kd_self}
     cells: dict[str, Entry] = {}
     for place, trial in TRIALS.items():
@@ -42,13 +42,10 @@ def across(name: str, *published: float) -> dict[str, Entry]:
     return cells | lost
 
 
-grid = Grid(
+grid = table(
     title="OLS, fine-grained images",
-    paper="ols",
     table="table6",
     columns={**COLUMNS, **dict.fromkeys(SURVIVING, Metric("test.accuracy", "points"))},
-    baseline="Hard label",
-    selection="oracle",
     assumed=(
         "of the public script: what is assumed of the recipe, ImageNet weights, images squashed to "
         "256 x 256 pixels and cropped to 224",
@@ -65,12 +62,11 @@ grid = Grid(
         "whose largest probability has reached 0.88",
         "100 classes of aircraft: the 90 of the paper's Table V are of no published variant",
     ),
-    demo=ols_demo,
     rows={
-        "Hard label": across("Hard label", 0.0, 0.0),
-        "Label smoothing": across("Label smoothing", 1.11, 0.02),
-        "Tf-KD": across("Tf-KD", 0.44, 0.19),
-        "Tf-KD self": across("Tf-KD self"),
-        "OLS": across("OLS", 2.0, 0.96),
+        "Hard label": row("Hard label", 0.0, 0.0),
+        "Label smoothing": row("Label smoothing", 1.11, 0.02),
+        "Tf-KD": row("Tf-KD", 0.44, 0.19),
+        "Tf-KD self": row("Tf-KD self"),
+        "OLS": row("OLS", 2.0, 0.96),
     },
 )

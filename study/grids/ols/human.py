@@ -3,8 +3,8 @@
 from functools import partial
 
 from analysis.plan import Metric
-from study.grids.grid import Grid, error
-from study.grids.ols._paper import ASSUMED, base10, constants, ols_demo, row
+from study.grids.grid import error
+from study.grids.ols._paper import ASSUMED, across, base10, constants, table
 from trainables.measures.human_kl import HumanKL
 from trainables.settings import Use
 
@@ -13,23 +13,19 @@ COLUMNS = {
     "KL to human labels": Metric("kl", "nats", better="lower", measure=Use(HumanKL)),
 }
 
-across = partial(row, base10, COLUMNS)
+row = partial(across, dict.fromkeys(COLUMNS, base10))
 
-grid = Grid(
+grid = table(
     title="OLS, divergence from human labels (CIFAR-10, ResNet-29)",
-    paper="ols",
     table="table12",
     columns=COLUMNS,
-    baseline="Hard label",
-    selection="oracle",
     assumed=(*ASSUMED, constants("Bootsoft", "Boothard", "SCE, CIFAR-10")),
-    demo=ols_demo,
     rows={
-        "Hard label": across("Hard label", 7.18, 0.2974),
-        "Bootsoft": across("Bootsoft", 6.91, 0.3247),
-        "Boothard": across("Boothard", 7.73, 0.3188),
-        "SCE": across("SCE, CIFAR-10", 8.66, 0.5563),
-        "Label smoothing": across("Label smoothing", 6.81, 0.1866),
-        "OLS": across("OLS", 6.46, 0.1399),
+        "Hard label": row("Hard label", 7.18, 0.2974),
+        "Bootsoft": row("Bootsoft", 6.91, 0.3247),
+        "Boothard": row("Boothard", 7.73, 0.3188),
+        "SCE": row("SCE, CIFAR-10", 8.66, 0.5563),
+        "Label smoothing": row("Label smoothing", 6.81, 0.1866),
+        "OLS": row("OLS", 6.46, 0.1399),
     },
 )

@@ -1,13 +1,13 @@
 """OLS, Table IV: ImageNet, ResNet-50 and ResNet-101."""
 
-from study.grids.grid import Entry, Grid, Published, error
+from study.grids.grid import Entry, Published, error
 from study.grids.ols._paper import (
     IMAGENET_ASSUMED,
     constants,
     imagenet,
     method,
-    ols_demo,
     printed,
+    table,
     with_cutout,
 )
 from trainables.measures.top_k import TopK
@@ -39,8 +39,8 @@ PRINTED = printed("""
 """)
 
 
-def across(name: str, *published: Published) -> dict[str, Entry]:
-    """A row: the method on the nets that the paper has it on, one trial for both errors."""
+def row(name: str, *published: Published) -> dict[str, Entry]:
+    """The method on the nets that the paper has it on, one trial for both errors."""
     numbers = zip(COLUMNS, published, strict=True)
     return {column: (trial(column, name), n) for column, n in numbers if n is not None}
 
@@ -55,13 +55,10 @@ def trial(column: str, name: str) -> Trial | None:
     return net.but(**method(name))
 
 
-grid = Grid(
+grid = table(
     title="OLS on ImageNet, error",
-    paper="ols",
     table="table4",
     columns=COLUMNS,
-    baseline="Hard label",
-    selection="oracle",
     assumed=(
         *IMAGENET_ASSUMED,
         constants("Bootsoft", "Boothard", "Disturb label"),
@@ -70,6 +67,5 @@ grid = Grid(
         "BYOT with alpha 0.1 and T 3, as a re-implementation has them",
         "the rows of Tf-KD and those that it reports are published only, as in the paper",
     ),
-    demo=ols_demo,
-    rows={name: across(name, *numbers) for name, numbers in PRINTED.items()},
+    rows={name: row(name, *numbers) for name, numbers in PRINTED.items()},
 )

@@ -1,7 +1,7 @@
 """OLS, Table VII: CIFAR-100 with symmetric noise, ResNet-56."""
 
-from study.grids.grid import Entry, Grid, Published, error
-from study.grids.ols._paper import ASSUMED, base, constants, method, noisy, ols_demo, printed
+from study.grids.grid import Entry, Published, error
+from study.grids.ols._paper import ASSUMED, across, base, constants, noisy, printed, table
 
 RATES = (0.0, 0.2, 0.4, 0.6, 0.8)
 PUBLISHED_ONLY = ("L2RW (Ren et al.)", "MW-Net")
@@ -21,24 +21,20 @@ PRINTED = printed("""
 """)
 
 
-def across(name: str, *published: Published) -> dict[str, Entry]:
-    """A row: the method at each rate."""
-    return {
-        f"{rate:.0%}": (
-            None if name in PUBLISHED_ONLY else base.but(data=noisy(rate), **method(name)),
-            number,
-        )
-        for rate, number in zip(RATES, published, strict=True)
-    }
+TRIALS = {f"{rate:.0%}": base.but(data=noisy(rate)) for rate in RATES}
 
 
-grid = Grid(
+def row(name: str, *published: Published) -> dict[str, Entry]:
+    """The method at each rate."""
+    if name in PUBLISHED_ONLY:
+        return {column: (None, number) for column, number in zip(TRIALS, published, strict=True)}
+    return across(TRIALS, name, *published)
+
+
+grid = table(
     title="OLS, share of wrong labels (CIFAR-100, ResNet-56)",
-    paper="ols",
     table="table7",
-    columns={f"{rate:.0%}": error("test.accuracy") for rate in RATES},
-    baseline="Hard label",
-    selection="oracle",
+    columns=dict.fromkeys(TRIALS, error("test.accuracy")),
     assumed=(
         *ASSUMED,
         constants("Bootsoft", "Boothard", "SCE"),
@@ -49,6 +45,5 @@ grid = Grid(
         "PENCIL's stages end after epochs 70 and 200, its rate falls by thirds of the last, as in "
         "its code, and its constants are those of that code for CIFAR-10",
     ),
-    demo=ols_demo,
-    rows={name: across(name, *numbers) for name, numbers in PRINTED.items()},
+    rows={name: row(name, *numbers) for name, numbers in PRINTED.items()},
 )

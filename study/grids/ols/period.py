@@ -1,7 +1,7 @@
 """OLS, Fig. 7b: how often soft labels are renewed; the report's figure of effects is the curve."""
 
-from study.grids.grid import Grid, error
-from study.grids.ols._paper import ASSUMED, base, ols_demo, resnet
+from study.grids.grid import error
+from study.grids.ols._paper import ASSUMED, base, resnet, table
 from trainables.settings import Use
 from trainables.targets.online import Online
 
@@ -12,15 +12,12 @@ PERIODS = {
     **{f"{n} epochs": n * EPOCH for n in (2, 5, 10)},
 }
 
-grid = Grid(
+grid = table(
     title="OLS, period after which the soft labels are renewed (CIFAR-100, ResNet-29)",
-    paper="ols",
     table="fig7b",
     columns={"top-1 error": error("test.accuracy")},
     baseline="one epoch",
-    selection="oracle",
     assumed=(*ASSUMED, "CIFAR-100, and which periods: the curve has no numbers"),
-    demo=ols_demo,
     fixed=dict.fromkeys(PERIODS, ("targets.period", "targets.unit")),
     rows={
         row: (

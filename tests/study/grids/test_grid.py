@@ -1,14 +1,17 @@
 """Laying out a grid."""
 
+import importlib
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+import study.grids
 from analysis.plan import Metric, Plan
-from study.grids.grid import Grid, error, find, percent
+from study.grids.grid import Grid, error, find, grids, percent
 from study.grids.lay_out import assumptions, lay_out, study_name
 from study.grids.recipes import KESL_CUB, OLS_CIFAR
 from trainables.measures.attack import Fgsm, Pgd
@@ -219,3 +222,43 @@ def test_where_a_measures_file_is_missing_the_cell_is_there_all_the_same(
 ) -> None:
     plan, _ = lay_out("measured_grid", "demo", 1, (), named, lambda measure: None)
     assert plan.cells[2].measure == "Ensemble(members=3)"
+
+
+def test_a_folder_may_name_its_tables_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trial: Trial
+) -> None:
+    folder = tmp_path / "paper_of_words"
+    folder.mkdir()
+    (folder / "__init__.py").write_text('PREFIX = "word"')
+    (folder / "_paper.py").touch()
+    (folder / "limited.py").touch()
+    monkeypatch.setattr(study.grids, "__path__", [*study.grids.__path__, str(tmp_path)])
+    try:
+        module = importlib.import_module("study.grids.paper_of_words.limited")
+        module.__dict__["grid"] = grid = own_grid(trial)
+        assert "word_limited" in grids()
+        assert not any("paper" in name for name in grids())
+        assert find("word_limited") is grid
+    finally:
+        for name in ("study.grids.paper_of_words", "study.grids.paper_of_words.limited"):
+            sys.modules.pop(name, None)
+
+
+def own_grid(trial: Trial) -> Grid:
+    """What the author of a table of their own has to say, and no more."""
+    return Grid(
+        title="My method",
+        columns={"accuracy": percent("test.accuracy")},
+        baseline="cross-entropy",
+        rows={
+            "cross-entropy": (trial, None),
+            "smooth": (trial.but(targets=Use(Smooth)), None),
+        },
+    )
+
+
+def test_a_table_of_ones_own_needs_no_paper_and_selects_on_validation_images(trial: Trial) -> None:
+    grid = own_grid(trial)
+    assert grid.selection == "best_validation"
+    assert (grid.paper, grid.table, grid.assumed) == ("", "", ())
+    assert [row for row, *_ in grid.cells()] == ["cross-entropy", "smooth"]

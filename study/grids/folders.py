@@ -1,0 +1,25 @@
+"""The papers' data sets that are folders of images, each with how many images it must have."""
+
+from typing import Any
+
+from trainables.data.sources.image_folder import ImageFolder
+from trainables.settings import Use
+
+
+def folder(path: str, classes: int, images: int, test_images: int, **settings: Any) -> Use:
+    """A folder with so many classes, training and test images."""
+    sizes = {"classes": classes, "images": images, "test_images": test_images}
+    return Use(ImageFolder, path=path, **sizes, **settings)
+
+
+IMAGENET = folder("imagenet", 1000, 1_281_167, 50_000, side=224, resize=256, turn=8)
+# All 100 classes with 500 training images each: the few-shot split has disjoint classes.
+MINI_IMAGENET = folder("mini-imagenet", 100, 50_000, 10_000, side=84, resize=96, turn=4)
+SMALL_IMAGENET = folder("small-imagenet", 200, 100_000, 10_000, side=64, resize=72, turn=5)
+CUB_448 = folder("CUB_200_2011", 200, 5994, 5794, side=448, resize=512)
+
+SQUASHED: dict[str, Any] = {"side": 224, "resize": 256, "fit": "squash"}  # as OLS's public script
+CUB = folder("CUB_200_2011", 200, 5994, 5794, **SQUASHED)
+FLOWERS = folder("flowers-102", 102, 2040, 6149, **SQUASHED, turn=9)
+CARS = folder("stanford-cars", 196, 8144, 8041, **SQUASHED, turn=10)
+AIRCRAFT = folder("fgvc-aircraft", 100, 6667, 3333, **SQUASHED, turn=11)
