@@ -66,7 +66,8 @@ def test_the_map_has_a_dot_an_image_with_its_class_in_their_order(own: Finished)
 
 def test_the_images_of_a_class_are_in_the_order_of_the_test_set(own: Finished) -> None:
     Separation(images=200, perplexity=5.0)(own)
-    content = own.shelf.read(features_of(label(Use(Separation, images=200, perplexity=5.0))))
+    name = names.features(label(Use(Separation, images=200, perplexity=5.0)))
+    content = own.files.shelf.read(name)
     assert content
     rows = list(csv.DictReader(content.decode().splitlines()))
     x = torch.cat([batch.x for batch in own.pixels()])[:200]
