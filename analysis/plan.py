@@ -1,6 +1,6 @@
 """Plan: a study laid out as plain data, for whoever reads or shows it."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from trainables.settings import Invalid, Use, unknown
@@ -77,6 +77,16 @@ class Plan:
     def trials(self) -> list[str]:
         """The ids of all trials, each once, in the order of the table."""
         return list(dict.fromkeys(i for c in self.cells for i in c.trials.values() if i))
+
+    def of(self, rows: tuple[str, ...] = (), seeds: int | None = None) -> "Plan":
+        """Of these rows, with their winners and baselines, and of seeds below that number."""
+        chosen = [c for c in self.cells if not rows or {*rows} & {c.row, *c.tunes}]
+        kept = [c for c in self.cells if c in chosen or c in map(self.baseline_of, chosen)]
+        cells = (
+            replace(c, trials={s: i for s, i in c.trials.items() if not seeds or int(s) < seeds})
+            for c in kept
+        )
+        return replace(self, cells=tuple(cells))
 
     def rows(self) -> list[str]:
         return list(dict.fromkeys(cell.row for cell in self.cells))

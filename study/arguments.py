@@ -1,31 +1,22 @@
-"""Arguments: the command line, and what of a grid it selects."""
+"""Arguments: the command line, read into a request."""
 
 import argparse
 import math
-import os
-from collections.abc import Callable
+import re
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import Literal, NoReturn
 
-from analysis.plan import Cell, Plan
-from study.grids.grid import find
-from study.grids.lay_out import lay_out
-from study.running import address
-from study.search import points
-from study.search.sharing import SharedSearch, searches_of
-from trainables.settings import Invalid, Use, unknown
+from study.request import HOME, VARIABLES, Options, Request, Resources, from_environment
+from trainables.settings import Invalid
 from trainables.storage.storage import Storage
-from trainables.trial import Trial
 
-if TYPE_CHECKING:
-    from study.search.points import Options
-
-HOME = Path.home() / ".label-studies"
+Mode = Literal["list", "clean", "status", "report", "dry_run", "run"]
+SELECTION = ("grid", "scale", "seeds", "only", "set", "storage", "tracking_uri")
 USES = {  # what the commands that run no study take; given besides, an option would be ignored
     "list": (),
     "clean": ("storage", "dry_run"),
-    "status": ("grid", "scale", "set", "storage", "tracking_uri"),
-    "report": ("grid", "scale", "set", "storage", "tracking_uri", "price_per_hour"),
+    "status": SELECTION,
+    "report": (*SELECTION, "price_per_hour"),
 }
 OF_A_SEARCH = ("search_space", "search_seeds", "search_seed", "search_storage", "sampler", "pruner")
 
@@ -37,14 +28,58 @@ class Parser(argparse.ArgumentParser):
         raise Invalid(message)
 
 
-def parsed(arguments: list[str]) -> argparse.Namespace:
-    """What the command line says. Raises Invalid where that is wrong, or would be ignored."""
+def parsed(arguments: list[str]) -> tuple[Mode, Request]:
+    """What the command line asks for. Raises Invalid where that is wrong, or would be ignored."""
     args = parser().parse_args(arguments)
     nothing = argparse.Namespace(**dict.fromkeys(vars(args)))  # in the place of all defaults
     said = vars(parser().parse_args(arguments, nothing))
     _check_used(args, [name for name, value in said.items() if value is not None])
-    _check_changes(args.set)
-    return args
+    return _mode(args), _request(args)
+
+
+def explained(error: str, arguments: list[str]) -> str:
+    """The error with each option by the environment variable that stood in for it."""
+    for name, variable in VARIABLES.items():
+        option = _option(name)
+        given = any(a == option or a.startswith(f"{option}=") for a in arguments)
+        if not given and from_environment(name) is not None:
+            error = re.sub(rf"(argument )?{option}(?= = |: | is | ')", variable, error)
+    return error
+
+
+def _mode(args: argparse.Namespace) -> Mode:
+    modes: tuple[Mode, ...] = ("list", "clean", "status", "report", "dry_run")
+    return next((mode for mode in modes if getattr(args, mode)), "run")
+
+
+def _request(args: argparse.Namespace) -> Request:
+    search = args.search and Options(
+        args.search,
+        args.search_seeds,
+        args.sampler,
+        args.search_seed,
+        args.pruner,
+        args.search_space,
+    )
+    return Request(
+        grid=args.grid or "",
+        scale=args.scale,
+        seeds=args.seeds,
+        only=tuple(args.only),
+        changes=tuple(args.set),
+        rerun=args.rerun,
+        search=search or None,
+        dry_run=args.dry_run,
+        data_dir=args.data_dir.absolute(),
+        storage=args.storage,
+        tracking_uri=args.tracking_uri,
+        search_storage=args.search_storage,
+        address=args.address,
+        resources=Resources(
+            args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent, args.stall_limit
+        ),
+        price_per_hour=args.price_per_hour,
+    )
 
 
 def _check_used(args: argparse.Namespace, given: list[str]) -> None:
@@ -62,17 +97,6 @@ def _check_used(args: argparse.Namespace, given: list[str]) -> None:
 
 def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
-
-
-def _check_changes(changes: list[str]) -> None:
-    """What is wrong with them whatever the grid."""
-    names = [change.partition("=")[0] for change in changes]
-    for change, name in zip(changes, names, strict=True):
-        if names.count(name) > 1:
-            values = ", ".join(repr(c) for c in changes if c.partition("=")[0] == name)
-            raise Invalid(f"--set {values}: a field must be given once")
-        if name == "data.test":
-            raise Invalid(f"--set {change!r}: must be another field: tables show the test images")
 
 
 def parser() -> Parser:
@@ -97,15 +121,15 @@ def parser() -> Parser:
     mode.add_argument("--rerun", choices=("all", "failed"), help="train the selected cells again")
     add("--clean", action="store_true", help="remove what finished trials no longer need")
     add("--price-per-hour", type=_positive, help="of one GPU, or CPU: cost in the report")
-    data = os.environ.get("STUDY_DATA_DIR", str(HOME / "data"))
+    data = _or(from_environment("data_dir"), str(HOME / "data"))
     add("--data-dir", type=_folder, default=data, help=f"data sets, weights, taxonomies ({data})")
-    storage = os.environ.get("STUDY_STORAGE", str(HOME))
+    storage = _or(from_environment("storage"), str(HOME))
     where = f"trials and their results: a folder or s3://bucket/prefix ({storage})"
     add("--storage", type=_storage, default=storage, metavar="FOLDER|URL", help=where)
     tracking = "MLflow's (default: MLFLOW_TRACKING_URI, or sqlite:///<storage>/mlflow.db)"
-    add("--tracking-uri", default=os.environ.get("MLFLOW_TRACKING_URI") or None, help=tracking)
+    add("--tracking-uri", default=from_environment("tracking_uri"), help=tracking)
     cluster = "host:port of a Ray cluster, or auto (default: RAY_ADDRESS, or a new one here)"
-    add("--address", default=address.default(), help=cluster)
+    add("--address", default=from_environment("address"), help=cluster)
     tune = p.add_argument_group("search", "tune each row, and add the winners to the table")
     add_tuning = tune.add_argument
     add_tuning("--search", type=_natural, metavar="POINTS", help="so many configurations a search")
@@ -125,7 +149,7 @@ def parser() -> Parser:
     )
     add_tuning("--search-seed", type=int, default=0, help="the sampler's; another starts anew")
     database = "default: STUDY_SEARCH_STORAGE, or sqlite:///<storage>/optuna.db"
-    url = os.environ.get("STUDY_SEARCH_STORAGE") or None
+    url = from_environment("search_storage")
     add_tuning("--search-storage", metavar="URL", default=url, help=database)
     add("--cpus-per-trial", type=_positive, default=1.0, help="default: 1")
     add("--gpus-per-trial", type=_positive, help="may be a fraction (default: 1 if there are any)")
@@ -148,6 +172,11 @@ def _folder(text: str) -> Path:
     return Path(text)
 
 
+def _or(value: str | None, default: str) -> str:
+    """An empty value is none to be replaced: it is refused."""
+    return default if value is None else value
+
+
 def _natural(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} must be a whole number from 1 on")
@@ -162,49 +191,3 @@ def _positive(text: str) -> float:
     if not 0 < value < math.inf:
         raise argparse.ArgumentTypeError(f"{text!r} must be a number above 0")
     return value
-
-
-def wanted_searches(args: argparse.Namespace) -> list[SharedSearch]:
-
-    if seeds_of(args) > points.FIRST_SEED:
-        valid = f"at most {points.FIRST_SEED} with --search, whose own seeds begin there"
-        raise Invalid(f"--seeds = {seeds_of(args)}: must be {valid}")
-    return searches_of(args.grid, args.scale, tuple(args.set), args.search_space, tuple(args.only))
-
-
-def search_options(args: argparse.Namespace) -> "Options":
-
-    return points.Options(
-        args.search, args.search_seeds, args.sampler, args.search_seed, args.pruner
-    )
-
-
-def seeds_of(args: argparse.Namespace) -> int:
-    seeds: int = args.seeds or find(args.grid).seeds
-    return seeds
-
-
-def laid_out(
-    args: argparse.Namespace,
-    ready: Callable[[Trial], tuple[Trial, str | None]],
-    measured: Callable[[Use], Use | None],
-) -> tuple[Plan, dict[Trial, str | None]]:
-    return lay_out(args.grid, args.scale, args.seeds, tuple(args.set), ready, measured)
-
-
-def check_selected(plan: Plan, only: list[str]) -> None:
-    for row in only:
-        if row not in plan.rows():
-            raise unknown("--only: row", row, plan.rows())
-
-
-def selected_ids(plan: Plan, args: argparse.Namespace) -> list[str]:
-    """The ids of the rows that are asked for, and of their winners, each once."""
-    cells = selected_cells(plan, args)
-    return list(dict.fromkeys(i for cell in cells for i in cell.trials.values() if i))
-
-
-def selected_cells(plan: Plan, args: argparse.Namespace) -> list[Cell]:
-    """The cells of the rows that are asked for, and of their winners."""
-    only = set(args.only)
-    return [cell for cell in plan.cells if not only or only & {cell.row, *cell.tunes}]

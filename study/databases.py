@@ -1,8 +1,6 @@
 """Databases: where MLflow and Optuna keep what they are told."""
 
-import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import psutil
@@ -11,12 +9,9 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import NullPool
 
+from study.request import Request
 from trainables.settings import Invalid, masked
 from trainables.storage.storage import Storage
-
-if TYPE_CHECKING:
-    pass
-
 
 VERSIONS = "alembic_version"  # where both write down the version of their tables
 
@@ -57,19 +52,21 @@ NETWORK = (  # how the types of network file systems begin; other kinds of FUSE 
 )
 
 
-def tracking_uri(args: argparse.Namespace) -> str:
+def tracking_uri(request: Request) -> str:
     """MLflow's. Raises Invalid for SQLite where several machines write, or on a network."""
     valid = "a server (http://...) or a database URL like postgresql://..."
-    return _database("--tracking-uri", args.tracking_uri, args.storage, "mlflow.db", valid)
+    given, storage = request.tracking_uri, request.storage
+    return _database("--tracking-uri", given, storage, "mlflow.db", valid)
 
 
-def search_storage(args: argparse.Namespace) -> str:
+def search_storage(request: Request) -> str:
     """Optuna's. Raises Invalid for SQLite where several machines write, or on a network, and for
     MLflow's.
     """
     valid = "a database URL like postgresql://..."
-    url = _database("--search-storage", args.search_storage, args.storage, "optuna.db", valid)
-    if _place(url) == _place(tracking_uri(args)):
+    given, storage = request.search_storage, request.storage
+    url = _database("--search-storage", given, storage, "optuna.db", valid)
+    if _place(url) == _place(tracking_uri(request)):
         raise Invalid(
             f"--search-storage = {masked(url)}: must be another database than that of "
             "--tracking-uri: neither MLflow nor Optuna works with the tables of the other"

@@ -58,7 +58,7 @@ def progress(storage: Storage, ids: list[str], ended: dict[str, str] | None = No
     return Progress(**{state: tuple(some) for state, some in states.items()}, epochs=epochs)
 
 
-class Lines(ABC):
+class ProgressLines(ABC):
     """Prints its line every LINE_SECONDS while it is entered, and a last one at the end."""
 
     def __init__(self, out: TextIO) -> None:
@@ -99,7 +99,7 @@ class Lines(ABC):
         print(line, file=self._out, flush=True)
 
 
-class Ticker(Lines):
+class TrialProgress(ProgressLines):
     """How many of the trials are done, and the time left."""
 
     def __init__(

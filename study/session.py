@@ -1,34 +1,57 @@
 """One command's work on a study: what its table lacks is searched, trained and measured."""
 
-import argparse
 import sys
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import Any
 
+from analysis.records import FAILURES
 from study import measures as measured
-from study.arguments import (
-    check_selected,
-    laid_out,
-    search_options,
-    seeds_of,
-    selected_cells,
-    selected_ids,
-)
-from study.databases import search_storage
+from study.databases import search_storage, tracking_uri
+from study.lease import lease
 from study.preflight import prepare
-from study.progress import Ticker, progress
-from study.running import cluster
-from study.search import points
+from study.preflight.outset import checked
+from study.progress import TrialProgress, progress
+from study.reporting import show
+from study.request import Options, Request, Resources
+from study.running.formats import formats_there
 from study.search.sharing import SharedSearch
+from study.selected import check_selected, laid_out, seeds_of, selected_cells, selected_ids
 from study.tracking.tracker import Tracker
-
-if TYPE_CHECKING:
-    from study.running.cluster import Resources
-    from study.search.search import Search
+from trainables.settings import Invalid, masked
 
 STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
 
 # Ray and Optuna are imported where they are first needed: a study that lacks nothing needs neither.
+
+
+def run(request: Request, again: str) -> int:
+    """What the study lacks, then its table. Returns the exit code: 1 where something is missing.
+
+    `again` is the command that goes on with this one.
+    """
+    if request.search and request.rerun:
+        raise Invalid("--rerun: not together with --search; what is trained stays as it is")
+    uri, wanted = tracking_uri(request), checked(request)
+    formats = formats_there(request.address)
+    if request.address:
+        from study.running import nodes
+
+        nodes.check(request.storage)
+    with lease(request.storage):
+        session = Session(request, uri, formats, wanted)
+        session.work()
+        away = session.tracker.behind
+        if away is None:
+            try:
+                show(request, session.plan, uri, session.tracker, session.searches)
+            except (*FAILURES, Invalid) as error:
+                away = error
+    session.tell_what_is_missing()
+    if away:
+        why = masked((str(away) or type(away).__name__).splitlines()[0])
+        lacks = f"MLflow lacks {len(session.unwritten)} runs"
+        print(f"no report ({why}): {lacks}; to write them: {again}")
+    return 1 if away or session.incomplete else 0
 
 
 class Session:
@@ -41,26 +64,26 @@ class Session:
 
     def __init__(
         self,
-        args: argparse.Namespace,
+        request: Request,
         uri: str,
         formats: dict[str, str],
         wanted: list[SharedSearch],
     ) -> None:
-        self._args, self._storage = args, args.storage
-        self._folder = args.data_dir.absolute()
+        self._request, self._storage = request, request.storage
+        self._folder = request.data_dir
         self._ready = partial(prepare.ready, folder=self._folder, formats=formats, known={})
         self._measure = partial(prepare.measured, folder=self._folder)
-        self.plan, self._trials = laid_out(args, self._ready, self._measure)
+        self.plan, self._trials = laid_out(request, self._ready, self._measure)
         for remark in prepare.remarks(self._trials, self._folder):
             print(remark, flush=True)
-        check_selected(self.plan, args.only)
-        self.ids = selected_ids(self.plan, args)
+        check_selected(self.plan, request.only)
+        self.ids = selected_ids(self.plan, request.only)
         before = progress(self._storage, self.ids)
-        needed = self.ids if args.rerun else (*before.started, *before.new)
+        needed = self.ids if request.rerun else (*before.started, *before.new)
         prepare.check_parts([t for t, i in self._trials.items() if i in needed], self._folder)
-        self.searches = self._opened(wanted) if wanted else []
-        if args.rerun:
-            self._forget(before.failed if args.rerun == "failed" else tuple(self.ids))
+        self.searches = self._opened(wanted, request.search) if request.search else []
+        if request.rerun:
+            self._forget(before.failed if request.rerun == "failed" else tuple(self.ids))
         self.tracker = Tracker(uri, self._storage, self.plan, self._searched, self._pruned)
         self.lost: dict[str, str] = {}
         self.unmeasured: dict[str, str] = {}
@@ -82,19 +105,34 @@ class Session:
         finally:
             self.unwritten = self.tracker.stop(within)
 
+    def tell_what_is_missing(self) -> None:
+        """Prints a line for each trial, measure and search that came to nothing."""
+        for trial_id, reason in self.lost.items():
+            print(f"error: trial {trial_id} has no result: {reason}", file=sys.stderr)
+        for trial_id, reason in self.unmeasured.items():
+            print(f"error: measures of trial {trial_id} were lost: {reason}", file=sys.stderr)
+        for name in self.hopeless:
+            print(f"error: every point failed or was pruned: {name}", file=sys.stderr)
+        sys.stderr.flush()
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether the table lacks something, or has a failed trial or measure."""
+        return bool(self.lost or self.unmeasured or self.hopeless) or self.failed
+
     @property
     def failed(self) -> bool:
         """Whether a trial or a measure of it has failed, now or in an earlier command."""
         trials = progress(self._storage, self.ids).failed
         return bool(trials or measured.failed(self._shown(), self._storage))
 
-    def _opened(self, wanted: list[SharedSearch]) -> list["Search"]:
-        from study.search import search
+    def _opened(self, wanted: list[SharedSearch], options: Options) -> list[Any]:
+        from study.search import points, search
         from study.search.database import database_at, open_storage
 
-        url = search_storage(self._args)
+        url = search_storage(self._request)
         database = open_storage(url)
-        options, rule = search_options(self._args), points.objective(self.plan)
+        rule = points.objective(self.plan)
         study, storage = self.plan.study, self._storage
         with database_at(url):
             searches = [
@@ -125,29 +163,29 @@ class Session:
         return [i for i in stopped if not any(search.waits_for(i) for search in self.searches)]
 
     def _shown(self) -> list[measured.Wanted]:
-        return measured.wanted(selected_cells(self.plan, self._args))
+        return measured.wanted(selected_cells(self.plan, self._request.only))
 
     def _search(self) -> None:
         """Until every search is over; their winners are further cells of the plan."""
         from study.running import launch
         from study.search.database import database_at
-        from study.search.winners import SearchLines, lines, tuned
+        from study.search.winners import SearchProgress, lines, tuned
 
-        with database_at(search_storage(self._args)):
+        with database_at(search_storage(self._request)):
             if any(search.pending() for search in self.searches):
                 resources = self._resources()
-                with SearchLines(self.searches, sys.stdout):
+                with SearchProgress(self.searches, sys.stdout):
                     self.lost |= launch.run(
                         self.searches, self._storage, self._folder, resources, self.tracker.begun
                     )
             for line in lines(self.searches):
                 print(line)
-            seeds = seeds_of(self._args)
+            seeds = seeds_of(self._request)
             self.plan, won = tuned(self.plan, self.searches, seeds, self._ready)
             self._trials |= won
             self.hopeless = [one.name for one in self.searches if one.over and not one.best]
         self.tracker.replan(self.plan)
-        self.ids = selected_ids(self.plan, self._args)
+        self.ids = selected_ids(self.plan, self._request.only)
 
     def _train(self) -> None:
         before = progress(self._storage, self.ids)
@@ -165,7 +203,7 @@ class Session:
         queue = feed.queue(todo, self._storage)
         self.tracker.follow(queue.trials)
         shown = list(dict.fromkeys((*self.ids, *queue.trials)))
-        with Ticker(self._storage, queue.trials, shown, sys.stdout):
+        with TrialProgress(self._storage, queue.trials, shown, sys.stdout):
             self.lost |= launch.run(
                 [queue], self._storage, self._folder, resources, self.tracker.begun
             )
@@ -179,15 +217,12 @@ class Session:
 
         jobs = measured.jobs(todo, self.plan, self._trials, self._measure)
         resources = self._resources()
-        with measuring.MeasureLines(shown, self._storage, sys.stdout):
+        with measuring.MeasureProgress(shown, self._storage, sys.stdout):
             self.unmeasured = measuring.run(jobs, self._storage, self._folder, resources)
 
-    def _resources(self) -> "Resources":
+    def _resources(self) -> Resources:
         """What a trial gets of the cluster, which is connected to."""
+        from study.running import cluster
 
-        args = self._args
-        cluster.connect(args.address)
-        wanted = cluster.Resources(
-            args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent, args.stall_limit
-        )
-        return cluster.fitted(wanted)
+        cluster.connect(self._request.address)
+        return cluster.fitted(self._request.resources)

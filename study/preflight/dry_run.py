@@ -1,6 +1,5 @@
 """Dry run: the cells of a study, what it lacks, and what it costs; nothing is trained."""
 
-import argparse
 import os
 from collections.abc import Callable, Iterable
 
@@ -8,22 +7,25 @@ import torch
 
 from analysis.plan import Cell
 from analysis.status import clock
-from study.arguments import check_selected, laid_out, search_options, seeds_of, selected_ids
 from study.grids.lay_out import cell_of, changed
 from study.preflight import estimate, prepare
+from study.preflight.outset import checked
 from study.progress import progress
-from study.running.cluster import formats_there
-from study.search import points
+from study.request import Options, Request
+from study.running.formats import formats_there
 from study.search.sharing import SharedSearch
+from study.search.space import FIRST_SEED, searched
+from study.selected import check_selected, laid_out, seeds_of, selected_ids
 from trainables.settings import Missing, Use
 from trainables.storage.storage import Storage
 from trainables.training.site import Site
 from trainables.trial import Trial
 
 
-def dry_run(args: argparse.Namespace, wanted: list[SharedSearch]) -> int:
-    """Of a study with the searches that are wanted. Returns the command's exit code."""
-    folder, formats = args.data_dir.absolute(), formats_there(args)
+def dry_run(request: Request) -> int:
+    """Prints what the study has and lacks. Returns the command's exit code."""
+    wanted = checked(request)
+    folder, formats = request.data_dir, formats_there(request.address)
     missing: dict[str, None] = {}
     seen: dict[Use, str | None] = {}
     known: prepare.Known = {}
@@ -42,11 +44,12 @@ def dry_run(args: argparse.Namespace, wanted: list[SharedSearch]) -> int:
             missing[str(error)] = None
             return None
 
-    plan, _ = laid_out(args, ready, measured)
-    check_selected(plan, args.only)
-    storage = args.storage
-    now, shown = (progress(storage, ids) for ids in (selected_ids(plan, args), plan.trials()))
-    trials = _selected(args, ready)
+    plan, _ = laid_out(request, ready, measured)
+    check_selected(plan, request.only)
+    storage = request.storage
+    now = progress(storage, selected_ids(plan, request.only))
+    shown = progress(storage, plan.trials())
+    trials = _selected(request, ready)
     lacking = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
     prepare.check_parts([trial for trial in lacking if trials[trial]], folder)
     width = max(len(cell.row) for cell in plan.cells)
@@ -63,20 +66,21 @@ def dry_run(args: argparse.Namespace, wanted: list[SharedSearch]) -> int:
         f"{len(now.new)} trials are new, {len(now.started)} to be resumed, {len(now.finished)} "
         f"finished, {len(now.failed)} failed, {unknown_ids} without an id yet"
     )
-    lacking += _searched_trials(args, wanted, formats) if wanted else []
-    most = _print_cost(args, lacking)
-    _print_memory(args, most, measured_peaks(storage, now.finished))
+    if request.search:
+        lacking += _searched_trials(request, request.search, wanted, formats)
+    most = _print_cost(request, lacking)
+    _print_memory(request, most, measured_peaks(storage, now.finished))
     return 0
 
 
 def _selected(
-    args: argparse.Namespace, ready: Callable[[Trial], tuple[Trial, str | None]]
+    request: Request, ready: Callable[[Trial], tuple[Trial, str | None]]
 ) -> dict[Trial, str | None]:
     """The trials of the rows that are asked for; the plan's ids do not tell those without one."""
     trials: dict[Trial, str | None] = {}
-    for row, column, trial, published in changed(args.grid, args.scale, tuple(args.set)):
-        if not args.only or row in args.only:
-            trials |= cell_of(row, column, trial, published, seeds_of(args), ready)[1]
+    for row, column, trial, published in changed(request.grid, request.scale, request.changes):
+        if not request.only or row in request.only:
+            trials |= cell_of(row, column, trial, published, seeds_of(request), ready)[1]
     return trials
 
 
@@ -88,19 +92,18 @@ def _state(cell: Cell, storage: Storage) -> str:
 
 
 def _searched_trials(
-    args: argparse.Namespace, wanted: list[SharedSearch], formats: dict[str, str]
+    request: Request, options: Options, wanted: list[SharedSearch], formats: dict[str, str]
 ) -> list[Trial]:
     """Says which searches there are. Returns trials like all of theirs, the winners' included."""
-
-    trials, options = [], search_options(args)
+    trials = []
     for what in wanted:
         neutral = what.space.neutral.with_formats(formats)
-        trials += [points.searched(neutral, points.FIRST_SEED)] * options.points * options.seeds
-        trials += [neutral] * seeds_of(args)
+        trials += [searched(neutral, FIRST_SEED)] * options.points * options.seeds
+        trials += [neutral] * seeds_of(request)
         print(what)
     print(
         f"{len(wanted)} searches of {options.points} points x {options.seeds} seeds, and "
-        f"{seeds_of(args)} trials for each winner: at most {len(trials)} trials"
+        f"{seeds_of(request)} trials for each winner: at most {len(trials)} trials"
     )
     if options.pruner != "none":
         print(f"--pruner {options.pruner} may end trials early: their cost is the most it can be")
@@ -113,14 +116,14 @@ def measured_peaks(storage: Storage, ids: Iterable[str]) -> list[float]:
     return [float(r.site["peak_memory_mib"]) for r in results if r and r.site.get("gpus")]
 
 
-def _print_memory(args: argparse.Namespace, estimated: float, measured: list[float]) -> None:
+def _print_memory(request: Request, estimated: float, measured: list[float]) -> None:
     """The fraction of a GPU is a promise that nothing holds a trial to."""
     sizes = [torch.cuda.get_device_properties(i).total_memory for i in range(gpus_here())]
     if sizes:
-        fraction = args.gpus_per_trial or 1.0
+        fraction = request.resources.gpus or 1.0
         for line in estimate.against_share(fraction, min(sizes) / 2**20, estimated, measured):
             print(line)
-    elif args.gpus_per_trial:
+    elif request.resources.gpus:
         print("memory: cannot be compared with --gpus-per-trial, since this machine has no GPU")
 
 
@@ -128,11 +131,11 @@ def gpus_here() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
-def _print_cost(args: argparse.Namespace, trials: list[Trial]) -> float:
+def _print_cost(request: Request, trials: list[Trial]) -> float:
     """Returns the MiB of the largest trial."""
     cpus = os.cpu_count() or 1
-    threads = max(1, min(int(args.cpus_per_trial), cpus))  # more than there are would only wait
-    site = Site.here(args.data_dir.absolute(), threads)
+    threads = max(1, min(int(request.resources.cpus), cpus))  # more than there are would only wait
+    site = Site.here(request.data_dir, threads)
     kinds: dict[tuple[object, ...], list[Trial]] = {}
     for trial in trials:
         parts = (trial.data, trial.net, trial.head, trial.method)
@@ -144,9 +147,9 @@ def _print_cost(args: argparse.Namespace, trials: list[Trial]) -> float:
         most = max(most, one.mebibytes)
         what = f"{alike[0].net!r} on {alike[0].data.source!r}"
         print(f"{len(alike)} trials x {clock(one.seconds)}, {one.mebibytes:,.0f} MiB: {what}")
-    a_trial = args.cpus_per_trial, gpus_here(), args.gpus_per_trial or 1.0
+    a_trial = request.resources.cpus, gpus_here(), request.resources.gpus or 1.0
     fit = estimate.places(cpus, *a_trial)
-    at_once = max(1, min(fit, args.max_concurrent or len(trials), len(trials)))
+    at_once = max(1, min(fit, request.resources.concurrent or len(trials), len(trials)))
     print(
         f"at most {clock(total)} of training on this machine's {site.device.type}, "
         f"about {clock(total / at_once)} with {at_once} at a time"

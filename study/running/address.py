@@ -11,12 +11,6 @@ VALID = "host:port of a running Ray cluster, or auto for the one of this machine
 OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
-def default() -> str | None:
-    """What RAY_ADDRESS says, as `ray job submit` sets it. None: a new cluster on this machine."""
-    address = os.environ.get("RAY_ADDRESS")
-    return address if address not in ("", "local") else None
-
-
 def check_token(address: str | None) -> None:
     """Raises Invalid where the token that Ray will read is missing or can be read by others.
 

@@ -1,6 +1,5 @@
 """Cluster: Ray's nodes, and what a trial gets of them."""
 
-import argparse
 import logging
 import math
 import os
@@ -8,54 +7,21 @@ import signal
 import socket
 import threading
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ray
-import torch
 import yaml
 
-from study.running import address, cluster
+from study.request import Resources
 from study.running.address import VALID, check_token
 from trainables.settings import Invalid
-from trainables.training.site import formats_of
-
-if TYPE_CHECKING:
-    pass
-
 
 FIRST_WORKER_SECONDS = 600.0  # that a cluster without any may take, as after `ray up`
-
-
 HEAD = "node:__internal_head__"  # what Ray calls a resource that the head alone has
-
-
 HTTP2_SETTINGS = b"\x04"  # the type of the frame that each side begins with
-
-
 HTTP2_GREETING = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + HTTP2_SETTINGS + bytes(5)
-
-
-@dataclass(frozen=True)
-class Resources:
-    """What a trial gets, and how many run at once (None: as many as fit)."""
-
-    cpus: float = 1.0
-    gpus: float | None = None  # None: one, where the cluster has any
-    concurrent: int | None = None
-    stall_minutes: float = math.inf  # without a finished epoch: then a trial is ended
-
-    def __post_init__(self) -> None:
-        """Raises Invalid for what Ray cannot grant."""
-        for option, wanted in (("--cpus-per-trial", self.cpus), ("--gpus-per-trial", self.gpus)):
-            if wanted and round(wanted, 4) != wanted:
-                raise Invalid(f"{option} = {wanted:g}: must be a multiple of 0.0001")
-        if self.gpus and self.gpus > 1 and self.gpus % 1:
-            raise Invalid(f"--gpus-per-trial = {self.gpus:g}: must be whole where above 1")
-
-    def __str__(self) -> str:
-        return f"{self.cpus:g} CPUs" + (f", {self.gpus:g} GPUs" if self.gpus else "")
 
 
 def connect(address: str | None) -> None:
@@ -180,16 +146,3 @@ def alone(resources: Resources) -> Resources:
     if resources.gpus:
         return replace(resources, gpus=float(math.ceil(resources.gpus)), concurrent=1)
     return replace(resources, cpus=largest_node()["CPU"], concurrent=1)
-
-
-def formats_there(args: argparse.Namespace) -> dict[str, str]:
-    """What "auto" means where the trials will run: the cluster's GPUs, or a machine like this.
-
-    Raises Invalid for an address without a cluster, or a token that cannot be used.
-    """
-    address.check_token(args.address)
-    gpus = torch.cuda.is_available()
-    if args.address:
-        cluster.connect(args.address)
-        gpus = cluster.largest_node()["GPU"] > 0
-    return formats_of("cuda" if gpus else "cpu")

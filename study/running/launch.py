@@ -5,7 +5,8 @@ import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from study.running.cluster import Resources, alone
+from study.request import Resources
+from study.running.cluster import alone
 from study.running.watch import Silent, Watch
 
 # Read by Ray when it is imported: five result files a trial less; no use of the SIGINT handler that

@@ -10,8 +10,8 @@ import torch
 from ray.exceptions import RayError
 
 from study.measures import Job, Wanted, failed, lacking
-from study.progress import Lines
-from study.running.cluster import Resources
+from study.progress import ProgressLines
+from study.request import Resources
 from study.running.launch import WORKER_LOSSES
 from trainables.measures.measure import Finished, compute, label
 from trainables.storage.storage import Storage
@@ -59,7 +59,7 @@ def _measure(job: Job, storage: Storage, folder: Path, threads: int, driver: nod
             files.write_measure(label(use), compute(use, finished))
 
 
-class MeasureLines(Lines):
+class MeasureProgress(ProgressLines):
     """How many of the measures are computed."""
 
     def __init__(self, pairs: Sequence[Wanted], storage: Storage, out: TextIO) -> None:

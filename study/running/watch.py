@@ -9,10 +9,8 @@ import ray
 from ray import tune
 from ray.tune.progress_reporter import TrialProgressCallback
 
-from study.running.cluster import (
-    Resources,
-    alive,
-)
+from study.request import Resources
+from study.running.cluster import alive
 from study.running.feed import Feed
 from trainables.storage.storage import Storage
 from trainables.storage.trial_files import TrialFiles

@@ -9,7 +9,6 @@ search's seeds. Searched trials have no test images, and always validation image
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
@@ -18,8 +17,10 @@ from optuna.samplers import BaseSampler, GPSampler, RandomSampler, TPESampler
 from optuna.trial import FixedTrial, FrozenTrial, TrialState
 
 from analysis.plan import Plan
+from study.request import Options
 from study.search.pruners import pruner_settings
 from study.search.sharing import SharedSearch
+from study.search.space import FIRST_SEED, searched
 from trainables.seeding import seed_of
 from trainables.selection import Epoch
 from trainables.settings import Invalid, Scalar
@@ -34,8 +35,6 @@ SAMPLERS: dict[str, Callable[[int], BaseSampler]] = {
     "random": lambda seed: RandomSampler(seed=seed),
     "gp": lambda seed: GPSampler(seed=seed),
 }
-FIRST_SEED = 1000  # of searched trials; a table's seeds are below
-HELD_OUT = 0.1  # of the training images, at least
 REPEATS = 20  # so many in a row, and the space is exhausted
 Ready = Callable[[Trial], tuple[Trial, str]]  # resolves a trial's files and formats; its id
 
@@ -44,17 +43,6 @@ def objective(plan: Plan) -> str:
     """The selection rule that searched trials are judged by: the one that the table is read by."""
     follows_paper = plan.scale == "paper" and plan.selection != "oracle"
     return plan.selection if follows_paper else "best_validation"
-
-
-@dataclass(frozen=True)
-class Options:
-    """What every search of a study gets."""
-
-    points: int
-    seeds: int = 1
-    sampler: str = "tpe"
-    seed: int = 0  # of the sampler
-    pruner: str = "none"
 
 
 class Points:
@@ -232,9 +220,3 @@ class Points:
         assert result is not None
         selected = result.selected.get(self._rule, {})
         return float(selected.get("validation.accuracy", math.nan))
-
-
-def searched(trial: Trial, seed: int) -> Trial:
-    """As a search trains it: without test images, with validation images, with its own seed."""
-    held_out = max(trial.data.validation, HELD_OUT)
-    return trial.but(data=trial.data.but(test=False, validation=held_out), seed=seed)

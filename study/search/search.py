@@ -13,7 +13,8 @@ from statistics import fmean
 import optuna
 from optuna.trial import FixedTrial, FrozenTrial, TrialState, create_trial
 
-from study.search.points import Options, Points, Ready
+from study.request import Options
+from study.search.points import Points, Ready
 from study.search.pruners import LearningCurve
 from study.search.sharing import SharedSearch
 from trainables.selection import RULES

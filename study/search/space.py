@@ -9,6 +9,9 @@ from trainables.recipe import Recipe
 from trainables.settings import Suggest, Use
 from trainables.trial import Trial
 
+FIRST_SEED = 1000  # of searched trials; a table's seeds are below
+HELD_OUT = 0.1  # of the training images, at least
+
 PARTS = ("head", "targets", "loss", "method")
 KINDS: dict[str, tuple[str, ...]] = {  # by --search-space: the fields of a trial that are searched
     "both": (*PARTS, "recipe"),
@@ -149,3 +152,9 @@ def branches(
         while path and path[-1][0] + 1 == path[-1][1]:
             path.pop()
         script = [taken for taken, _ in path[:-1]] + [path[-1][0] + 1] if path else None
+
+
+def searched(trial: Trial, seed: int) -> Trial:
+    """As a search trains it: without test images, with validation images, with its own seed."""
+    held_out = max(trial.data.validation, HELD_OUT)
+    return trial.but(data=trial.data.but(test=False, validation=held_out), seed=seed)

@@ -6,7 +6,7 @@ from typing import Any, TextIO
 
 from analysis.plan import Cell, Plan
 from study.grids.lay_out import cell_of
-from study.progress import Lines
+from study.progress import ProgressLines
 from study.search.points import Ready
 from study.search.search import Search
 from study.search.space import PARTS, Space, settings_of
@@ -82,7 +82,7 @@ def lines(searches: Sequence[Search]) -> Iterator[str]:
             yield f"  {literal(one.winner(), one.what.space)}"
 
 
-class SearchLines(Lines):
+class SearchProgress(ProgressLines):
     """How far the searches are."""
 
     def __init__(self, searches: Sequence[Search], out: TextIO) -> None:

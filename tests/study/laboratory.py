@@ -7,8 +7,8 @@ from typing import Any
 
 from analysis.plan import Plan
 from study.grids.lay_out import lay_out
+from study.request import Options
 from study.search.database import open_storage
-from study.search.points import Options
 from study.search.search import Search
 from study.search.sharing import SharedSearch
 from study.search.space import Space

@@ -1,6 +1,5 @@
 """Which options go together, and which databases with which storage."""
 
-import argparse
 import re
 from collections import namedtuple
 from pathlib import Path
@@ -9,8 +8,9 @@ import psutil
 import pytest
 
 from study import databases
-from study.arguments import parsed, parser
+from study.arguments import explained, parsed
 from study.databases import search_storage, tracking_uri
+from study.request import Request
 from trainables.settings import Invalid
 
 Mount = namedtuple("Mount", "mountpoint fstype")
@@ -24,8 +24,9 @@ def mounts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(psutil, "disk_partitions", lambda all: listed)  # noqa: A006
 
 
-def given(storage: str, *more: str) -> argparse.Namespace:
-    return parser().parse_args(["--storage", storage, *more])
+def given(storage: str, *more: str) -> Request:
+    """What a command asks for that may search."""
+    return parsed(["--grid", "x", "--search", "2", "--storage", storage, *more])[1]
 
 
 @pytest.mark.parametrize(
@@ -109,8 +110,9 @@ def test_a_folder_without_a_name_is_refused(variable: str, monkeypatch: pytest.M
     with pytest.raises(Invalid, match=f"^argument {option}: '' must be a folder"):
         parsed(["--grid", "x", option, ""])
     monkeypatch.setenv(variable, "")
-    with pytest.raises(Invalid, match=f"^argument {option}: '' must be a folder"):
+    with pytest.raises(Invalid, match="'' must be a folder") as said:
         parsed(["--grid", "x"])
+    assert explained(str(said.value), []).startswith(f"{variable}: '' must be a folder")
 
 
 @pytest.mark.parametrize(
@@ -162,6 +164,39 @@ def test_a_mode_takes_no_option_that_it_would_ignore(
     for name, value in (("STUDY_SEARCH_STORAGE", "sqlite:////a.db"), ("RAY_ADDRESS", "auto")):
         monkeypatch.setenv(name, value)
     parsed([mode])  # what the environment says is for all modes
-    for option in ("--seeds", "--search", "--max-concurrent"):
+    for option in ("--search", "--max-concurrent"):
         with pytest.raises(Invalid, match=f"^{option}: not together with {mode}, which takes "):
             parsed([mode, option, "1"])
+
+
+@pytest.mark.parametrize("mode", ["--status", "--report"])
+def test_a_users_own_command_may_ask_for_its_status_or_report(mode: str) -> None:
+    own = ["--grid", "x", "--seeds", "3", "--only", "a", "--set", "recipe.lr=1"]
+    found, request = parsed([*own, mode])
+    assert found == mode.removeprefix("--")
+    assert (request.seeds, request.only, request.changes) == (3, ("a",), ("recipe.lr=1",))
+
+
+@pytest.mark.parametrize(
+    ("variable", "option"),
+    [
+        ("RAY_ADDRESS", "--address"),
+        ("STUDY_STORAGE", "--storage"),
+        ("STUDY_DATA_DIR", "--data-dir"),
+        ("MLFLOW_TRACKING_URI", "--tracking-uri"),
+        ("STUDY_SEARCH_STORAGE", "--search-storage"),
+    ],
+)
+def test_an_error_names_what_its_value_came_from(
+    variable: str, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def error(name: str) -> str:
+        return f"{name} = /x: must be another, since {name} is wrong; of {option}, {option}-y"
+
+    monkeypatch.delenv(variable, raising=False)
+    assert explained(error(option), []) == error(option)
+    monkeypatch.setenv(variable, "/x")
+    assert explained(error(option), []) == error(variable)
+    assert explained(f"argument {option}: bad", []) == f"{variable}: bad"
+    for given_too in ([option, "/x"], [f"{option}=/x"]):
+        assert explained(error(option), given_too) == error(option)

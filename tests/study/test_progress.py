@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 
 from analysis.status import clock
-from study.progress import Lines, Ticker, progress
+from study.progress import ProgressLines, TrialProgress, progress
 from trainables.storage.result import Result
 from trainables.storage.storage import Storage
 from trainables.training.fit import fit
@@ -34,14 +34,14 @@ def test_a_line_counts_the_whole_study_and_the_epochs_of_what_runs(
     storage.trial(runs.id).write_settings({})
     storage.trial(runs.id).write_history([{}])
     todo = {runs.id: runs, new.id: new}
-    ticker = Ticker(storage, todo, [done.id, runs.id, new.id], io.StringIO())
+    ticker = TrialProgress(storage, todo, [done.id, runs.id, new.id], io.StringIO())
     assert "1/3 trials done, 1 running, epoch 1/3" in ticker.line()
     assert "failed" not in ticker.line()
 
 
 def test_the_time_left_is_told_from_the_epochs_made(tmp_path: Path, trial: Trial) -> None:
     storage = Storage(tmp_path)
-    ticker = Ticker(storage, {trial.id: trial}, [trial.id], io.StringIO())
+    ticker = TrialProgress(storage, {trial.id: trial}, [trial.id], io.StringIO())
     assert "left" not in ticker.line()
     storage.trial(trial.id).write_settings({})
     storage.trial(trial.id).write_history([{}])
@@ -68,7 +68,7 @@ def test_what_had_ended_is_not_read_again(tmp_path: Path) -> None:
 
 
 def test_a_line_that_fails_says_why_without_a_password_and_the_next_one_comes() -> None:
-    class Failing(Lines):
+    class Failing(ProgressLines):
         def line(self) -> str:
             raise OSError("no answer from http://me:secret@host")
 

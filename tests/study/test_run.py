@@ -20,7 +20,7 @@ from study.grids.grid import Grid
 from study.grids.lay_out import changed
 from study.lease import lease
 from study.preflight import dry_run, prepare
-from study.run import _again, main
+from study.run import again, main
 from trainables.data.sources.cifar import Cifar10
 from trainables.measures.human_kl import HumanKL
 from trainables.settings import Use
@@ -86,7 +86,7 @@ def first_id(data: Path) -> str:
         (["--clean", *GRID], "--grid: not together with --clean, which takes --storage, --dry-run"),
         (
             [*GRID, "--status", "--only", "only CE", "--search", "9"],
-            "--only: not together with --status, which takes --grid, --scale, --set, --storage, ",
+            "--search: not together with --status, which takes --grid, --scale, --seeds, --only, ",
         ),
         ([*GRID, "--report", "--data-dir", "."], "--data-dir: not together with --report"),
         ([*GRID, "--pruner", "asha"], "--pruner: only together with --search POINTS"),
@@ -368,4 +368,4 @@ def test_the_command_to_go_on_calls_this_environments_python(
 ) -> None:
     for folder, called in ((Path(sys.executable).parent, "python"), (tmp_path, sys.executable)):
         monkeypatch.setenv("PATH", str(folder))
-        assert shlex.split(_again(["--grid", "x"])) == [called, "study/run.py", "--grid", "x"]
+        assert shlex.split(again(["--grid", "x"])) == [called, "study/run.py", "--grid", "x"]

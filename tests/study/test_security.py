@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from study.run import _again, main
+from study.run import again, main
 from tests.study.command import command
 from tests.study.server import Server
 from trainables.settings import masked
@@ -52,7 +52,7 @@ def test_credentials_in_urls_are_masked(text: str, shown: str) -> None:
 
 def test_the_command_to_go_on_shows_no_password() -> None:
     arguments = ["--grid", "x", "--tracking-uri", "http://me:hush@host", "--rerun", "all"]
-    assert _again(arguments).endswith(" study/run.py --grid x --tracking-uri 'http://***@host'")
+    assert again(arguments).endswith(" study/run.py --grid x --tracking-uri 'http://***@host'")
 
 
 @pytest.mark.parametrize(

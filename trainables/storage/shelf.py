@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any, TextIO
 from uuid import uuid4
 
-import torch
-
 
 @dataclass(frozen=True)
 class Version:
@@ -91,10 +89,14 @@ class Shelf(ABC):
 
     def save(self, name: str, state: Any) -> None:
         """Tensors and plain values."""
+        import torch  # here, since most commands read no tensor, and torch takes seconds to import
+
         buffer = io.BytesIO()
         torch.save(state, buffer)
         self.write(name, buffer.getvalue())
 
-    def load(self, name: str, device: torch.device | str = "cpu") -> Any:
-        """What `save` wrote; unpickles tensors and plain values only."""
+    def load(self, name: str, device: Any = "cpu") -> Any:
+        """What `save` wrote, on the device; unpickles tensors and plain values only."""
+        import torch
+
         return torch.load(self._source(name), map_location=device, weights_only=True)

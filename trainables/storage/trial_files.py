@@ -4,9 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-import torch
-from torch import Tensor
-
 from trainables.selection import Epoch
 from trainables.settings import Scalar
 from trainables.storage import names
@@ -75,17 +72,17 @@ class TrialFiles:
         """The model's state at the end, or after an epoch that the recipe keeps."""
         self.shelf.save(self._model(epoch), state)
 
-    def model(self, device: torch.device | str, epoch: int | None = None) -> dict[str, Any]:
+    def model(self, device: Any, epoch: int | None = None) -> dict[str, Any]:
         """What `save_model` wrote."""
         state: dict[str, Any] = self.shelf.load(self._model(epoch), device)
         return state
 
-    def save_outputs(self, outputs: dict[str, Tensor]) -> None:
+    def save_outputs(self, outputs: dict[str, Any]) -> None:
         self.shelf.save(names.OUTPUTS, outputs)
 
-    def outputs(self) -> dict[str, Tensor]:
-        """The final "test.scores" (n, classes), "test.y" (n,), and so on; on the CPU."""
-        outputs: dict[str, Tensor] = self.shelf.load(names.OUTPUTS)
+    def outputs(self) -> dict[str, Any]:
+        """Tensors on the CPU: the final "test.scores" (n, classes), "test.y" (n,), and so on."""
+        outputs: dict[str, Any] = self.shelf.load(names.OUTPUTS)
         return outputs
 
     def write_soft_labels(self, table: str, epoch: int | None = None) -> None:

@@ -31,19 +31,6 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
-@pytest.mark.usefixtures("token")
-@pytest.mark.parametrize(
-    ("value", "means"),
-    [("10.0.0.1:6379", "10.0.0.1:6379"), ("auto", "auto"), ("", None), ("local", None)],
-)
-def test_ray_address_is_the_default(
-    value: str, means: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert address.default() is None
-    monkeypatch.setenv("RAY_ADDRESS", value)
-    assert address.default() == means
-
-
 @pytest.mark.parametrize("where", [None, "auto", "10.0.0.1:6379"])
 def test_a_token_that_is_asked_for_must_be_there_and_be_ours_alone(
     where: str | None, token: Path, monkeypatch: pytest.MonkeyPatch

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import ray
 
+from study.request import Resources
 from study.running import cluster, launch
 from study.running import watch as watching
-from study.running.cluster import Resources
 from study.running.feed import Feed, Queue
 from study.running.watch import Watch
 from tests.study.running.test_feed import Listed

@@ -10,10 +10,10 @@ import ray
 from mlflow import MlflowClient
 
 from study.measures import Job
+from study.request import Resources
 from study.run import main
 from study.running import cluster
 from study.running import measures as measuring
-from study.running.cluster import Resources
 from trainables.measures.calibration import Calibration
 from trainables.measures.measure import label
 from trainables.measures.top_k import TopK

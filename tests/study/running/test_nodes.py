@@ -9,8 +9,8 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 
+from study.request import Resources
 from study.running import launch, nodes
-from study.running.cluster import Resources
 from study.running.feed import Queue
 from tests.study.troubles import Choosy
 from trainables.settings import Invalid, Use

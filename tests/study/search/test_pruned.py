@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from optuna.storages import BaseStorage, InMemoryStorage
 
+from study.request import Options
 from study.search.database import open_storage
-from study.search.points import FIRST_SEED, Options
 from study.search.pruners import PRUNERS
 from study.search.search import Search
 from study.search.sharing import SharedSearch
-from study.search.space import KINDS, Space
+from study.search.space import FIRST_SEED, KINDS, Space
 from study.search.winners import summary, tuned
 from tests.study.laboratory import plan_of, ready
 from tests.study.search.test_search import Periodic

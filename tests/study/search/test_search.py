@@ -10,9 +10,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from torch import Tensor
 
-from study.search.points import FIRST_SEED, REPEATS, SAMPLERS, objective
+from study.search.points import REPEATS, SAMPLERS, objective
 from study.search.search import Search
-from study.search.space import KINDS, Space
+from study.search.space import FIRST_SEED, KINDS, Space
 from study.search.winners import summary, tuned
 from tests.study.laboratory import Laboratory, plan_of, ready
 from trainables.losses.distillation import Distillation

@@ -52,6 +52,11 @@ def test_a_temperature_softens_what_would_round_to_zero() -> None:
     assert_close(said, tensor([kl(t, [0.5, 0.5])]))
 
 
+def test_the_defaults_are_those_of_tf_kd_reg_for_cifar_100() -> None:
+    use = Use(Distillation)
+    assert (use["alpha"], use["temperature"], use["factor"]) == (0.1, 20, 1)
+
+
 def test_without_alpha_it_is_cross_entropy_and_a_target_may_have_zeros() -> None:
     scores = torch.randn(4, 3, generator=torch.Generator().manual_seed(0), requires_grad=True)
     target = torch.nn.functional.one_hot(tensor([0, 1, 2, 0]), 3).float()

@@ -1,4 +1,6 @@
 import math
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
@@ -6,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, tensor
 
-from trainables.measures.calibration import calibration_error
+from trainables.measures.calibration import Calibration, calibration_error
+from trainables.measures.measure import Finished
 from trainables.seeding import generator
 
 
@@ -37,6 +40,15 @@ def test_the_border_belongs_to_the_lower_bin() -> None:
     # Of two bins the first has both images: right at 0.5, wrong at 0.375.
     probabilities = tensor([[0.5, 0.25, 0.25], [0.375, 0.3125, 0.3125]], dtype=torch.double)
     assert calibration_error(probabilities, tensor([0, 1]), bins=2) == pytest.approx(0.0625)
+
+
+def test_the_measure_is_of_the_softmax_of_the_scores() -> None:
+    # By 15 bins, too: one image at 0.5 and right, two at 0.9, of which one is right.
+    scores = 7 + tensor([[0.5, 0.3, 0.2], [0.9, 0.07, 0.03], [0.9, 0.05, 0.05]]).log()
+    outputs = {"test.scores": scores, "test.y": tensor([0, 0, 1])}
+    finished = cast(Finished, SimpleNamespace(outputs=outputs))
+    expected = pytest.approx(1 / 3 * 0.5 + 2 / 3 * 0.4, abs=1e-6)
+    assert Calibration()(finished) == {"ece": expected}
 
 
 def test_perfect_and_worst() -> None:

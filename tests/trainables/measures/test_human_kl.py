@@ -31,6 +31,7 @@ def array(values: np.ndarray) -> bytes:
 def test_the_file_is_read_as_it_is(tmp_path: Path) -> None:
     path = written(tmp_path / "h.npy", array(RIGHT))
     assert tuple(human_labels(path).shape) == (10_000, 10)
+    human_labels(written(tmp_path / "rounded.npy", array(1.0005 * RIGHT)))
     HumanKL.verify(tmp_path, file="h.npy", only_correct=True)
 
 
@@ -40,6 +41,7 @@ def test_the_file_is_read_as_it_is(tmp_path: Path) -> None:
         (array(RIGHT[:9]), r"must hold an array of shape \(10000, 10\), holds \(9, 10\)"),
         (array(RIGHT.T), r"must hold an array of shape \(10000, 10\), holds \(10, 10000\)"),
         (array(2 * RIGHT), "must hold a distribution in each row"),
+        (array(1.01 * RIGHT), "must hold a distribution in each row"),
         (array(np.where(np.arange(10) < 1, -0.1, 1.1 / 9) + 0 * RIGHT), "must hold a distribution"),
         (array(np.array([object()])), "must be a NumPy array file"),
         (array(np.full((10_000, 10), "0.1")), "must hold numbers, holds <U3"),

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from sklearn.manifold import TSNE
 from torch import Tensor
+from torch.testing import assert_close
 
 from tests.trainables.measures.conftest import TRIAL
 from trainables.measures.measure import Finished, label
@@ -60,6 +62,21 @@ def test_the_map_has_a_dot_an_image_with_its_class_in_their_order(own: Finished)
     assert [row["label"] for row in rows] == [own.data.names[c] for c in own.test.y[:60].sort()[0]]
     assert all(math.isfinite(float(row[axis])) for row in rows for axis in "xy")
     assert len({(row["x"], row["y"]) for row in rows}) > 50
+
+
+def test_the_images_of_a_class_are_in_the_order_of_the_test_set(own: Finished) -> None:
+    Separation(images=200, perplexity=5.0)(own)
+    name = names.features(label(Use(Separation, images=200, perplexity=5.0)))
+    content = own.files.shelf.read(name)
+    assert content
+    rows = list(csv.DictReader(content.decode().splitlines()))
+    x = torch.cat([batch.x for batch in own.pixels()])[:200]
+    with torch.no_grad():
+        features = own.method().model(own.normalised(x)).features
+    plane = TSNE(perplexity=5.0, init="pca", random_state=0).fit_transform(features.numpy())
+    found = torch.tensor([[float(row[axis]) for axis in "xy"] for row in rows])
+    order = own.test.y[:200].argsort(stable=True)
+    assert_close(found, torch.from_numpy(plane)[order], rtol=1e-3, atol=1e-3)
 
 
 def test_the_same_settings_give_the_same_map(own: Finished) -> None:

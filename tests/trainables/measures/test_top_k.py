@@ -1,3 +1,6 @@
+from types import SimpleNamespace
+from typing import cast
+
 import pytest
 from torch import arange, tensor, zeros
 
@@ -28,6 +31,19 @@ def test_of_many_equal_scores_too() -> None:
 
 def test_with_fewer_than_five_classes_all_are_among_the_top_five() -> None:
     assert accuracies(SCORES, tensor([0, 2, 1, 0])) == {"accuracy": 0.25, "top5_accuracy": 1.0}
+
+
+def test_with_more_the_fifth_highest_is_among_the_top_five_and_the_sixth_is_not() -> None:
+    scores = arange(6.0).flip(0).expand(6, 6)  # label k has rank k + 1
+    found = accuracies(scores, arange(6))
+    assert found == {"accuracy": pytest.approx(1 / 6), "top5_accuracy": pytest.approx(5 / 6)}
+
+
+def test_the_measure_has_as_many_as_it_is_told_by_default_five() -> None:
+    outputs = {"test.scores": arange(6.0).flip(0).expand(6, 6), "test.y": arange(6)}
+    finished = cast(Finished, SimpleNamespace(outputs=outputs))
+    assert TopK(k=2)(finished) == {"accuracy": pytest.approx(2 / 6)}
+    assert TopK()(finished) == {"accuracy": pytest.approx(5 / 6)}
 
 
 def test_top_1_is_the_accuracy_of_the_last_epoch(finished: Finished) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor, tensor
 from torch.distributions import Beta
 from torch.testing import assert_close
 
-from tests.trainables.small import batch, pixel_method, small_trial
+from tests.trainables.small import Pixels, batch, pixel_method, small_trial
 from trainables.data.data import Batch
 from trainables.methods.arazo import (
     PLACES,
@@ -19,6 +19,7 @@ from trainables.methods.arazo import (
     wrong_by_loss,
 )
 from trainables.settings import Invalid, Use
+from trainables.task import Task
 
 P = tensor([[0.5, 0.3, 0.2], [0.1, 0.8, 0.1]])
 
@@ -198,6 +199,49 @@ def self_order(seed: int) -> list[int]:
     Beta(2.0, 2.0).sample()
     order: list[int] = torch.randperm(2).tolist()
     return order
+
+
+def test_losses_that_were_all_equal_tell_greater_ones_from_smaller() -> None:
+    built = arazo([2, 1])
+    built.table[50:] = 1
+    built.table[:50] = 0
+    built.range.fill_(0.5)  # of losses of 1.61 and 0.22: the first label is taken for wrong
+    loss = built.update(batch([2, 1], images(P)), lr=0.1)["loss"]
+    assert_close(loss, tensor(-(log(0.5) + log(0.8)) / 2))
+
+
+def test_without_mixup_it_is_the_image_itself_that_is_shown() -> None:
+    built = arazo([0, 1], epoch=0)
+    torch.manual_seed(next(seed for seed in range(9) if plain_order(seed) == [1, 0]))
+    metrics = built.update(batch([0, 1], images(P)), lr=0.1)
+    assert metrics["accuracy"] == 1
+
+
+def plain_order(seed: int) -> list[int]:
+    torch.manual_seed(seed)
+    order: list[int] = torch.randperm(2).tolist()
+    return order
+
+
+class Modes(Pixels):
+    """Notes whether it was asked in training mode."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.modes: list[bool] = []
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        self.modes.append(self.training)
+        return super().forward(x)
+
+
+def test_the_prediction_is_made_in_training_mode_and_the_loss_in_evaluation_mode() -> None:
+    settings = {"start": 1, "mixup": 0}
+    built = pixel_method(Arazo, [2, 1], settings, net=Use(Modes))
+    built.epoch = 1
+    built.update(batch([2, 1], images(P)), lr=0.1)
+    assert built.model.net.modes == [True, False, True]
+    assert built.model.training
 
 
 # The epochs

@@ -78,6 +78,39 @@ def test_the_loss_is_the_objective_and_for_each_side_label_teacher_and_hint() ->
     assert_close(loss({"alpha": 0, "hint": 0.5}), tensor(objective + label + 0.5))
 
 
+class Scaled(Net):
+    """Two stages: the image and its mirror image as channels. Two features, that are scaled."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.features = 2
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        maps = torch.cat([x, x.flip(3)], 1)
+        return self.scale * maps[:, :, 0, 0], (maps, maps)
+
+
+def test_the_hint_is_the_distance_of_all_features_and_no_gradient_of_the_deepests() -> None:
+    settings = {"alpha": 0, "hint": 0.5}
+    built: BYOT = pixel_method(BYOT, [0, 1, 2], settings, net=Use(Scaled))
+    (side,) = built.sides
+    side.adapter = nn.Sequential(First())
+    with torch.no_grad():
+        for weight in side.head.parameters():
+            weight.zero_()
+        built.model.net.scale.fill_(1.0)
+    # Of the lit image the deepest features are (1, 0), the side's (2, 0); all say 1/3.
+    metrics = built.update(batch([0], X), lr=0.3)
+    assert_close(metrics["loss"], tensor(2 * log(3) + 0.5))
+    assert built.model.net.scale == 1
+
+
+def test_the_loss_is_the_mean_over_the_batch() -> None:
+    two = byot({"alpha": 0.5}).update(batch([0, 0], torch.cat([X, X])), lr=0.0)["loss"]
+    assert_close(two, loss({"alpha": 0.5}))
+
+
 def test_every_classifier_has_the_same_target() -> None:
     label = -(0.8 * log(4 / 6) + 0.2 * log(1 / 6))
     deepest = -(0.9 * log(1 / 6) + 0.1 * log(4 / 6))

@@ -85,6 +85,13 @@ def test_the_loss_is_that_of_both_views_and_what_lies_between_them() -> None:
     assert_close(loss(X, DARK, {"weight": 0, "mmd": 0.25}), labels + 0.25)
 
 
+def test_the_loss_is_the_mean_over_the_batch() -> None:
+    built = distortion({"weight": 0.5})
+    two = replace(batch([0, 0], torch.cat([X, X])), other=torch.cat([DARK, DARK]))
+    once = loss(X, DARK, {"weight": 0.5})
+    assert_close(built.update(two, lr=0.0)["loss"], tensor(once))
+
+
 def test_views_that_are_alike_are_trained_by_the_objective_alone_twice() -> None:
     built = distortion({"mmd": 1})
     before = built.model.head.classifier.weight.detach().clone()

@@ -69,6 +69,19 @@ def test_prototypes_are_dense_and_unlike(p: int, limit: float, expected: list[in
     assert prototypes(S, p, 0.4, limit).tolist() == expected
 
 
+def test_of_equally_dense_images_the_first_are_prototypes() -> None:
+    assert prototypes(torch.ones(100, 100), 8, 0.4, 0.95).tolist() == list(range(8))
+
+
+@torch.no_grad()
+def test_similarity_is_of_directions_and_not_of_lengths() -> None:
+    y = [0, 0, 1]  # the second image is (3, 1): at 18 degrees to (1, 0), at 27 to (9, 9)
+    features = tensor([[1.0, 0, 0, 0], [3.0, 1, 0, 0], [9.0, 9, 0, 0]])
+    built = learning(y, settings={"p": 1})
+    built.start_epoch(1, lambda: sweep(y, features))
+    assert built.corrected.tolist() == [0, 0, 1]
+
+
 @torch.no_grad()
 def test_a_corrected_label_is_the_class_with_the_most_similar_prototypes() -> None:
     right, up, between = [9.0, 1, 0, 0], [0.0, 2, 0, 0], [5.0, 4, 0, 0]

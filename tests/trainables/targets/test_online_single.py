@@ -40,6 +40,11 @@ def test_a_classmate_is_another_image_of_the_class_or_itself_where_it_is_alone(
         assert (other == image) == (y.count(y[image]) == 1)
 
 
+def test_classmates_are_in_the_order_of_the_training_set() -> None:
+    order = Classmates(torch.arange(100) % 2, 2).order.tolist()
+    assert order == [*range(0, 100, 2), *range(1, 100, 2)]
+
+
 def test_every_other_image_of_the_class_is_as_likely() -> None:
     torch.manual_seed(0)
     classmates = Classmates(tensor([1, 0, 1, 1, 0, 1]), 2)

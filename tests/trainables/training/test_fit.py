@@ -97,7 +97,7 @@ def scores(model: Model, data: Data, split: Split) -> Tensor:
 
 
 def wrong_labels(storage: Storage, trial: Trial) -> list[tuple[str, int, int, int]]:
-    """Lines split, row, clean, given."""
+    """ProgressLines split, row, clean, given."""
     text = storage.trial(trial.id).shelf.read("wrong_labels.csv")
     assert text is not None
     header, *lines = text.decode().splitlines()

@@ -1,0 +1,132 @@
+"""Reporting: what a command says that trains nothing, and the table that every study ends with."""
+
+import shlex
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from analysis import report as reports
+from analysis import runs
+from analysis import status as states
+from analysis.plan import Plan
+from study import cleaning
+from study.databases import search_storage, tracking_uri
+from study.grids.grid import find, grids
+from study.grids.lay_out import study_name
+from study.interpreter import python
+from study.lease import lease
+from study.preflight.prepare import check_storage
+from study.request import HOME, Request
+from study.selected import check_selected
+from study.tracking.client import check_reachable, reading
+from study.tracking.tracker import Tracker
+from trainables.settings import Invalid, masked
+from trainables.storage.folder import Folder
+
+
+def list_grids() -> int:
+    """Prints the name and title of each grid."""
+    width = max(map(len, grids()))
+    for name in grids():
+        print(f"{name:{width}}  {find(name).title}")
+    return 0
+
+
+def headline(request: Request) -> None:
+    """Prints which study it is. Raises Invalid for an unknown grid."""
+    if not request.grid:
+        raise Invalid(f"--grid is missing: valid are {', '.join(grids())}")
+    find(request.grid)
+    if request.scale == "paper":
+        print(f"{request.grid} at paper scale: the setting as printed", flush=True)
+        return
+    print(
+        f"{request.grid} at DEMO scale: small nets, a few of scikit-learn's 8 x 8 digits; "
+        "the paper's setting: --scale paper --data-dir FOLDER",
+        flush=True,
+    )
+
+
+def clean(request: Request) -> int:
+    """Removes what finished trials of all studies in the storage no longer need; tells how much."""
+    storage = request.storage
+    if request.dry_run:
+        files, size = cleaning.clean(storage, only_tell=True)
+    else:
+        check_storage(storage)
+        with lease(storage):
+            files, size = cleaning.clean(storage)
+    said = "would be removed" if request.dry_run else "removed"
+    print(f"{files} files, {size:,} bytes, of finished trials {said} from {storage}")
+    return 0
+
+
+def status(request: Request) -> int:
+    """Prints how far each trial is, from the tracker alone."""
+    uri = tracking_uri(request)
+    check_reachable(uri)
+    with reading(uri):
+        plan = _recorded(request, uri)
+        recorded = runs.trials(uri, plan.trials())
+        others = runs.others(uri, plan)
+        ends = runs.epoch_ends(uri, [*states.running(recorded), *states.running(others)])
+    print(states.text(plan, recorded, others, ends, time.time()))
+    return 0
+
+
+def report(request: Request) -> int:
+    """Prints the table of what is recorded, and writes its report."""
+    uri = tracking_uri(request)
+    check_reachable(uri)
+    with reading(uri):
+        show(request, _recorded(request, uri), uri)
+    return 0
+
+
+def _recorded(request: Request, uri: str) -> Plan:
+    """The study's plan, of the rows and seeds that are asked for."""
+    plan = runs.plan(uri, study_name(request.grid, request.scale, request.changes))
+    check_selected(plan, request.only)
+    return plan.of(request.only, request.seeds)
+
+
+def show(
+    request: Request,
+    plan: Plan,
+    uri: str,
+    tracker: Tracker | None = None,
+    searches: Sequence[Any] = (),
+) -> None:
+    """Prints the table and writes the report, to the study's folder and to its MLflow run."""
+    # A report of some rows or seeds, which only `report` shows, never replaces that of the study.
+    name = "selected" if tracker is None and (request.only or request.seeds) else "report"
+    shelf = request.storage.study(plan.study) / name
+    folder = shelf.path or HOME / f"{name}s" / plan.study  # of S3, a copy to look at
+    for old in folder.glob("*"):  # no figure of an older layout stays; the searches stay
+        if old.name != "searches.json" or shelf.path is None:
+            old.unlink()
+    found = None  # the tracker's, whatever is in this storage
+    if searches:
+        from study.search.database import database_at
+        from study.search.winners import summary
+
+        with database_at(search_storage(request)):
+            shelf.write_json("searches.json", [summary(one) for one in searches])
+        found = shelf.read_json("searches.json")
+    if shelf.path is None and (summaries := shelf.read("searches.json")):
+        Folder(folder).write("searches.json", summaries)
+    written = reports.write(plan, uri, folder, request.price_per_hour, found)
+    if shelf.path is None:
+        for file in written.files:
+            shelf.write(file.name, file.read_bytes())
+        for name in {*shelf.names("*")} - {file.name for file in written.files}:
+            if name != "searches.json":
+                shelf.remove(name)
+    if tracker:
+        tracker.log_report(folder, written.markdown)
+    print(f"\n{written.text}\n")
+    print(f"spent:     {written.spent}")
+    print(f"report:    {written.html}")
+    served = uri.startswith("http")
+    command = shlex.join([python(), "-m", "mlflow", "ui", "--backend-store-uri", masked(uri)])
+    print(f"MLflow UI: {masked(uri) if served else command}")

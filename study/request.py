@@ -1,0 +1,96 @@
+"""Request: what one command, or one cell of a notebook, asks of a study."""
+
+import math
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from analysis.plan import Scale
+from trainables.settings import Invalid
+from trainables.storage.storage import Storage
+
+HOME = Path.home() / ".label-studies"
+# The environment variables that stand in for options, by the option.
+VARIABLES = {
+    "data_dir": "STUDY_DATA_DIR",
+    "storage": "STUDY_STORAGE",
+    "tracking_uri": "MLFLOW_TRACKING_URI",
+    "search_storage": "STUDY_SEARCH_STORAGE",
+    "address": "RAY_ADDRESS",
+}
+
+
+def from_environment(option: str) -> str | None:
+    """What the variable of the option says; None where it is not set, or says nothing."""
+    value = os.environ.get(VARIABLES[option])
+    if option == "address" and value in ("", "local"):  # as Ray: a new cluster on this machine
+        return None
+    return value if option in ("data_dir", "storage") else value or None
+
+
+@dataclass(frozen=True)
+class Options:
+    """What every search of a study gets."""
+
+    points: int
+    seeds: int = 1
+    sampler: str = "tpe"
+    seed: int = 0  # of the sampler
+    pruner: str = "none"
+    space: Literal["both", "parts", "recipe"] = "both"
+
+
+@dataclass(frozen=True)
+class Resources:
+    """What a trial gets, and how many run at once (None: as many as fit)."""
+
+    cpus: float = 1.0
+    gpus: float | None = None  # None: one, where the cluster has any
+    concurrent: int | None = None
+    stall_minutes: float = math.inf  # without a finished epoch: then a trial is ended
+
+    def __post_init__(self) -> None:
+        """Raises Invalid for what Ray cannot grant."""
+        for option, wanted in (("--cpus-per-trial", self.cpus), ("--gpus-per-trial", self.gpus)):
+            if wanted and round(wanted, 4) != wanted:
+                raise Invalid(f"{option} = {wanted:g}: must be a multiple of 0.0001")
+        if self.gpus and self.gpus > 1 and self.gpus % 1:
+            raise Invalid(f"--gpus-per-trial = {self.gpus:g}: must be whole where above 1")
+
+    def __str__(self) -> str:
+        return f"{self.cpus:g} CPUs" + (f", {self.gpus:g} GPUs" if self.gpus else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """A study and how it is to be run. The defaults are the command line's."""
+
+    grid: str = ""
+    scale: Scale = "demo"
+    seeds: int | None = None  # 0 to seeds - 1; None: as many as the grid has
+    only: tuple[str, ...] = ()  # these rows; none: all
+    changes: tuple[str, ...] = ()  # "targets.temperature=5": of every row that has the field
+    rerun: Literal["all", "failed"] | None = None
+    search: Options | None = None
+    dry_run: bool = False  # tell only, and write nothing
+    data_dir: Path = field(
+        default_factory=lambda: Path(from_environment("data_dir") or HOME / "data").absolute()
+    )
+    storage: Storage = field(default_factory=lambda: Storage(from_environment("storage") or HOME))
+    tracking_uri: str | None = field(default_factory=lambda: from_environment("tracking_uri"))
+    search_storage: str | None = field(default_factory=lambda: from_environment("search_storage"))
+    address: str | None = field(default_factory=lambda: from_environment("address"))
+    resources: Resources = Resources()
+    price_per_hour: float | None = None
+
+    def __post_init__(self) -> None:
+        for change in self.changes:
+            name = change.partition("=")[0]
+            same = [c for c in self.changes if c.partition("=")[0] == name]
+            if len(same) > 1:
+                values = ", ".join(map(repr, same))
+                raise Invalid(f"--set {values}: a field must be given once")
+            if name == "data.test":
+                valid = "another field: tables show the test images"
+                raise Invalid(f"--set {change!r}: must be {valid}")
