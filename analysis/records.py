@@ -1,12 +1,22 @@
-"""Records: the names by which a study is kept in MLflow, and what they mean."""
+"""Records: the names by which studies are kept in MLflow, and how its client is to behave."""
 
-from mlflow import MlflowClient as MlflowClient
+import os
+from collections.abc import Iterator
+
+# A server that does not answer fails a call at once, instead of after four minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+from mlflow import MlflowClient as MlflowClient  # reads the environment set above
+from mlflow.entities import Experiment, Run, ViewType
 from mlflow.exceptions import MlflowException as MlflowException
 
 EXPERIMENT = "label-studies"
-
-
+# By these tags it is found under another name too, and MLflow shows it as training of models.
+EXPERIMENT_TAGS = {"kind": EXPERIMENT, "mlflow.experimentKind": "custom_model_development"}
 FAILURES = (MlflowException, OSError)  # of a server or a database that is away
+PAGE = 1000  # runs a request
 
 
 def milliseconds(seconds: float) -> int:
@@ -16,3 +26,27 @@ def milliseconds(seconds: float) -> int:
 def end_of(ended: float) -> str:
     """The tag of a run that says which result of the trial it has: when that came about."""
     return str(milliseconds(ended))
+
+
+def experiment_of(client: MlflowClient) -> Experiment | None:
+    """The experiment of the studies, whatever a person has named it since; None where none is.
+
+    One that was deleted in MLflow is given only where there is no other.
+    """
+    named = client.get_experiment_by_name(EXPERIMENT)
+    tagged = client.search_experiments(
+        view_type=ViewType.ALL, filter_string=f"tags.kind = '{EXPERIMENT}'"
+    )
+    found = [*([named] if named else []), *tagged]
+    return min(found, key=lambda e: e.lifecycle_stage != "active", default=None)
+
+
+def runs_of(client: MlflowClient, experiment_id: str, which: str) -> Iterator[list[Run]]:
+    """All runs that pass the filter, the newest first, a page at a time."""
+    token: str | None = ""
+    while token is not None:
+        page = client.search_runs(
+            [experiment_id], which, max_results=PAGE, page_token=token or None
+        )
+        yield list(page)
+        token = page.token

@@ -11,32 +11,25 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import pandas as pd
-from mlflow import MlflowClient
 from mlflow.entities import Run
-from mlflow.exceptions import MlflowException
 from pandas import DataFrame
 
+from analysis.home import HOME
 from analysis.plan import Plan
+from analysis.records import MlflowClient, MlflowException, experiment_of, runs_of
 from trainables.settings import Invalid, masked, unknown
 from trainables.storage import names
 
-EXPERIMENT = "label-studies"
-PAGE = 1000  # runs a request
 SQLITE = "sqlite:///"
 SNAPSHOT = re.compile(r"soft_labels-(\d+)\.csv")  # after so many epochs
 RANK = {"finished": 2, "failed": 1}  # of two runs with one trial id, the one further on counts
-
-# A server that does not answer fails a call at once, instead of after four minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 Content = TypeVar("Content")
 
 
 def default_tracking_uri() -> str:
     """MLFLOW_TRACKING_URI, or else the database in the study command's default storage."""
-    local = f"{SQLITE}{Path.home()}/.label-studies/mlflow.db"
+    local = f"{SQLITE}{HOME}/mlflow.db"
     return os.environ.get("MLFLOW_TRACKING_URI", local)
 
 
@@ -166,22 +159,25 @@ def _parent(client: MlflowClient, study: str) -> Run:
 def _search(client: MlflowClient, which: str) -> Iterator[Run]:
     """All runs that pass the filter, the newest first. Raises Invalid if nothing answers."""
     try:
-        experiment = client.get_experiment_by_name(EXPERIMENT)
-        token: str | None = ""
-        while experiment is not None and token is not None:
-            with _uncollected():
-                page = client.search_runs(
-                    [experiment.experiment_id],
-                    which,
-                    max_results=PAGE,
-                    page_token=token or None,
-                )
+        experiment = experiment_of(client)
+        if experiment is None:
+            return
+        if experiment.lifecycle_stage == "deleted":
+            what = f"the experiment {experiment.name!r} was deleted in MLflow"
+            raise Invalid(f"{what}: restore it there, or run the study again, which restores it")
+        pages = runs_of(client, experiment.experiment_id, which)
+        while (page := _read(pages)) is not None:
             yield from page
-            token = page.token
     except MlflowException as error:
         first = str(error).splitlines()[0]
         line = f"--tracking-uri {client.tracking_uri!r} cannot be read: {first}"
         raise Invalid(masked(line)) from error
+
+
+def _read(pages: Iterator[list[Run]]) -> list[Run] | None:
+    """The next page; None after the last."""
+    with _uncollected():
+        return next(pages, None)
 
 
 @contextmanager

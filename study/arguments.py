@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 from typing import Literal, NoReturn
 
-from study.request import HOME, VARIABLES, Options, Request, Resources, from_environment
+from analysis.home import HOME
+from study.request import VARIABLES, Options, Request, Resources, from_environment
 from trainables.settings import Invalid
 from trainables.storage.storage import Storage
 

@@ -81,29 +81,34 @@ def _database(option: str, given: str | None, storage: Storage, default: str, va
         return given
     if where := _remote(storage):
         since = f"--storage is {where}"
-    elif given and (kind := network_of(_file_of(given))):
+    elif given and (kind := network_of(file_of(given))):
         since = f"it is on a network file system ({kind})"
+    elif given:
+        return given
+    elif any(sign in str(storage) for sign in "%?"):
+        valid = f"a folder without % and ? in its path, or {option} must be given"
+        raise Invalid(f"--storage = {storage}: must be {valid}: no SQLite address has them")
     else:
-        return given or f"sqlite:///{storage}/{default}"
+        return f"sqlite:///{storage}/{default}"
     said = f"{option} = {masked(given)}" if given else f"{option} is missing"
     raise Invalid(f"{said}: must be {valid}, since {since}")
 
 
-def _file_of(sqlite: str) -> Path:
+def file_of(sqlite: str) -> Path:
     """The file that the URL names: after three slashes relative, after four absolute."""
     return Path(sqlite.partition(":///")[2].partition("?")[0].removeprefix("file:"))
 
 
 def _without_file(sqlite: str) -> bool:
     """Whether the URL means a database in memory, which ends with the command."""
-    name = _file_of(sqlite).name
+    name = file_of(sqlite).name
     return name in ("", ":memory:") or "mode=memory" in sqlite.partition("?")[2]
 
 
 def _place(url: str) -> tuple[object, ...]:
     """What is equal for two URLs of one database."""
     if url.startswith("sqlite"):
-        return ("sqlite", _file_of(url).resolve())
+        return ("sqlite", file_of(url).resolve())
     parts = urlsplit(url)
     return (
         parts.scheme.partition("+")[0],
@@ -116,7 +121,7 @@ def _place(url: str) -> tuple[object, ...]:
 def in_new_storage(url: str, storage: Storage) -> bool:
     """Whether it is a SQLite file in the folder of a storage that is not there yet."""
     new = storage.root is not None and not storage.root.exists()
-    return new and url.startswith("sqlite") and _file_of(url).absolute().parent == storage.root
+    return new and url.startswith("sqlite") and file_of(url).absolute().parent == storage.root
 
 
 def _remote(storage: Storage) -> str | None:

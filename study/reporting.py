@@ -8,6 +8,7 @@ from typing import Any
 from analysis import report as reports
 from analysis import runs
 from analysis import status as states
+from analysis.home import HOME
 from analysis.plan import Plan
 from study import cleaning
 from study.databases import search_storage, tracking_uri
@@ -16,9 +17,10 @@ from study.grids.lay_out import study_name
 from study.interpreter import python
 from study.lease import lease
 from study.preflight.prepare import check_storage
-from study.request import HOME, Request
+from study.request import Request
 from study.selected import check_selected
 from study.tracking.client import check_reachable, reading
+from study.tracking.relocation import settle
 from study.tracking.tracker import Tracker
 from trainables.settings import Invalid, masked
 from trainables.storage.folder import Folder
@@ -64,6 +66,7 @@ def clean(request: Request) -> int:
 def status(request: Request) -> int:
     """Prints how far each trial is, from the tracker alone."""
     uri = tracking_uri(request)
+    settle(uri, request.storage)
     check_reachable(uri)
     with reading(uri):
         plan = _recorded(request, uri)
@@ -77,6 +80,7 @@ def status(request: Request) -> int:
 def report(request: Request) -> int:
     """Prints the table of what is recorded, and writes its report."""
     uri = tracking_uri(request)
+    settle(uri, request.storage)
     check_reachable(uri)
     with reading(uri):
         show(request, _recorded(request, uri), uri)

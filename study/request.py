@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from analysis.home import HOME
 from analysis.plan import Scale
 from trainables.settings import Invalid
 from trainables.storage.storage import Storage
 
-HOME = Path.home() / ".label-studies"
 # The environment variables that stand in for options, by the option.
 VARIABLES = {
     "data_dir": "STUDY_DATA_DIR",

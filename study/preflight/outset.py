@@ -6,6 +6,7 @@ from study.request import Request
 from study.search.sharing import SharedSearch
 from study.selected import wanted_searches
 from study.tracking.client import check_reachable
+from study.tracking.relocation import settle
 
 
 def checked(request: Request) -> list[SharedSearch]:
@@ -18,6 +19,8 @@ def checked(request: Request) -> list[SharedSearch]:
     database = search_storage(request) if wanted else None
     check_storage(storage, writes=not request.dry_run)
     if not in_new_storage(uri, storage):
+        if not request.dry_run:
+            settle(uri, storage)
         check_reachable(uri)
     if database and not in_new_storage(database, storage):
         from study.search.database import check_database  # Optuna, which most studies need not

@@ -9,19 +9,15 @@ from urllib.parse import urlsplit
 
 from alembic.util import CommandError
 
-from analysis.records import EXPERIMENT
 from study import databases as database
 from trainables.settings import Invalid, masked
 
-# A server that does not answer fails a call at once, instead of after four minutes.
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "5")
-os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"  # with the password in it
 
-from mlflow import MlflowClient as MlflowClient  # reads the environment set above
-from mlflow.exceptions import MlflowException as MlflowException
+from analysis.records import MlflowClient as MlflowClient  # reads the environment set above
+from analysis.records import MlflowException as MlflowException
+from analysis.records import experiment_of
 
 logging.getLogger("mlflow").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -38,9 +34,9 @@ def check_reachable(uri: str) -> None:
         if parts.scheme in ("http", "https"):
             port = parts.port or (443 if parts.scheme == "https" else 80)
             socket.create_connection((parts.hostname or "", port), timeout=5).close()
-            MlflowClient(uri).get_experiment_by_name(EXPERIMENT)
+            experiment_of(MlflowClient(uri))
         elif (whose := database.owner(uri)) == "MLflow":  # asked first: MLflow tries for minutes
-            MlflowClient(uri).get_experiment_by_name(EXPERIMENT)
+            experiment_of(MlflowClient(uri))
         elif whose:
             raise ValueError(f"this is a database of {whose}")
     except (*database.UNUSABLE, MlflowException, CommandError, OSError) as error:

@@ -9,8 +9,7 @@ from mlflow import MlflowClient
 from mlflow.entities import RunTag
 from pandas.testing import assert_frame_equal
 
-from analysis import runs
-from analysis.records import EXPERIMENT
+from analysis import records, runs
 from study.grids.lay_out import lay_out
 from study.tracking.tracker import Tracker
 from tests.analysis.worlds import World, record, small_world
@@ -73,7 +72,7 @@ def test_rows_come_in_the_order_of_the_ids_and_only_those_recorded(tracking_uri:
 
 def test_pages_are_joined(tracking_uri: str, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = runs.trials(tracking_uri, world.plan.trials())
-    monkeypatch.setattr(runs, "PAGE", 2)
+    monkeypatch.setattr(records, "PAGE", 2)
     assert_frame_equal(runs.trials(tracking_uri, world.plan.trials()), whole)
 
 
@@ -186,7 +185,3 @@ def test_the_default_tracker_is_the_environments(monkeypatch: pytest.MonkeyPatch
     assert runs.default_tracking_uri() == "http://tracker:5000"
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert runs.default_tracking_uri().endswith("/.label-studies/mlflow.db")
-
-
-def test_reader_and_writer_name_the_same_experiment() -> None:
-    assert runs.EXPERIMENT == EXPERIMENT

@@ -13,11 +13,11 @@ from mlflow.entities import Run
 
 import study.tracking.runs
 from analysis.plan import Plan
-from analysis.records import EXPERIMENT
+from analysis.records import EXPERIMENT, EXPERIMENT_TAGS
 from study.grids.grid import Grid
 from study.grids.lay_out import lay_out
 from study.measures import wanted
-from study.tracking.runs import commit
+from study.tracking.runs import Runs, commit
 from study.tracking.tracker import Tracker
 from trainables.selection import Epoch
 from trainables.storage import names
@@ -368,7 +368,7 @@ def test_a_run_without_a_result_is_killed_at_the_end_and_runs_again_when_resumed
         tracker.begun(some.id)
         tracker.start()
         end = time.monotonic() + 60
-        while tracker._states.get(some.id) != "RUNNING":
+        while not tracker._running(some.id):
             assert time.monotonic() < end
             time.sleep(0.05)
         assert statuses(uri, "trial") == statuses(uri, "study") == ["RUNNING"]
@@ -395,6 +395,11 @@ def test_a_trial_that_is_trained_again_is_told_to_be_running(tmp_path: Path) -> 
     assert (run.info.status, run.data.tags["status"]) == ("KILLED", "running")
 
 
+def written(tracker: Tracker) -> int:
+    """Of how many trials the tracker has written a result."""
+    return sum(recorded.ended is not None for recorded in list(tracker._recorded.values()))
+
+
 def test_two_storages_at_the_same_moment_make_one_run_an_id(
     recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
 ) -> None:
@@ -413,7 +418,7 @@ def test_two_storages_at_the_same_moment_make_one_run_an_id(
     for tracker in trackers:
         tracker.start()
     end = time.monotonic() + 60
-    while any(len(tracker._ended) < len(trials) for tracker in trackers):
+    while any(written(tracker) < len(trials) for tracker in trackers):
         assert time.monotonic() < end
         time.sleep(0.05)
     for tracker in trackers:
@@ -427,18 +432,17 @@ def test_of_two_that_create_a_run_and_then_look_no_two_are_left(
     recorded: tuple[str, Storage, Plan, list[Trial]], tmp_path: Path
 ) -> None:
     """The race itself, many times: all threads create between two looks."""
-    _, storage, plan, _ = recorded
+    _, storage, _, _ = recorded
     uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
     client = MlflowClient(uri)
-    experiment = client.create_experiment(EXPERIMENT)
+    experiment = client.create_experiment(EXPERIMENT, tags=EXPERIMENT_TAGS)
     start = threading.Barrier(4)
 
     def race() -> None:
-        tracker = Tracker(uri, storage, plan)
-        tracker._experiment = experiment
+        found = Runs(client, storage)
         for i in range(5):
             start.wait()
-            tracker._only_run(client, f"tags.trial_id = 'x{i}'", {"trial_id": f"x{i}"})
+            found.only(f"tags.trial_id = 'x{i}'", {"trial_id": f"x{i}"})
 
     threads = [threading.Thread(target=race) for _ in range(4)]
     for thread in threads:
