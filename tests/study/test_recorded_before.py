@@ -128,3 +128,18 @@ def test_a_measure_that_lacks_is_computed_from_the_stored_weights(home: Path) ->
     name = lacking.relative_to(home).as_posix()
     assert now == files | {name: now[name]}
     assert recorded.run_ids(home) == runs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["measured", "pruned"])
+def test_a_moved_storage_is_read_and_written_inside_itself(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = recorded.unpacked(tmp_path)  # the tracker's database still says ORIGIN
+    assert main([*reading(name, home), "--report"]) == 0
+    recorded.check_printed(capsys.readouterr().out, expected(name, "report.txt"))
+    files, runs = recorded.files(home), recorded.run_ids(home)
+    assert main(training(name, home)) == 0
+    recorded.check_printed(capsys.readouterr().out, expected(name, "report.txt"))
+    assert (recorded.files(home), recorded.run_ids(home)) == (files, runs)
+    assert not recorded.ORIGIN.exists()
