@@ -21,7 +21,7 @@ test: setup  ## the default tests: under five minutes on two cores
 	$(BIN)/pytest -n logical
 
 slow: setup  ## the tests that are left out by default, but for those on a cluster or a GPU
-	$(BIN)/pytest -m 'slow or browser'
+	$(BIN)/pytest -m 'slow or browser' -n logical --dist loadfile --durations=10
 
 hosts: setup  ## a cluster on three hosts made of namespaces, and on a stand-in of AWS
 	$(BIN)/pytest -m cluster

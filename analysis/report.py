@@ -14,6 +14,8 @@ from analysis.figures import curves
 from analysis.figures import draw as figures
 from analysis.figures import searches as search_figures
 from analysis.figures import style as drawing
+from analysis.figures.kept import NOTE, kept, key_of, note
+from analysis.figures.kept import files as kept_files
 from analysis.plan import Cell, Plan
 
 FORMS = {
@@ -112,16 +114,29 @@ def write(
     for path, content in zip(files, written.values(), strict=True):
         path.write_text(content, encoding="utf-8")
     rule = layout.rule_of(plan, cells)
-    drawn = figures.draw(plan, recorded, histories, soft, over_training, features, rule)
     tuned = {(cell.row, cell.column) for cell in plan.cells if cell.tunes}
     if tuned and searches is None:
         searches = runs.searches(tracking_uri, plan.study)
     shown_searches = [s for s in searches or () if (s["label"], s["column"]) in tuned]
-    drawn |= search_figures.searches(shown_searches)
-    files += drawing.save(drawn, folder)
+    key = key_of(
+        (
+            *(plan.to_json(), recorded, histories, rule, shown_searches),
+            *(part for item in soft.items() for part in item),
+            *(part for i, tables in over_training.items() for part in (i, *tables.values())),
+            *(part for (i, measure), table in features.items() for part in (i, measure, table)),
+        )
+    )
+    names = kept(folder, key)
+    if names is None:
+        drawn = figures.draw(plan, recorded, histories, soft, over_training, features, rule)
+        drawn |= search_figures.searches(shown_searches)
+        drawing.save(drawn, folder)
+        names = list(drawn)
+        note(folder, key, names)
+    files += [*kept_files(folder, names), folder / NOTE]
     page = folder / "report.html"
     page.write_text(
-        _page(plan, cells, recorded, folder, list(drawn), cost.html(lines, said)), encoding="utf-8"
+        _page(plan, cells, recorded, folder, names, cost.html(lines, said)), encoding="utf-8"
     )
     total = cost.total(spent, price)
     return Report(written["txt"], written["md"], total, page, (*files, page))

@@ -106,9 +106,6 @@ def show(
     name = "selected" if tracker is None and (request.only or request.seeds) else "report"
     shelf = request.storage.study(plan.study) / name
     folder = shelf.path or HOME / f"{name}s" / plan.study  # of S3, a copy to look at
-    for old in folder.glob("*"):  # no figure of an older layout stays; the searches stay
-        if old.name != "searches.json" or shelf.path is None:
-            old.unlink()
     found = None  # the tracker's, whatever is in this storage
     if searches:
         from study.search.database import database_at
@@ -120,6 +117,9 @@ def show(
     if shelf.path is None and (summaries := shelf.read("searches.json")):
         Folder(folder).write("searches.json", summaries)
     written = reports.write(plan, uri, folder, request.price_per_hour, found)
+    for old in set(folder.glob("*")) - set(written.files):  # no figure of an older layout stays
+        if old.name != "searches.json":
+            old.unlink()
     if shelf.path is None:
         for file in written.files:
             shelf.write(file.name, file.read_bytes())

@@ -11,7 +11,6 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from optuna.distributions import json_to_distribution
-from optuna.importance import FanovaImportanceEvaluator
 from optuna.trial import TrialState
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -53,6 +52,9 @@ def _study(summary: Mapping[str, Any]) -> optuna.Study:
 
 
 def _search(study: optuna.Study) -> dict[str, Figure]:
+    # Here, since it imports scikit-learn: a second that reports without searches need not.
+    from optuna.importance import FanovaImportanceEvaluator
+
     plot = optuna.visualization.matplotlib
     with warnings.catch_warnings(), plt.ioff():
         warnings.simplefilter("ignore")  # Optuna calls all of them experimental

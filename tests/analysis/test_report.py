@@ -44,7 +44,7 @@ def test_the_report_has_the_table_in_all_forms_and_the_figures_in_two(written: R
         *("table.txt", "table.md", "table.tex", "table.csv"),
         *("learning_curves.png", "learning_curves.svg"),
         *("effects_test_accuracy.png", "effects_test_accuracy.svg"),
-        *("soft_labels.png", "soft_labels.svg", "report.html"),
+        *("soft_labels.png", "soft_labels.svg", "figures.json", "report.html"),
     ]
     folder = written.html.parent
     assert sorted(path.name for path in folder.iterdir()) == sorted(p.name for p in written.files)

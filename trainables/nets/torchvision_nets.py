@@ -7,21 +7,13 @@ our tables were written.
 
 import math
 from abc import ABC, abstractmethod
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torchvision.models import (
-    MobileNet_V2_Weights,
-    ResNet18_Weights,
-    ResNet34_Weights,
-    ResNet50_Weights,
-    ResNet101_Weights,
-    mobilenetv2,
-)
-from torchvision.models.resnet import BasicBlock, Bottleneck
 
 from trainables.downloads import fetch, verify
 from trainables.nets.net import Net, through
@@ -29,6 +21,14 @@ from trainables.settings import Before, Interval, Invalid, Positive, Use
 from trainables.task import Task
 
 SMALL = 64  # pixels: images with a shorter side are small
+
+
+@cache
+def models() -> Any:
+    """torchvision's; imported when a net is built, since that takes two seconds."""
+    from torchvision import models
+
+    return models
 
 
 class TorchvisionNet(Net, ABC):
@@ -102,7 +102,7 @@ class TorchvisionNet(Net, ABC):
 class TorchvisionResNet(TorchvisionNet):
     """A ResNet. For small images its first layer is 3 x 3 of stride 1, without pooling after it."""
 
-    block: ClassVar[type[BasicBlock] | type[Bottleneck]]
+    block: ClassVar[Literal["BasicBlock", "Bottleneck"]]
     blocks: ClassVar[tuple[int, int, int, int]]  # in each stage
 
     def build(self, channels: int, small: bool, width: float, depth: float) -> None:
@@ -114,21 +114,24 @@ class TorchvisionResNet(TorchvisionNet):
         inputs, stages = planes[0], []
         for outputs, blocks, stride in zip(planes, self.blocks, (1, 2, 2, 2), strict=True):
             stages.append(self._stage(inputs, outputs, math.ceil(depth * blocks), stride))
-            inputs = outputs * self.block.expansion
+            inputs = outputs * self._kind().expansion
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.features = inputs
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
+    def _kind(self) -> Any:
+        return getattr(models().resnet, self.block)
+
     def _stage(self, inputs: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
-        outputs = planes * self.block.expansion
+        outputs = planes * self._kind().expansion
         shortcut = None
         if stride != 1 or inputs != outputs:
             convolution = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
             shortcut = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
-        rest = (self.block(outputs, planes) for _ in range(blocks - 1))
-        return nn.Sequential(self.block(inputs, planes, stride, shortcut), *rest)
+        rest = (self._kind()(outputs, planes) for _ in range(blocks - 1))
+        return nn.Sequential(self._kind()(inputs, planes, stride, shortcut), *rest)
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
@@ -142,45 +145,45 @@ class TorchvisionResNet(TorchvisionNet):
 class ResNet18(TorchvisionResNet):
     """18 layers, 512 features."""
 
-    block = BasicBlock
+    block = "BasicBlock"
     blocks = (2, 2, 2, 2)
 
     @staticmethod
     def url() -> str:
-        return str(ResNet18_Weights.IMAGENET1K_V1.url)
+        return str(models().ResNet18_Weights.IMAGENET1K_V1.url)
 
 
 class ResNet34(TorchvisionResNet):
     """34 layers, 512 features."""
 
-    block = BasicBlock
+    block = "BasicBlock"
     blocks = (3, 4, 6, 3)
 
     @staticmethod
     def url() -> str:
-        return str(ResNet34_Weights.IMAGENET1K_V1.url)
+        return str(models().ResNet34_Weights.IMAGENET1K_V1.url)
 
 
 class ResNet50(TorchvisionResNet):
     """50 layers, 2048 features; the second layer of a block has the stride, not the first."""
 
-    block = Bottleneck
+    block = "Bottleneck"
     blocks = (3, 4, 6, 3)
 
     @staticmethod
     def url() -> str:
-        return str(ResNet50_Weights.IMAGENET1K_V1.url)
+        return str(models().ResNet50_Weights.IMAGENET1K_V1.url)
 
 
 class ResNet101(TorchvisionResNet):
     """101 layers, 2048 features; blocks as in ResNet50."""
 
-    block = Bottleneck
+    block = "Bottleneck"
     blocks = (3, 4, 23, 3)
 
     @staticmethod
     def url() -> str:
-        return str(ResNet101_Weights.IMAGENET1K_V1.url)
+        return str(models().ResNet101_Weights.IMAGENET1K_V1.url)
 
 
 class MobileNetV2(TorchvisionNet):
@@ -218,7 +221,7 @@ class MobileNetV2(TorchvisionNet):
             (6, 320, 1, 1),
         ]
         rows = [(t, c, math.ceil(depth * n), s) for t, c, n, s in rows]
-        whole = mobilenetv2.MobileNetV2(width_mult=width, inverted_residual_setting=rows)
+        whole = models().mobilenetv2.MobileNetV2(width_mult=width, inverted_residual_setting=rows)
         self.layers = whole.features
         self.features = whole.last_channel
         blocks = [n for _, _, n, _ in rows]
@@ -243,4 +246,4 @@ class MobileNetV2(TorchvisionNet):
 
     @staticmethod
     def url() -> str:
-        return str(MobileNet_V2_Weights.IMAGENET1K_V1.url)
+        return str(models().MobileNet_V2_Weights.IMAGENET1K_V1.url)

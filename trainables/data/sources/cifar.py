@@ -10,8 +10,6 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision import datasets
-from torchvision.datasets.utils import extract_archive
 
 from trainables.data.sources.digits import Digits
 from trainables.data.sources.source import Source
@@ -33,7 +31,7 @@ CONSTANTS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 class Cifar(Source):
     """50,000 training and 10,000 test images. Subclasses say which of torchvision's it is."""
 
-    published: type[datasets.CIFAR10]  # names, md5 checksums and address of the files
+    published: str  # torchvision's class, which has names, md5 checksums and address of the files
     labels: str  # their key in the files
     side = 32
     images = 50_000
@@ -42,26 +40,32 @@ class Cifar(Source):
     def __init__(self, constants: Constants) -> None:
         self.normalisation = CONSTANTS[constants]
 
+    @property
+    def _published(self) -> Any:
+        from torchvision import datasets  # two seconds, which most commands need not
+
+        return getattr(datasets, self.published)
+
     def verify(self, folder: Path) -> None:
-        target = folder / self.published.base_folder
+        target = folder / self._published.base_folder
         if not target.is_dir():
             self._fetch(folder, target)
         for name in self._checksums():
             self._bytes(folder, name)
 
     def names(self, folder: Path) -> tuple[str, ...]:
-        meta = self.published.meta
+        meta = self._published.meta
         return tuple(self._read(folder, meta["filename"])[meta["key"]])
 
     def load(self, folder: Path, part: str) -> tuple[Tensor, Tensor]:
-        listed = self.published.test_list if part == "test" else self.published.train_list
+        listed = self._published.test_list if part == "test" else self._published.train_list
         batches = [self._read(folder, name) for name, _ in listed]
         x = np.concatenate([batch["data"] for batch in batches])
         y = [label for batch in batches for label in batch[self.labels]]
         return torch.from_numpy(x).view(-1, self.channels, self.side, self.side), torch.tensor(y)
 
     def _checksums(self) -> dict[str, str]:
-        kind = self.published
+        kind = self._published
         return dict([*kind.train_list, *kind.test_list, (kind.meta["filename"], kind.meta["md5"])])
 
     def _read(self, folder: Path, name: str) -> Any:
@@ -69,7 +73,7 @@ class Cifar(Source):
         return pickle.loads(self._bytes(folder, name), encoding="latin1")
 
     def _bytes(self, folder: Path, name: str) -> bytes:
-        path: Path = folder / self.published.base_folder / name
+        path: Path = folder / self._published.base_folder / name
         if not path.is_file():
             raise Missing(f"{path} is missing: remove its folder to have all files fetched anew")
         with readable(path):
@@ -79,7 +83,9 @@ class Cifar(Source):
         return content
 
     def _fetch(self, folder: Path, target: Path) -> None:
-        kind = self.published
+        from torchvision.datasets.utils import extract_archive
+
+        kind = self._published
         try:
             folder.mkdir(parents=True, exist_ok=True)
             with TemporaryDirectory(dir=folder) as fresh, answer(kind.url) as response:
@@ -99,7 +105,7 @@ class Cifar(Source):
 class Cifar10(Cifar):
     """Ten classes."""
 
-    published = datasets.CIFAR10
+    published = "CIFAR10"
     labels = "labels"
     classes = 10
 
@@ -114,7 +120,7 @@ class Cifar10(Cifar):
 class Cifar100(Cifar):
     """A hundred classes: the fine labels."""
 
-    published = datasets.CIFAR100
+    published = "CIFAR100"
     labels = "fine_labels"
     classes = 100
 

@@ -10,7 +10,6 @@ import psutil
 import torch
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import functional
 
 from trainables.data.sources import pixels
 from trainables.data.sources.digits import Digits
@@ -131,6 +130,8 @@ class Decoded:
         return torch.from_numpy(x)
 
     def _decode(self, path: Path) -> Image.Image:
+        from torchvision.transforms import functional  # two seconds, at the first image only
+
         image = pixels.rgb(path)
         size = [self.resize] * (2 if self.fit == "squash" else 1)  # one number: the shorter side
         square: Image.Image = functional.center_crop(functional.resize(image, size), [self.resize])

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from torchvision.datasets.folder import IMG_EXTENSIONS
-
 from trainables.settings import Invalid, printable, readable
 
 # What systems and programs leave in folders, besides names that begin with a dot; in lower case.
@@ -21,6 +19,9 @@ RUBBISH = frozenset(
         "lost+found",
     )
 )
+
+# Of the files that are images, as torchvision has them.
+IMG_EXTENSIONS = (".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp")
 
 YOUNG = 2 * 10**9  # ns: a change soon after another one may leave a folder's time as it is
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from torchvision.datasets import ImageFolder
+from torchvision.datasets.folder import IMG_EXTENSIONS
 
 from trainables.data.sources import listing as module
 from trainables.data.sources.listing import listing
@@ -158,3 +159,7 @@ def test_a_folder_is_listed_once_as_long_as_it_does_not_change(
 
 def test_a_folder_that_has_just_changed_is_listed_again(part: Path) -> None:
     assert listing(part) is not listing(part)
+
+
+def test_what_counts_as_an_image_is_what_torchvision_takes_for_one() -> None:
+    assert module.IMG_EXTENSIONS == IMG_EXTENSIONS
