@@ -2,7 +2,9 @@
 
 import base64
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +78,7 @@ ABOUT = {
 class Report:
     """What was written, and the table for a terminal and for MLflow's description."""
 
-    text: str
+    text: Callable[[int], str]  # of a terminal's width in characters
     markdown: str
     spent: str  # in a few words
     html: Path
@@ -139,7 +141,7 @@ def write(
         _page(plan, cells, recorded, folder, names, cost.html(lines, said)), encoding="utf-8"
     )
     total = cost.total(spent, price)
-    return Report(written["txt"], written["md"], total, page, (*files, page))
+    return Report(partial(tables.text, plan, cells), written["md"], total, page, (*files, page))
 
 
 def _soft_labels(plan: Plan, recorded: DataFrame, tracking_uri: str) -> dict[str, DataFrame]:

@@ -13,13 +13,16 @@ from analysis.plan import Plan
 WIDTH = 100  # of the text form, characters
 
 
-def text(plan: Plan, cells: DataFrame) -> str:
-    """For a terminal of WIDTH columns: of many columns, some stand in tables further below."""
+def text(plan: Plan, cells: DataFrame, width: int = WIDTH) -> str:
+    """For a terminal of so many columns: of many columns, some stand in tables further below.
+
+    A table that cannot be made so narrow is as narrow as it can be.
+    """
     laid = layout(plan, cells)
-    parts = [f"{plan.title}{' – DEMO SCALE' * (plan.scale == 'demo')}"]
-    parts += ["\n".join(_text_table(part)) for part in _pieces(laid)]
-    parts.append("\n".join(textwrap.fill(said, WIDTH) for said in caption(plan, cells)))
-    missing = [textwrap.fill(f"! {n}", WIDTH, subsequent_indent="  ") for n in notes(plan, cells)]
+    parts = [textwrap.fill(f"{plan.title}{' – DEMO SCALE' * (plan.scale == 'demo')}", width)]
+    parts += ["\n".join(_text_table(part, width)) for part in _pieces(laid, width)]
+    parts.append("\n".join(textwrap.fill(said, width) for said in caption(plan, cells)))
+    missing = [textwrap.fill(f"! {n}", width, subsequent_indent="  ") for n in notes(plan, cells)]
     return "\n\n".join([*parts, *(["\n".join(missing)] if missing else [])]) + "\n"
 
 
@@ -101,11 +104,11 @@ def html(plan: Plan, cells: DataFrame) -> str:
     )
 
 
-def _text_table(laid: Layout) -> list[str]:
+def _text_table(laid: Layout, width: int) -> list[str]:
     """The lines of the table; row names are broken where they would make it too wide."""
     lines = [laid.header, *(line for block in laid.blocks for line in block)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(laid.header))]
-    room = WIDTH - sum(widths[1:]) - 2 * len(widths[1:])
+    room = width - sum(widths[1:]) - 2 * len(widths[1:])
     names = [_broken(line[0], max(room, 16)) for line in lines]
     widths[0] = max(len(part) for name in names for part in name)
     ruled = "─" * (sum(widths) + 2 * (len(widths) - 1))
@@ -161,13 +164,13 @@ def _starts(groups: Sequence[tuple[str, int]]) -> list[tuple[int, int]]:
     return [(sum(spans[:i]), n) for i, n in enumerate(spans)]
 
 
-def _pieces(laid: Layout) -> list[Layout]:
-    """A table of several columns as tables that fit WIDTH: each has the labels of what it shows."""
+def _pieces(laid: Layout, width: int) -> list[Layout]:
+    """A table of several columns as tables that fit: each has the labels of what it shows."""
     if laid.labels == 1:
         return [laid]
     lines = [laid.header, *(line for block in laid.blocks for line in block)]
     widths = [max(len(line[i]) for line in lines) + 2 for i in range(len(laid.header))]
-    room = WIDTH - sum(widths[: laid.labels])
+    room = width - sum(widths[: laid.labels])
     pieces: list[list[int]] = [[]]
     for i in range(laid.labels, len(widths)):
         if pieces[-1] and sum(widths[j] for j in [*pieces[-1], i]) > room:

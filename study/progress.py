@@ -4,6 +4,7 @@ import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Self, TextIO
 
@@ -96,7 +97,8 @@ class ProgressLines(ABC):
             line = (
                 f"[{self.clock()}] {masked((str(error) or type(error).__name__).splitlines()[0])}"
             )
-        print(line, file=self._out, flush=True)
+        with suppress(BrokenPipeError):  # who read the lines has gone; the study is told elsewhere
+            print(line, file=self._out, flush=True)
 
 
 class TrialProgress(ProgressLines):

@@ -19,6 +19,7 @@ from study.lease import lease
 from study.preflight.prepare import check_storage
 from study.request import Request
 from study.selected import check_selected
+from study.terminal import fitted
 from study.tracking.client import check_reachable, reading
 from study.tracking.relocation import settle
 from study.tracking.tracker import Tracker
@@ -128,7 +129,7 @@ def show(
                 shelf.remove(name)
     if tracker:
         tracker.log_report(folder, written.markdown)
-    print(f"\n{written.text}\n")
+    print(f"\n{fitted(written.text, folder / 'table.txt')}\n")
     print(f"spent:     {written.spent}")
     print(f"report:    {written.html}")
     served = uri.startswith("http")

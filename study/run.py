@@ -3,6 +3,7 @@
 import shlex
 import sys
 
+from study import terminal
 from study.arguments import Mode, explained, parsed
 from study.interpreter import python
 from study.request import Request
@@ -16,9 +17,15 @@ from trainables.settings import Invalid, masked
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command. Returns its exit code: 1 where a trial failed, 2 for bad input."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    terminal.settle()
     with stoppable() as stop:
         try:
-            return _dispatch(*parsed(arguments), again(arguments))
+            code = _dispatch(*parsed(arguments), again(arguments))
+            sys.stdout.flush()
+            return code
+        except BrokenPipeError:
+            terminal.silence()
+            return terminal.CLOSED
         except Invalid as error:
             print(f"error: {explained(str(error), arguments)}", file=sys.stderr)
             return 2

@@ -10,6 +10,7 @@ from mlflow import MlflowClient
 
 from analysis import report
 from analysis.report import Report
+from analysis.tables import WIDTH
 from tests.analysis.figures.test_searches import summary
 from tests.analysis.worlds import World, record, small_world
 
@@ -48,7 +49,7 @@ def test_the_report_has_the_table_in_all_forms_and_the_figures_in_two(written: R
     ]
     folder = written.html.parent
     assert sorted(path.name for path in folder.iterdir()) == sorted(p.name for p in written.files)
-    assert (folder / "table.txt").read_text() == written.text
+    assert (folder / "table.txt").read_text() == written.text(WIDTH)
     assert (folder / "table.md").read_text() == written.markdown
 
 
@@ -118,7 +119,7 @@ def test_a_study_that_has_not_begun_is_reported(tracking_uri: str, tmp_path: Pat
     record(tracking_uri, world)
     written = report.write(world.plan, tracking_uri, tmp_path)
     text = written.html.read_text()
-    assert "No trial has been started yet." in written.text
+    assert "No trial has been started yet." in written.text(WIDTH)
     assert "There is nothing to draw yet" in text
     assert "No trial has been recorded yet." in text
     assert Page(text).open == []

@@ -80,7 +80,9 @@ class Folder(Shelf):
 
     def log(self, name: str) -> TextIO:
         self.path.mkdir(parents=True, exist_ok=True)
-        return (self.path / name).open("a", buffering=1)
+        return (self.path / name).open(
+            "a", buffering=1, encoding="utf-8", errors="backslashreplace"
+        )
 
     def _source(self, name: str) -> Path:
         return self.path / name
