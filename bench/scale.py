@@ -36,8 +36,9 @@ from analysis.comparison import compare
 from analysis.plan import Cell, Plan
 from analysis.records import EXPERIMENT
 from study.grids.grid import percent
-from study.progress import Ticker
-from study.running import cluster, launch
+from study.progress import TrialProgress
+from study.request import Resources
+from study.running import launch
 from study.running.feed import Queue
 from study.tracking.tracker import Tracker
 from trainables.storage.storage import Storage
@@ -148,9 +149,9 @@ def study(folder: Path, trials: int) -> Cost:
     with measured(trials) as cost:
         tracker = Tracker(f"sqlite:///{database}", storage, plan)
         tracker.start()
-        with Ticker(storage, todo, list(todo), sys.stderr):
+        with TrialProgress(storage, todo, list(todo), sys.stderr):
             queue = Queue(todo, storage)
-            lost = launch.run([queue], storage, folder, cluster.Resources(gpus=0), tracker.begun)
+            lost = launch.run([queue], storage, folder, Resources(gpus=0), tracker.begun)
         unwritten = tracker.stop()
     if lost or unwritten:
         sys.exit(f"without a result: {lost}; not in MLflow: {unwritten} ({tracker.behind})")

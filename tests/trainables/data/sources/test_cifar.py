@@ -201,7 +201,7 @@ def test_the_real_data_are_what_torchvision_loads(
     source.verify(cifar)
     for part, count in (("train", source.images), ("test", source.test_images)):
         x, y = source.load(cifar, part)
-        theirs = source.published(cifar, train=part == "train")
+        theirs = source._published(cifar, train=part == "train")
         assert x.shape == (count, 3, 32, 32)
         assert_close(x, torch.from_numpy(theirs.data).permute(0, 3, 1, 2))
         assert y.tolist() == theirs.targets
