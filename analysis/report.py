@@ -26,6 +26,7 @@ FORMS = {
     "tex": tables.latex,
     "csv": tables.csv,
 }
+Text = Callable[[int], str]  # the table for a terminal of so many characters
 ENVIRONMENT = ("commit", "host", "device", "threads", "python", "torch")  # and every version.*
 
 # By the beginning of a figure's name: its heading, and what it shows.
@@ -78,7 +79,7 @@ ABOUT = {
 class Report:
     """What was written, and the table for a terminal and for MLflow's description."""
 
-    text: Callable[[int], str]  # of a terminal's width in characters
+    text: Text
     markdown: str
     spent: str  # in a few words
     html: Path
@@ -91,19 +92,21 @@ def write(
     folder: Path,
     price: float | None = None,
     searches: list[dict[str, Any]] | None = None,
+    told: Callable[[Text], object] = lambda text: None,
 ) -> Report:
     """Writes the report of what is recorded so far into `folder`; the same data, the same bytes.
 
     `price`: of an hour of one GPU, or of one CPU where a trial has none. `searches`: the study's,
-    where the tracker does not have these yet.
+    where the tracker does not have these yet. `told` gets the table before anything is drawn.
 
     table.txt, .md, .tex, .csv, each figure as PNG and SVG, and report.html, which needs no other
     file. Raises Invalid where the tracker cannot be read.
     """
     recorded = runs.trials(tracking_uri, plan.trials())
+    cells = comparison.compare(plan, recorded)
+    told(partial(tables.text, plan, cells))
     shown = [*curves.CURVES, curves.WRONG_LABELS]
     histories = runs.histories(tracking_uri, plan.trials(), shown)
-    cells = comparison.compare(plan, recorded)
     soft = _soft_labels(plan, recorded, tracking_uri)
     over_training = {i: runs.learned_soft_labels(tracking_uri, i) for i in soft}
     features = _features(plan, recorded, tracking_uri)

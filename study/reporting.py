@@ -117,7 +117,11 @@ def show(
         found = shelf.read_json("searches.json")
     if shelf.path is None and (summaries := shelf.read("searches.json")):
         Folder(folder).write("searches.json", summaries)
-    written = reports.write(plan, uri, folder, request.price_per_hour, found)
+
+    def tell(text: reports.Text) -> None:
+        print(f"\n{fitted(text, folder / 'table.txt')}\n", flush=True)
+
+    written = reports.write(plan, uri, folder, request.price_per_hour, found, tell)
     for old in set(folder.glob("*")) - set(written.files):  # no figure of an older layout stays
         if old.name != "searches.json":
             old.unlink()
@@ -129,7 +133,6 @@ def show(
                 shelf.remove(name)
     if tracker:
         tracker.log_report(folder, written.markdown)
-    print(f"\n{fitted(written.text, folder / 'table.txt')}\n")
     print(f"spent:     {written.spent}")
     print(f"report:    {written.html}")
     served = uri.startswith("http")

@@ -36,7 +36,7 @@ def run(request: Request, again: str) -> int:
     if request.address:
         from study.running import nodes
 
-        nodes.check(request.storage)
+        nodes.require_fit(request.storage)
     with lease(request.storage):
         session = Session(request, uri, formats, wanted)
         session.work()

@@ -14,7 +14,7 @@ from trainables.worker.node import Driver, software
 SECONDS = 120  # for a node to answer: its first worker process is started for that
 
 
-def check(storage: Storage) -> None:
+def require_fit(storage: Storage) -> None:
     """Raises Invalid, naming the node, where one has other software than this machine, does not
     share the storage, or has no space. Ray must be connected.
     """
@@ -45,7 +45,7 @@ def check(storage: Storage) -> None:
 def _wrong(storage: Storage, driver: Driver) -> str:
     """What is wrong with the node that this runs on; empty if nothing is."""
     try:
-        node.check(driver, storage)
+        node.require_fit(driver, storage)
         storage.top.probe()
     except Invalid as error:
         return str(error)

@@ -22,13 +22,16 @@ def log_soft_labels(edges: Tensor, decay: float, temperature: float) -> Tensor:
     `edges` e_ij (classes, classes) counts the edges between two classes, at least 2 off the
     diagonal; d_ij = e_ij - 1, and the similarity c_ij = decay ** d_ij, with c_ii = 1.
     """
-    similarity = torch.pow(decay, (edges - 1).clamp(min=0).double())
-    return torch.log_softmax(temperature * similarity, dim=1)
+    return torch.log_softmax(temperature * _similarity(edges, decay), dim=1)
 
 
 def knowledge_soft_labels(edges: Tensor, decay: float, temperature: float) -> Tensor:
     """g (classes, classes), float32."""
-    return log_soft_labels(edges, decay, temperature).exp().float()
+    return torch.softmax(temperature * _similarity(edges, decay), dim=1).float()
+
+
+def _similarity(edges: Tensor, decay: float) -> Tensor:
+    return torch.pow(decay, (edges - 1).clamp(min=0).double())
 
 
 class Knowledge(Targets):
@@ -52,8 +55,11 @@ class Knowledge(Targets):
         super().__init__(task)
         distances = edges(hierarchy, task.names, task.folder)
         self.register_buffer("soft", knowledge_soft_labels(distances, decay, temperature))
-        # From T = 104 on `soft` has zeros. The logarithms follow from the settings: not stored.
-        log_soft = log_soft_labels(distances, decay, temperature).float()
+        # From T = 104 on `soft` has zeros, and its logarithm is taken where it has none alone:
+        # so trials of smaller T are bit for bit what they were. Follows from the settings.
+        exact = log_soft_labels(distances, decay, temperature).float()
+        normal = self.soft >= torch.finfo(self.soft.dtype).tiny
+        log_soft = torch.where(normal, self.soft.log(), exact)
         self.register_buffer("log_soft", log_soft, persistent=False)
 
     def forward(self, batch: Batch, out: Out) -> Tensor:

@@ -65,7 +65,7 @@ class Driver:
         return cls(software(), LEASE if storage.top.read(LEASE) is not None else None)
 
 
-def check(driver: Driver, storage: Storage) -> None:
+def require_fit(driver: Driver, storage: Storage) -> None:
     """Raises Invalid where this machine cannot train as another would: by other software than the
     driver's, without what the driver writes to the storage, or with a full disk.
     """
@@ -88,7 +88,7 @@ def prepare(trial: Trial, folder: Path, storage: Storage, driver: Driver) -> Non
     """
     named = f"node {socket.gethostname()}: "
     try:
-        check(driver, storage)
+        require_fit(driver, storage)
         fetch_all(trial, folder)
     except Invalid as error:
         raise Invalid(f"{named}{error}") from None

@@ -35,7 +35,7 @@ def cluster() -> Iterator[Cluster]:
 def test_nodes_that_share_the_storage_pass_and_nothing_is_left(
     cluster: Cluster, tmp_path: Path
 ) -> None:
-    nodes.check(Storage(tmp_path))
+    nodes.require_fit(Storage(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -48,7 +48,7 @@ def test_a_storage_that_a_node_does_not_see_names_the_node(
     os.chdir(tmp_path)
     try:
         with pytest.raises(Invalid, match=r"^node \S+ \(\d.*does not see what the driver writes"):
-            nodes.check(storage)
+            nodes.require_fit(storage)
     finally:
         os.chdir(here)
 
@@ -58,7 +58,7 @@ def test_other_software_names_the_node_before_any_trial(
 ) -> None:
     monkeypatch.setattr(nodes, "software", lambda: replace(node.software(), sources="0123"))
     with pytest.raises(Invalid, match=r"^node \S+ \(\d.*sources is .*, the driver's 0123$"):
-        nodes.check(Storage(tmp_path))
+        nodes.require_fit(Storage(tmp_path))
 
 
 def test_a_node_that_came_later_is_looked_at_by_its_first_trial(

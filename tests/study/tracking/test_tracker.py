@@ -1,5 +1,6 @@
 """The storage, projected to a real MLflow."""
 
+import shutil
 import subprocess
 import threading
 import time
@@ -15,6 +16,7 @@ import study.tracking.runs
 from analysis.plan import Plan
 from analysis.records import EXPERIMENT, EXPERIMENT_TAGS
 from study.grids.lay_out import lay_out
+from study.tracking.relocation import settle
 from study.tracking.runs import Runs, commit
 from study.tracking.tracker import Tracker
 from trainables.selection import Epoch
@@ -33,15 +35,27 @@ def resolved(trial: Trial) -> tuple[Trial, str]:
 
 
 @pytest.fixture(scope="module")
-def recorded(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Storage, Plan, list[Trial]]:
+def original(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Plan, list[Trial]]:
     """kesl_label_smoothing with two epochs and one seed, trained and tracked once."""
     storage = Storage(tmp_path_factory.mktemp("storage"))
-    uri = f"sqlite:///{storage.root / 'mlflow.db'}"
     plan, trials = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
     for trial in trials:
         fit(trial, storage, Site.here(Path("/nowhere")))
-    track(uri, storage, plan)
-    return uri, storage, plan, list(trials)
+    track(f"sqlite:///{storage.root / 'mlflow.db'}", storage, plan)
+    return storage.root, plan, list(trials)
+
+
+@pytest.fixture
+def recorded(
+    original: tuple[Path, Plan, list[Trial]], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, Storage, Plan, list[Trial]]:
+    """A copy of it for each test, which may change it."""
+    root, plan, trials = original
+    copy = tmp_path_factory.mktemp("copy") / "storage"
+    shutil.copytree(root, copy)
+    storage, uri = Storage(copy), f"sqlite:///{copy / 'mlflow.db'}"
+    settle(uri, storage)
+    return uri, storage, plan, trials
 
 
 def track(

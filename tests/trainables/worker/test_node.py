@@ -39,7 +39,7 @@ def test_a_difference_is_named_with_both_values(tmp_path: Path) -> None:
     driver = replace(node.software(), ray="0.0.1", sources="0123")
     own = node.software()
     with pytest.raises(Invalid) as raised:
-        node.check(Driver(driver, None), Storage(tmp_path))
+        node.require_fit(Driver(driver, None), Storage(tmp_path))
     assert str(raised.value) == (
         f"sources is {own.sources}, the driver's 0123, ray is {own.ray}, the driver's 0.0.1"
     )
@@ -98,15 +98,15 @@ def test_images_that_differ_from_the_drivers_are_named_by_their_folder(tmp_path:
 
 def test_a_storage_without_what_the_driver_writes_is_not_shared(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
-    node.check(Driver.of(storage), storage)
+    node.require_fit(Driver.of(storage), storage)
     storage.top.write_json("lease.json", {})
     driver = Driver.of(storage)
-    node.check(driver, storage)
+    node.require_fit(driver, storage)
     storage.top.remove("lease.json")
     with pytest.raises(
         Invalid, match=rf"driver writes to --storage = {tmp_path}: must be a folder"
     ):
-        node.check(driver, storage)
+        node.require_fit(driver, storage)
 
 
 def test_a_node_with_a_full_disk_is_named_by_its_first_trial(

@@ -70,7 +70,7 @@ class ImageFolder(Source):
     def files(cls, folder: Path, *, path: str, **_: object) -> dict[str, Files]:
         found = (listing(place_of(folder / path, part)) for part in ("train", "test"))
         names = [f"{each.part.name}/{image}" for each in found for image in each.images]
-        return {"path": Files(folder / path, names, pixels.check, pixels.RULES)}
+        return {"path": Files(folder / path, names, pixels.require_known, pixels.RULES)}
 
     @classmethod
     def demo(cls, use: Use) -> Use:

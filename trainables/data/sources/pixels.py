@@ -31,7 +31,7 @@ def rgb(path: Path) -> Image.Image:
         raise _refusal(error, path) from error
 
 
-def check(file: BinaryIO, path: Path) -> None:
+def require_known(file: BinaryIO, path: Path) -> None:
     """Raises Invalid, naming the file, where its first bytes tell that `rgb` would refuse it."""
     try:
         with Image.open(file) as image:

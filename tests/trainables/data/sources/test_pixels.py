@@ -59,7 +59,7 @@ def read(content: bytes, folder: Path) -> np.ndarray[Any, Any]:
     path = folder / "a.png"
     path.write_bytes(content)
     with path.open("rb") as file:
-        pixels.check(file, path)
+        pixels.require_known(file, path)
     return np.asarray(pixels.rgb(path))
 
 
