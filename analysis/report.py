@@ -12,10 +12,6 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from pandas import DataFrame
 
 from analysis import comparison, cost, layout, runs, tables
-from analysis.figures import curves
-from analysis.figures import draw as figures
-from analysis.figures import searches as search_figures
-from analysis.figures import style as drawing
 from analysis.figures.kept import NOTE, kept, key_of, note
 from analysis.figures.kept import files as kept_files
 from analysis.plan import Cell, Plan
@@ -72,6 +68,11 @@ ABOUT = {
         "finished seed. Of more than 20 classes only the first 10 are drawn, as they lie among all "
         "others. Distances between far groups, axes and their scale have no meaning.",
     ),
+    "class_similarity": (
+        "Similarity of the classes",
+        "Cosines of the vectors that stand for the classes, and the most similar classes with the "
+        "first training images of each.",
+    ),
 }
 
 
@@ -105,11 +106,6 @@ def write(
     recorded = runs.trials(tracking_uri, plan.trials())
     cells = comparison.compare(plan, recorded)
     told(partial(tables.text, plan, cells))
-    shown = [*curves.CURVES, curves.WRONG_LABELS]
-    histories = runs.histories(tracking_uri, plan.trials(), shown)
-    soft = _soft_labels(plan, recorded, tracking_uri)
-    over_training = {i: runs.learned_soft_labels(tracking_uri, i) for i in soft}
-    features = _features(plan, recorded, tracking_uri)
     folder.mkdir(parents=True, exist_ok=True)
     written = {name: render(plan, cells) for name, render in FORMS.items()}
     spent = cost.costs(plan, recorded, runs.others(tracking_uri, plan), price)
@@ -123,20 +119,11 @@ def write(
     if tuned and searches is None:
         searches = runs.searches(tracking_uri, plan.study)
     shown_searches = [s for s in searches or () if (s["label"], s["column"]) in tuned]
-    key = key_of(
-        (
-            *(plan.to_json(), recorded, histories, rule, shown_searches),
-            *(part for item in soft.items() for part in item),
-            *(part for i, tables in over_training.items() for part in (i, *tables.values())),
-            *(part for (i, measure), table in features.items() for part in (i, measure, table)),
-        )
-    )
+    # What a trial has beside it came with its newest metric, or before the tag of its result.
+    key = key_of((plan.to_json(), recorded, rule, shown_searches))
     names = kept(folder, key)
     if names is None:
-        drawn = figures.draw(plan, recorded, histories, soft, over_training, features, rule)
-        drawn |= search_figures.searches(shown_searches)
-        drawing.save(drawn, folder)
-        names = list(drawn)
+        names = _draw(plan, recorded, tracking_uri, rule, shown_searches, folder)
         note(folder, key, names)
     files += [*kept_files(folder, names), folder / NOTE]
     page = folder / "report.html"
@@ -145,6 +132,30 @@ def write(
     )
     total = cost.total(spent, price)
     return Report(partial(tables.text, plan, cells), written["md"], total, page, (*files, page))
+
+
+def _draw(
+    plan: Plan,
+    recorded: DataFrame,
+    tracking_uri: str,
+    rule: str,
+    searches: list[dict[str, Any]],
+    folder: Path,
+) -> list[str]:
+    """Draws every figure that there is something for; their names."""
+    # Matplotlib takes longer to import than a table to make.
+    from analysis.figures import curves, draw, style
+    from analysis.figures import searches as of_searches
+
+    shown = [*curves.CURVES, curves.WRONG_LABELS]
+    histories = runs.histories(tracking_uri, plan.trials(), shown)
+    soft = _soft_labels(plan, recorded, tracking_uri)
+    over_training = {i: runs.learned_soft_labels(tracking_uri, i) for i in soft}
+    features = _features(plan, recorded, tracking_uri)
+    drawn = draw.draw(plan, recorded, histories, soft, over_training, features, rule)
+    drawn |= of_searches.searches(searches)
+    style.save(drawn, folder)
+    return list(drawn)
 
 
 def _soft_labels(plan: Plan, recorded: DataFrame, tracking_uri: str) -> dict[str, DataFrame]:

@@ -122,7 +122,7 @@ def learned_soft_labels(tracking_uri: str, trial_id: str) -> dict[int, DataFrame
 
 
 def features(tracking_uri: str, trial_id: str, measure: str) -> DataFrame | None:
-    """The features that the measure with that label kept: x, y, label; None if it has none."""
+    """What the measure with that label kept, with a column label; None if it kept nothing."""
     return _artifact_of(tracking_uri, trial_id, names.features(measure), _read_features)
 
 
@@ -133,6 +133,18 @@ def wrong_labels(tracking_uri: str, trial_id: str) -> DataFrame | None:
     part), clean and given (its label there and in the trial, as places in the classes' names).
     """
     return _artifact_of(tracking_uri, trial_id, names.WRONG_LABELS, pd.read_csv)
+
+
+def class_counts(tracking_uri: str, trial_id: str) -> DataFrame | None:
+    """Training images of each class; None where nothing was to make the classes unequal.
+
+    Columns: class (its name), images (by true labels), given (by the labels trained on).
+    """
+    return _artifact_of(tracking_uri, trial_id, names.CLASS_COUNTS, _read_counts)
+
+
+def _read_counts(path: Path) -> DataFrame:
+    return pd.read_csv(path, dtype={"class": str}, keep_default_na=False)
 
 
 def _read_features(path: Path) -> DataFrame:

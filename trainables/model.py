@@ -1,5 +1,6 @@
 """Model: net, head, targets and loss, put together for one task."""
 
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ def fresh(task: Task, purpose: str = "model") -> "Model":
         net = parts.net.build(task)
         torch.manual_seed(seed_of(task.seed, f"{purpose}.head"))
         head = parts.head.build(task, net.features)
+    task = replace(task, features=net.features)
     targets, loss = parts.targets.build(task), parts.loss.build(task)
     return task.placed(Model(net, head, targets, loss, task))
 

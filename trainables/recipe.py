@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from trainables.data.augments.augment import Augment
+from trainables.data.samplers.sampler import Sampler, Shuffle
 from trainables.settings import (
     Count,
     Interval,
@@ -34,6 +35,7 @@ class Recipe(Record):
     gamma: Annotated[float, Interval("(0, 1]")] = 0.1
     warmup_epochs: Weight = 0.0
     augment: tuple[Annotated[Use, Of(Augment)], ...] = ()
+    sampling: Annotated[Use, Of(Sampler)] = Use(Shuffle)  # which images an epoch has, by class
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     memory_format: Literal["auto", "contiguous", "channels_last"] = "auto"
     keep: Annotated[int, Interval("[0, inf)")] = 0  # the weights of so many evenly spaced epochs

@@ -61,6 +61,7 @@ class Task:
     device: torch.device
     # The trained model of the trial with these changes, in evaluation mode.
     teacher: Callable[[Changes], Callable[[Tensor], Out]]
+    features: int = 0  # that the net emits; 0 before it is built
 
     @property
     def classes(self) -> int:

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
+from trainables.data.samplers.sampler import Shuffle
 from trainables.data.spec import DataSpec
 from trainables.heads.head import Head
 from trainables.heads.linear import Linear
@@ -61,6 +62,7 @@ class Trial(Record):
             if hasattr(use.part, "check_recipe"):
                 use.part.check_recipe(self.recipe, **dict(use.items))
         self._check_mass()
+        self._check_distances()
         self._check_replaced()
 
     def _check_mass(self) -> None:
@@ -72,8 +74,18 @@ class Trial(Record):
             valid = f"{WORDS[needs]}: {loss!r} takes their logarithm"
             raise Invalid(f"trial.targets = {targets!r}: must be {valid}")
 
+    def _check_distances(self) -> None:
+        """Raises Invalid where something needs distances that the head does not emit."""
+        for use in (self.loss, self.method):
+            if use.part.takes_distances(**dict(use.items)) and not self.head.part.emits_distances:
+                valid = f"one that emits squared distances, as Prototypes: {use!r} takes them"
+                raise Invalid(f"trial.head = {self.head!r}: must be {valid}")
+
     def _check_replaced(self) -> None:
         """Raises Invalid for a part in whose place the method has its own."""
+        if self.method.part.sampling and self.recipe.sampling != Use(Shuffle):
+            valid = f"Shuffle: {self.method.name} draws its batches by a rule of its own"
+            raise Invalid(f"recipe.sampling = {self.recipe.sampling!r}: must be {valid}")
         plain = {name: default for name, _, default in self.settings()}
         for name in self.method.part.replaces:
             if (use := getattr(self, name)) != plain[name]:
@@ -90,8 +102,12 @@ class Trial(Record):
         A setting marked with `Before` enters where it differs from that value instead.
         Files enter by checksum, never by path. Raises Invalid while something is unresolved.
         """
-        differing = {"protocol": PROTOCOL, **dict(identity("", self))}
+        differing = {"protocol": PROTOCOL, **self.differing()}
         return hashlib.sha256(json.dumps(differing, sort_keys=True).encode()).hexdigest()[:12]
+
+    def differing(self) -> dict[str, Scalar]:
+        """The settings that enter the id, by their dotted names."""
+        return dict(identity("", self))
 
     def flat(self) -> dict[str, Scalar]:
         """Every setting by its dotted name, defaults and checksums included: what is logged."""
@@ -103,8 +119,12 @@ class Trial(Record):
         Raises Invalid where a file is missing.
         """
 
+        def names() -> Sequence[str]:
+            found: Sequence[str] = self.data.source.build().names(folder)
+            return found
+
         def resolve(setting: Setting) -> Setting:
-            return setting.resolved(folder) if isinstance(setting, Use) else setting
+            return setting.resolved(folder, names) if isinstance(setting, Use) else setting
 
         return map_settings(self.with_formats(formats), resolve)
 

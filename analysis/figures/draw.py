@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
+from analysis.figures.class_similarity import class_similarity
 from analysis.figures.curves import learning_curves, wrong_labels
 from analysis.figures.effects import effects
 from analysis.figures.feature_maps import feature_maps
@@ -50,8 +51,10 @@ def draw(
     figures |= {"soft_labels_over_training": learned} if learned else {}
     heat = soft_labels(plan, soft)
     figures |= {"soft_labels": heat} if heat else {}
-    maps = feature_maps(plan, features)
-    return figures | ({"feature_maps": maps} if maps else {})
+    for name, draw_all in (("feature_maps", feature_maps), ("class_similarity", class_similarity)):
+        drawn = draw_all(plan, features)
+        figures |= {name: drawn} if drawn else {}
+    return figures
 
 
 def _slug(name: str) -> str:

@@ -25,9 +25,9 @@ from analysis.figures.style import (
 from analysis.layout import RULE_WORDS
 from analysis.plan import Cell, Metric, Plan
 
-# No hyper-parameters of a training method: the seed, and settings of the images and the net, which
-# at demo scale are those of stand-ins.
-NOT_SWEPT = ("data.source.", "net.", "seed")
+# No hyper-parameters of a training method: the seed, and settings of the images, the net and the
+# class vectors, which at demo scale are those of stand-ins.
+NOT_SWEPT = ("data.source.", "net.", "head.vectors.", "seed")
 
 
 SHIFT = 0.03  # of an axis: how far all sweeps of a panel stand apart, so that none hides another

@@ -18,13 +18,13 @@ ABREAST = 3  # panels
 def feature_maps(plan: Plan, features: Mapping[tuple[str, str], DataFrame]) -> Figure | None:
     """A scatter plot a row: a dot an image, a colour and marker a class.
 
-    `features`: columns x, y, label, by trial id and measure. Of a row's seeds the first one that
-    has some is shown. None without any.
+    `features`: columns x, y, label, by trial id and measure; others are
+    passed over. Of a row's seeds the first one that has some is shown. None without any.
     """
     panels: dict[str, DataFrame] = {}
     for cell in plan.cells:
         keys = [(i, cell.measure) for i in cell.trials.values() if i]
-        first = next((key for key in keys if key in features), None)
+        first = next((key for key in keys if "x" in features.get(key, ())), None)
         if first is not None:
             label = cell.row if cell.row not in panels else f"{cell.row}, {cell.column}"
             panels[label] = features[first]

@@ -21,9 +21,10 @@ def demo(trial: Trial, rate: float = 1.0) -> Trial:
     """
     trial = map_settings(trial, lambda part: part.demo() if isinstance(part, Use) else part)
     recipe = trial.recipe
+    images = DEMO_IMAGES if trial.data.imbalance is None else None  # whose tail would be empty
     shrink = DEMO_EPOCHS / recipe.epochs
     return trial.but(
-        data=trial.data.but(train_per_class=DEMO_IMAGES, validation=0.1),
+        data=trial.data.but(train_per_class=images, validation=0.1),
         recipe=recipe.but(
             epochs=DEMO_EPOCHS,
             batch_size=DEMO_BATCH,

@@ -3,6 +3,7 @@
 from typing import Any
 
 from trainables.data.sources.image_folder import ImageFolder
+from trainables.data.sources.image_lists import ImageLists
 from trainables.settings import Use
 
 
@@ -15,6 +16,19 @@ def folder(path: str, classes: int, images: int, test_images: int, **settings: A
 IMAGENET = folder("imagenet", 1000, 1_281_167, 50_000, side=224, resize=256, turn=8)
 # All 100 classes with 500 training images each: the few-shot split has disjoint classes.
 MINI_IMAGENET = folder("mini-imagenet", 100, 50_000, 10_000, side=84, resize=96, turn=4)
+# The same from the lists of Ravi & Larochelle, which split the classes: all three together.
+MINI_IMAGENET_LISTS = Use(
+    ImageLists,
+    path="mini-imagenet",
+    lists=("train.csv", "val.csv", "test.csv"),
+    side=84,
+    resize=96,
+    classes=100,
+    per_class=500,
+    test_per_class=100,
+    names="wordnet",
+    turn=12,
+)
 SMALL_IMAGENET = folder("small-imagenet", 200, 100_000, 10_000, side=64, resize=72, turn=5)
 CUB_448 = folder("CUB_200_2011", 200, 5994, 5794, side=448, resize=512)
 

@@ -54,3 +54,21 @@ OLS_FINE_GRAINED = KESL_CUB.but(
     paper="Zhang et al. 2021 (OLS), section V-A",
     assumed=("batch_size", "momentum", "weight_decay", "gamma", "augment"),
 )
+
+# Zhong et al. (word embeddings), section 3.1: all but the padding of the crops.
+WORD_CIFAR = Recipe(
+    epochs=200,
+    batch_size=128,
+    lr=0.1,
+    momentum=0.9,
+    weight_decay=1e-4,
+    schedule="step",
+    milestones=(120, 160, 180),
+    warmup_epochs=5,
+    augment=(Use(Crop, padding=4), Use(Flip)),
+    paper="Zhong et al. (word embeddings), section 3.1",
+    assumed=("augment",),
+)
+
+# The same, section 3.1, on mini-ImageNet: batch 64; crops are of a larger image.
+WORD_MINI = WORD_CIFAR.but(batch_size=64, augment=(Use(Crop), Use(Flip)))

@@ -27,7 +27,7 @@ def dry_run(request: Request) -> int:
     wanted = checked(request)
     folder, formats = request.data_dir, formats_there(request.address)
     missing: dict[str, None] = {}
-    seen: dict[Use, str | None] = {}
+    seen: dict[tuple[Use, Use], str | None] = {}
     known: prepare.Known = {}
 
     def ready(trial: Trial) -> tuple[Trial, str | None]:

@@ -10,9 +10,11 @@ from torch import Tensor
 from trainables.data.data import Batch
 from trainables.data.loader import steps_of
 from trainables.data.sources.source import Source
+from trainables.heads.linear import Linear
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.methods.method import Method
 from trainables.model import fresh
+from trainables.seeding import generator
 from trainables.settings import Invalid, Use
 from trainables.targets.one_hot import OneHot
 from trainables.task import Task
@@ -103,25 +105,40 @@ def _method(trial: Trial, site: Site) -> Method:
 
 def _without_files(trial: Trial) -> Trial:
     net = trial.net.but(weights="none") if "weights" in dict(trial.net.items) else trial.net
-    return trial.but(net=net, targets=Use(OneHot), loss=Use(CrossEntropy))
+    inside = (value for _, value, _ in trial.head.settings() if isinstance(value, Use))
+    needs = any(hasattr(use.part, "files") for use in inside)
+    head = Use(Linear) if needs else trial.head
+    return trial.but(net=net, head=head, targets=Use(OneHot), loss=Use(CrossEntropy))
 
 
 def task_without_data(trial: Trial, site: Site) -> Task:
     """The trial's task with made-up labels, and made-up names where the data set is missing."""
     source: Source = trial.data.source.build()
-    images = round(source.images * (1 - trial.data.validation))
-    if trial.data.train_per_class is not None:
-        images = min(images, trial.data.train_per_class * source.classes)
+    names = _names(source, site)
+    y = _labels(trial, source, names)
     return task_for(
         trial,
-        _names(source, site),
-        torch.arange(images, device=site.device) % source.classes,
+        names,
+        y.to(site.device),
         channels=source.channels,
         side=source.side,
-        steps=steps_of(images, trial.recipe.batch_size),
+        steps=steps_of(len(y), trial.recipe.batch_size),
         folder=site.folder,
         device=site.device,
     )
+
+
+def _labels(trial: Trial, source: Source, names: tuple[str, ...]) -> Tensor:
+    """(n,) on the CPU; as if the classes of the data set itself had equally many images."""
+    images = round(source.images * (1 - trial.data.validation))
+    per_class = trial.data.train_per_class
+    if trial.data.imbalance is not None:
+        most = min(per_class or images, images // source.classes)
+        sizes = trial.data.imbalance.build()(most, names, generator(trial.seed, "imbalance"))
+        return torch.arange(source.classes).repeat_interleave(torch.tensor(sizes))
+    if per_class is not None:
+        images = min(images, per_class * source.classes)
+    return torch.arange(images) % source.classes
 
 
 def _names(source: Source, site: Site) -> tuple[str, ...]:

@@ -3,12 +3,14 @@
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import psutil
 import torch
 
 from study.preflight.estimate import task_without_data
+from trainables.data.data import check_counts
 from trainables.data.sources.source import Source
 from trainables.model import fresh
 from trainables.settings import Invalid, Missing, Setting, Use, map_settings
@@ -16,10 +18,11 @@ from trainables.storage.storage import Storage
 from trainables.task import Task
 from trainables.training.site import Site
 from trainables.trial import Trial
-from trainables.worker.files import fetch
+from trainables.worker.files import fetch, names_of
 from trainables.worker.node import check_space
 
-Known = dict[Use, Use]  # what a command has looked at: each Use, and the same with its checksums
+# What a command has looked at: each Use with its data set, and the same with its checksums.
+Known = dict[tuple[Use, Use], Use]
 
 
 def ready(
@@ -31,19 +34,22 @@ def ready(
     is missing and cannot be fetched, or cannot be used.
     """
     seen = {} if known is None else known
+    source = trial.data.source
+    names = partial(names_of, source, folder)
 
     for use in trial.uses():
-        if use not in seen and hasattr(use.part, "fetch"):
+        if (use, source) not in seen and hasattr(use.part, "fetch"):
             fetch(use, folder)
 
     def look(setting: Setting) -> Setting:
         if not isinstance(setting, Use):
             return setting
-        if setting not in seen:
+        key = setting, source
+        if key not in seen:
             if issubclass(setting.part, Source) and hasattr(setting.part, "files"):
                 setting.build().verify(folder)  # too few images are found before they are read
-            seen[setting] = setting.resolved(folder)
-        return seen[setting]
+            seen[key] = setting.resolved(folder, names)
+        return seen[key]
 
     resolved: Trial = map_settings(trial.with_formats(formats), look)
     return resolved, resolved.id
@@ -59,22 +65,27 @@ def measured(measure: Use, folder: Path) -> Use:
     return resolved
 
 
-def missing(trial: Trial, folder: Path, known: dict[Use, str | None] | None = None) -> list[str]:
+def missing(
+    trial: Trial, folder: Path, known: dict[tuple[Use, Use], str | None] | None = None
+) -> list[str]:
     """What the trial lacks under `folder`, a line each: data sets, weights, hierarchies.
 
     What is `known` is not looked at again; what is looked at is added, with its line. Raises
     Invalid for a file that is there and cannot be used.
     """
     seen = {} if known is None else known
+    source = trial.data.source
+    names = partial(names_of, source, folder)
     for use in trial.uses():
-        if use not in seen:
+        if (use, source) not in seen:
             try:
                 fetch(use, folder)
-                use.resolved(folder)
-                seen[use] = None
+                use.resolved(folder, names)
+                seen[use, source] = None
             except Missing as error:
-                seen[use] = str(error)
-    return [line for use in trial.uses() if (line := seen[use])]
+                seen[use, source] = str(error)
+    lines = (seen[use, source] for use in trial.uses())
+    return list(dict.fromkeys(line for line in lines if line))
 
 
 def remarks(trials: Iterable[Trial], folder: Path) -> list[str]:
@@ -95,10 +106,12 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
     trials = list(trials)
     for source in {trial.data.source for trial in trials}:
         fetch(source, folder)
+    for data in {trial.data for trial in trials}:
+        check_counts(data, folder)
     seen = set()
     for trial in trials:
         length = trial.data, trial.recipe.batch_size, trial.recipe.epochs  # of its training
-        for part in (trial.net, trial.targets, trial.loss, trial.method):
+        for part in (trial.net, trial.head, trial.targets, trial.loss, trial.method):
             case = (*length, part)
             if case not in seen:
                 seen.add(case)
@@ -106,7 +119,10 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
                 with _fitting(part):
                     if part is trial.net:
                         _check_memory(part, task)
-                    part.build(*([fresh(task)] if part is trial.method else []), task)
+                    if part is trial.head:
+                        fresh(task)
+                    else:
+                        part.build(*([fresh(task)] if part is trial.method else []), task)
 
 
 def _check_memory(net: Use, task: Task) -> None:

@@ -156,7 +156,12 @@ class Points:
             self.study.set_user_attr("storage", str(self._storage))
             self.study.set_user_attr("record", record)
             self.study.set_user_attr("optuna", optuna.__version__)
-        elif differing := [n for n in {**old, **record} if old.get(n) != record.get(n)]:
+            return
+        # A setting that came after the record was made, at its default, makes no other trial.
+        new = held.keys() - ready.differing().keys() - old.keys()
+        if differing := [
+            n for n in {**old, **record} if old.get(n) != record.get(n) and n not in new
+        ]:
             field = differing[0]
             was = (
                 f"of another space: {field} was {old.get(field, 'not there')}, "

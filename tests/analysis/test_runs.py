@@ -139,20 +139,21 @@ def test_features_are_read_by_the_measure_that_kept_them(tracking_uri: str) -> N
     assert runs.features(tracking_uri, "unknown", "Separation-abc") is None
 
 
-def test_wrong_labels_are_read_of_a_trial_that_was_tracked(tmp_path: Path) -> None:
-    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
-    noisy = (
-        "recipe.epochs=1",
-        "recipe.milestones=()",
-        "recipe.schedule=constant",
-        "data.corrupt=Symmetric(rate=0.4)",
-    )
-    plan, laid_out = lay_out("kesl_label_smoothing", "demo", 1, noisy, resolved)
-    trial, *others = laid_out
-    fit(trial, storage, Site.here(tmp_path))
+def tracked(folder: Path, override: str) -> tuple[str, list[Trial]]:
+    """The tracker of a study of one epoch whose first trial has a result, and its trials."""
+    storage, uri = Storage(folder), f"sqlite:///{folder / 'mlflow.db'}"
+    short = ("recipe.epochs=1", "recipe.milestones=()", "recipe.schedule=constant")
+    plan, laid_out = lay_out("kesl_label_smoothing", "demo", 1, (*short, override), resolved)
+    trials = list(laid_out)
+    fit(trials[0], storage, Site.here(folder))
     tracker = Tracker(uri, storage, plan)
     tracker.start()
     assert tracker.stop() == []
+    return uri, trials
+
+
+def test_wrong_labels_are_read_of_a_trial_that_was_tracked(tmp_path: Path) -> None:
+    uri, (trial, *others) = tracked(tmp_path, "data.corrupt=Symmetric(rate=0.4)")
     found = runs.wrong_labels(uri, trial.id)
     assert found is not None
     assert list(found.columns) == ["split", "row", "clean", "given"]
@@ -165,6 +166,18 @@ def test_wrong_labels_are_read_of_a_trial_that_was_tracked(tmp_path: Path) -> No
     realised = runs.trials(uri, [trial.id])["realised_noise"].iloc[0]
     assert realised == pytest.approx(wrong / len(train))
     assert runs.wrong_labels(uri, others[0].id) is None
+
+
+def test_class_counts_are_read_of_a_trial_that_was_tracked(tmp_path: Path) -> None:
+    uri, (trial, *others) = tracked(tmp_path, "data.imbalance=LongTail(rho=4)")
+    found = runs.class_counts(uri, trial.id)
+    assert found is not None
+    assert found.columns.tolist() == ["class", "images", "given"]
+    assert found["class"].tolist()[:2] == ["zero", "one"]
+    assert found["images"].tolist() == found["given"].tolist()
+    assert (found["images"].iloc[0], found["images"].iloc[-1]) == (15, 3)
+    assert runs.class_counts(uri, others[0].id) is None
+    assert "last/test.accuracy_smaller" in runs.trials(uri, [trial.id])
 
 
 def test_a_trial_that_no_rule_gave_wrong_labels_has_none(tracking_uri: str) -> None:

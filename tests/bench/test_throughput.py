@@ -42,8 +42,9 @@ def test_our_loop_stands_beside_the_plain_one_and_the_limit(site: Site) -> None:
     assert all(len(figure.values) == 2 and min(figure.values) > 0 for figure in figures)
 
 
-def test_the_extra_cost_is_of_label_smoothing_and_kesl(site: Site) -> None:
+def test_the_extra_cost_is_of_every_part_but_the_plain_one(site: Site) -> None:
     figures = throughput.extra(TINY, FORMATS, batch_size=4, repeats=2, site=site)
-    names = ["label smoothing / cross-entropy", "OLS / cross-entropy", "KESL / cross-entropy"]
+    names = [f"{name} / cross-entropy" for name in throughput.PARTS if name != "cross-entropy"]
     assert [figure.name for figure in figures] == names
+    assert {figure.goal for figure in figures} == {1.03, 1.05}
     assert all(len(figure.values) == 2 and min(figure.values) > 0 for figure in figures)

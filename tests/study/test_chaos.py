@@ -47,10 +47,10 @@ def study(storage: Path, seeds: int, *more: str) -> list[str]:
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twenty trials."""
+    """Twelve trials."""
     storage = tmp_path_factory.mktemp("undisturbed")
-    finish(study(storage, 5))
-    assert len(results(storage)) == 20
+    finish(study(storage, 3))
+    assert len(results(storage)) == 12
     return storage
 
 
@@ -58,17 +58,17 @@ def test_twenty_kills_leave_the_table_and_each_run_once(
     undisturbed: Path, server: Server, tmp_path: Path
 ) -> None:
     chance = random.Random(0)
-    run = study(tmp_path, 5, "--tracking-uri", server.uri)
+    run = study(tmp_path, 3, "--tracking-uri", server.uri)
     for _ in range(4):
         server.wait()
         with driving(run) as driver:
             for victim in chance.sample(["worker", "worker", "worker", "server"], 4):
-                driver.wait_until_trained(tmp_path, chance.randint(1, 8))
+                driver.wait_until_trained(tmp_path, chance.randint(1, 5))
                 if victim == "worker":
                     driver.kill_worker(chance)
                 else:
                     server.kill()
-            driver.wait_until_trained(tmp_path, chance.randint(1, 8))
+            driver.wait_until_trained(tmp_path, chance.randint(1, 5))
         server.start()
     server.wait()
     finish(run)
@@ -139,7 +139,8 @@ def test_a_full_disk_is_told_and_nothing_else_is_lost(undisturbed: Path, tmp_pat
             fill = ["dd", "if=/dev/zero", f"of={disk / 'ballast'}", "bs=4096"]
             assert subprocess.run(fill, capture_output=True).returncode == 1
             said = driver.ended(2)
-        assert f"{disk}: must have 256 MiB free, has 0; with that node mended or gone, the" in said
+        asked = rf"{disk}: must have 256 MiB free, has \d+; with that node mended or gone, the"
+        assert re.search(asked, said), said
         assert "Traceback" not in said
         (disk / "ballast").unlink()
         finish(study(disk, 1))

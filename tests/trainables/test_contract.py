@@ -15,10 +15,15 @@ from torch import Tensor
 
 from tests.trainables.small import SITE, small_trial
 from trainables.data.augments.augment import Augment
+from trainables.data.corruptions.corrupt import Corrupt
 from trainables.data.data import Batch
+from trainables.data.imbalances.imbalance import Imbalance
 from trainables.data.loader import training_batches
+from trainables.data.samplers.sampler import Sampler, Shuffle
 from trainables.data.sources.source import Source
 from trainables.heads.head import Head
+from trainables.heads.prototypes import Prototypes
+from trainables.labels.words import ClassVectors
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.losses.knowledge import KnowledgeLoss
 from trainables.losses.loss import Loss
@@ -53,6 +58,8 @@ KEYWORDS: dict[str, dict[str, Any]] = {
 }
 # What stands beside a part: by default the plain parts of small_trial.
 BESIDE: dict[str, dict[str, Use]] = {
+    "GCPL": {"head": Use(Prototypes)},
+    "ProtoNet": {"head": Use(Prototypes)},
     "KnowledgeLoss": {"targets": Use(Knowledge, hierarchy="strokes")},  # the label has zeros
 }
 
@@ -109,7 +116,8 @@ TOGETHER = {
 TRIALS = {**dict(alone()), **TOGETHER}
 
 every_trial = pytest.mark.parametrize("trial", TRIALS.values(), ids=TRIALS)
-parts = [cls for kind in (*FIELDS.values(), Source, Augment) for cls in classes_of(kind).values()]
+OTHER_KINDS = (Source, Augment, Corrupt, Imbalance, Sampler, ClassVectors)
+parts = [cls for kind in (*FIELDS.values(), *OTHER_KINDS) for cls in classes_of(kind).values()]
 
 
 def started(trial: Trial, path: Path) -> Run:
@@ -118,7 +126,8 @@ def started(trial: Trial, path: Path) -> Run:
 
 def first_batch(run: Run) -> Batch:
     views = run.method.views
-    return next(training_batches(run.data, 20, [], run.trial.seed, 0, views=views))
+    drawn = training_batches(run.data, 20, [], run.trial.seed, 0, 0, views, run.sampler)
+    return next(drawn)
 
 
 def bits(state: Any, name: str = "") -> dict[str, Any]:
@@ -274,8 +283,9 @@ def test_a_trial_starts_the_same_whatever_was_drawn_before(trial: Trial, tmp_pat
 def test_targets_observe_exactly_once_a_step(method: type[Method], tmp_path: Path) -> None:
     use = Use(method, **KEYWORDS.get(method.__name__, {})).demo()
     if "targets" in method.replaces:
+        beside = BESIDE.get(method.__name__, {})
         with pytest.raises(Invalid, match=r"trial.targets = Running\(\): must be OneHot"):
-            started(small_trial(method=use, targets=Use(Running)), tmp_path)
+            started(small_trial(method=use, targets=Use(Running), **beside), tmp_path)
         return
     run = started(small_trial(method=use, targets=Use(Running)), tmp_path)
     batch = first_batch(run)
@@ -310,6 +320,51 @@ def test_every_step_draws_numbers_of_its_own(
     assert len({tuple(targets.flatten().tolist()) for targets in drawn}) == 6
 
 
+# Together: heads and samplers with all losses, methods and targets
+
+
+def beside(kind: type) -> Iterator[Any]:
+    """A trial for each part of the kind, with what must stand beside it."""
+    (field,) = (name for name, other in FIELDS.items() if other is kind)
+    for name, cls in classes_of(kind).items():
+        use = Use(cls, **KEYWORDS.get(name, {})).demo()
+        yield pytest.param(small_trial(**{field: use, **BESIDE.get(name, {})}), id=name)
+
+
+def train_a_step(trial: Trial, path: Path) -> None:
+    run = started(trial, path)
+    run.method.train()
+    metrics = run.method.update(first_batch(run), lr=0.02)
+    assert all(value.isfinite() for value in metrics.values())
+    run.method.eval()
+    assert run.method.predict(first_batch(run).x).shape == (20, 10)
+
+
+@pytest.mark.parametrize("head", classes_of(Head).values(), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("trial", [*beside(Loss), *beside(Method), *beside(Targets)])
+def test_every_head_goes_with_every_loss_method_and_targets(
+    head: type[Head], trial: Trial, tmp_path: Path
+) -> None:
+    takes = (use.part.takes_distances(**dict(use.items)) for use in (trial.loss, trial.method))
+    if any(takes) and not head.emits_distances:
+        with pytest.raises(Invalid, match="must be one that emits squared distances"):
+            trial.but(head=Use(head))
+    else:
+        train_a_step(trial.but(head=Use(head)), tmp_path)
+
+
+@pytest.mark.parametrize("sampler", classes_of(Sampler).values(), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("trial", [*beside(Method)])
+def test_every_sampler_goes_with_every_method_that_has_none_of_its_own(
+    sampler: type[Sampler], trial: Trial, tmp_path: Path
+) -> None:
+    if trial.method.part.sampling and sampler is not Shuffle:
+        with pytest.raises(Invalid, match="draws its batches by a rule of its own"):
+            trial.but(recipe=trial.recipe.but(sampling=Use(sampler)))
+    else:
+        train_a_step(trial.but(recipe=trial.recipe.but(sampling=Use(sampler))), tmp_path)
+
+
 # Paired: what trials of one seed share
 
 
@@ -321,7 +376,7 @@ def recorded(method: type[Method]) -> Iterator[list[Batch]]:
 
     def record(self: Method, batch: Batch, lr: float) -> dict[str, Tensor]:
         held = (getattr(batch, field.name) for field in fields(Batch))
-        batches.append(Batch(*(None if x is None else x.clone() for x in held)))
+        batches.append(Batch(*(x.clone() if isinstance(x, Tensor) else x for x in held)))
         return update(self, batch, lr)
 
     with pytest.MonkeyPatch.context() as patch:
@@ -374,7 +429,10 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 def test_trials_of_one_seed_see_the_same_batches_whatever_their_parts(
     trial: Trial, undisturbed: Undisturbed
 ) -> None:
-    plain, other = undisturbed(small_trial()).batches, undisturbed(trial).batches
+    # A method with a sampler of its own sees what any other sees by that sampler.
+    sampling = trial.method.part.sampling or trial.recipe.sampling
+    usual = small_trial().recipe.but(sampling=sampling)
+    plain, other = undisturbed(small_trial(recipe=usual)).batches, undisturbed(trial).batches
     assert len(plain) == 6
     for one, two in zip(plain, other, strict=True):
         assert_equal(vars(one), {**vars(two), "other": None})

@@ -12,13 +12,17 @@ from tests.trainables.small import FORMATS, NOWHERE
 from trainables import trial as trial_module
 from trainables.data.augments.augment import Crop, Flip
 from trainables.data.corruptions.symmetric import Symmetric
+from trainables.data.imbalances.long_tail import LongTail
+from trainables.data.samplers.sampler import Shuffle
 from trainables.data.sources.digits import Digits
 from trainables.data.spec import DataSpec
 from trainables.heads.linear import Linear
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.losses.distillation import Distillation
 from trainables.losses.knowledge import KnowledgeLoss
+from trainables.losses.ldam import LDAM
 from trainables.losses.loss import Loss
+from trainables.losses.reweighted import Reweighted
 from trainables.methods.method import Method
 from trainables.nets.resnet import CifarResNet
 from trainables.recipe import Recipe
@@ -342,6 +346,15 @@ def test_settings_are_changed_together_the_part_before_what_is_in_it() -> None:
     assert (shorter.recipe.epochs, shorter.recipe.milestones) == (4, (2.0, 3.0))
 
 
+def test_parts_inside_parts_and_parts_that_may_lack_are_read() -> None:
+    inner = TRIAL.set({"loss": "Reweighted(loss=LDAM(scale=20), start=0.8)"}).loss
+    assert inner == Use(Reweighted, loss=Use(LDAM, scale=20), start=0.8)
+    tail = TRIAL.set({"data.imbalance": "LongTail(rho=10)"})
+    assert tail.data.imbalance == Use(LongTail, rho=10)
+    assert tail.set({"data.imbalance.rho": "5"}).data.imbalance == Use(LongTail, rho=5)
+    assert tail.set({"data.imbalance": "None"}).data.imbalance is None
+
+
 def test_values_that_are_no_text_stand_for_themselves() -> None:
     assert TRIAL.set({"targets": Use(Smooth), "seed": 2}).seed == 2
     assert TRIAL.set({}) == TRIAL
@@ -367,6 +380,11 @@ def test_values_that_are_no_text_stand_for_themselves() -> None:
         ("targets", "Smooth(epsilon=2)", "Smooth.epsilon = 2.0: must lie in [0, 1]"),
         ("targets", "Smooth(0.2)", "targets = 'Smooth(0.2)': must be a class with its settings"),
         ("targets", "Smooth(", "targets = 'Smooth(': must be a class with its settings"),
+        ("data.imbalance", "LongTail(rho=0.5)", "LongTail.rho = 0.5: must lie in [1, inf)"),
+        ("data.imbalance", "Long", "imbalance 'Long' is unknown: valid are LongTail"),
+        ("data.imbalance.rho", "2", "None has no setting 'rho'"),
+        ("loss", "Reweighted(loss=LDAN)", "loss 'LDAN' is unknown: valid are LDAM, "),
+        ("loss", "None", "loss = 'None': must be a class with its settings"),
         ("targets", "0.2", "targets = '0.2': must be a class with its settings"),
         ("recipe.augment", "Flp", "augment 'Flp' is unknown: valid are Flip, "),
         ("recipe.augment.2", "Flip", "entry '2' is unknown: valid are 0, 1"),
@@ -408,7 +426,7 @@ def test_map_settings_puts_what_changed_in_its_place() -> None:
 
 
 def test_uses_are_all_found_inside_tuples_too() -> None:
-    parts = [Digits, CifarResNet, Linear, OneHot, CrossEntropy, Method, Crop, Flip]
+    parts = [Digits, CifarResNet, Linear, OneHot, CrossEntropy, Method, Crop, Flip, Shuffle]
     assert [use.part for use in TRIAL.uses()] == parts
 
 

@@ -1,5 +1,6 @@
 """Data: the images of one trial, split, on its device."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ class Batch:
     y: Tensor  # (n,)
     index: Tensor  # (n,)
     other: Tensor | None = None  # the images augmented once more, where the method asks for it
+    epoch: int = 0  # of the training that the batch is drawn in, counted from 0
 
 
 @dataclass(frozen=True)
@@ -72,9 +74,7 @@ def load(spec: DataSpec, seed: int, folder: Path, device: torch.device) -> Data:
     source.verify(folder)
     names = source.names(folder)
     images, y = _load(source, folder, "train", device)
-    held, rest = held_out(y, spec.validation, generator(seed, "split"))
-    if spec.train_per_class is not None:
-        rest = subset(y, rest, spec.train_per_class, generator(seed, "subset"))
+    held, rest = chosen(spec, y, names, seed)
     given = corrupted(spec, y, rest, held, len(names), seed)
     train, validation = (_split(images, rows, given, y, device) for rows in (rest, held))
     test = None
@@ -83,6 +83,33 @@ def load(spec: DataSpec, seed: int, folder: Path, device: torch.device) -> Data:
         test = _split(images, torch.arange(len(y)), y, y, device)
     mean, std = torch.tensor(source.normalisation, device=device).view(2, 1, -1, 1, 1) * 255
     return Data(names, source.side, mean, std, train, validation if len(held) else None, test)
+
+
+def chosen(spec: DataSpec, y: Tensor, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor]:
+    """Rows to validate on and rows to train on, both ascending, of the labels `y` of all.
+
+    Raises Invalid, naming the class, where one has too few images.
+    """
+    held, rest = held_out(y, spec.validation, generator(seed, "split"))
+    if spec.train_per_class is None and spec.imbalance is None:
+        return held, rest
+    there = torch.bincount(y[rest], minlength=len(names)).tolist()
+    most = spec.train_per_class or min(there)
+    sizes = [most] * len(names)
+    if spec.imbalance is not None:
+        sizes = spec.imbalance.build()(most, names, generator(seed, "imbalance"))
+    for name, size, images in zip(names, sizes, there, strict=True):
+        if size > images:
+            valid = f"at most {images}, the images left of class {name!r}"
+            raise Invalid(f"dataspec.train_per_class = {most}: must be {valid}")
+    return held, subset(y, rest, sizes, generator(seed, "subset"))
+
+
+def check_counts(spec: DataSpec, folder: Path) -> None:
+    """Raises Invalid, naming the class, where one has too few images for the spec."""
+    if spec.train_per_class is not None or spec.imbalance is not None:
+        source: Source = spec.source.build()
+        chosen(spec, source.load(folder, "train")[1], source.names(folder), seed=0)
 
 
 def _load(source: Source, folder: Path, part: str, device: torch.device) -> tuple[Images, Tensor]:
@@ -134,13 +161,10 @@ def held_out(y: Tensor, share: float, generator: torch.Generator) -> tuple[Tenso
     return taken.nonzero()[:, 0], (~taken).nonzero()[:, 0]
 
 
-def subset(y: Tensor, rows: Tensor, per_class: int, generator: torch.Generator) -> Tensor:
-    """So many of `rows` of every class, ascending. Raises Invalid where a class has fewer."""
-    chosen = []
-    for label in range(int(y.max()) + 1):
+def subset(y: Tensor, rows: Tensor, sizes: Sequence[int], generator: torch.Generator) -> Tensor:
+    """So many of `rows` of each class as it has in `sizes`, ascending; fewer are among more."""
+    drawn = []
+    for label, size in enumerate(sizes):
         mine = rows[y[rows] == label]
-        if len(mine) < per_class:
-            valid = f"at most {len(mine)}, the images left of class {label}"
-            raise Invalid(f"dataspec.train_per_class = {per_class}: must be {valid}")
-        chosen.append(mine[torch.randperm(len(mine), generator=generator)[:per_class]])
-    return torch.cat(chosen).sort().values
+        drawn.append(mine[torch.randperm(len(mine), generator=generator)[:size]])
+    return torch.cat(drawn).sort().values

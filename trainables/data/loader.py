@@ -13,7 +13,10 @@ from torch import Tensor
 
 from trainables.data.augments.augment import Augment, centre
 from trainables.data.data import Batch, Data, Split
+from trainables.data.samplers.sampler import Sampler, Shuffle
 from trainables.seeding import generator
+
+SHUFFLE = Shuffle()
 
 
 def steps_of(images: int, batch_size: int) -> int:
@@ -30,12 +33,13 @@ def training_batches(
     epoch: int,
     first: int = 0,
     views: int = 1,
+    sampler: Sampler = SHUFFLE,
 ) -> Iterator[Batch]:
-    """The batches of an epoch from step `first` on, in random order.
+    """The batches of an epoch from step `first` on, as the sampler draws them.
 
     With two views `Batch.other` is augmented by chance of its own; `Batch.x` is as with one.
     """
-    order = torch.randperm(len(data.train), generator=generator(seed, "order", epoch))
+    order = sampler(data.train.y.cpu(), len(data.names), generator(seed, "order", epoch))
     steps = steps_of(len(data.train), batch_size)
     places = torch.split(order.to(data.train.rows.device), batch_size)[first:steps]
     for step, (index, x) in enumerate(_gather(data.train, places), start=first):
@@ -43,7 +47,8 @@ def training_batches(
             augmented(x, data, augment, generator(seed, purpose, epoch, step))
             for purpose in ("augmentation", "augmentation.other")[:views]
         ]
-        yield Batch(seen[0], data.train.y[index], index, *seen[1:])
+        other = seen[1] if views == 2 else None
+        yield Batch(seen[0], data.train.y[index], index, other, epoch)
 
 
 def evaluation_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:

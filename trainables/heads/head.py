@@ -10,6 +10,8 @@ from trainables.task import Task
 class Head(nn.Module, ABC):
     """From features to an output of any shape, and from that to a score a class."""
 
+    emits_distances = False  # whether the output is a squared distance to each class
+
     def __init__(self, task: Task, features: int) -> None:
         super().__init__()
 

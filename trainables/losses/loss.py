@@ -22,7 +22,15 @@ class Loss(nn.Module, ABC):
     def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
         """(n,); changes no state."""
 
+    def observe(self, batch: Batch, out: Out) -> None:
+        """Called exactly once a training step, without gradient: where statistics may change."""
+
     @classmethod
     def needs(cls, **settings: Any) -> Mass:
         """The least that targets must be, by the settings; "partial": any will do."""
         return "partial"
+
+    @classmethod
+    def takes_distances(cls, **settings: Any) -> bool:
+        """Whether the head must emit a squared distance to each class, by the settings."""
+        return False

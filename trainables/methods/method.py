@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from trainables.data.data import Batch
 from trainables.model import Model
 from trainables.recipe import Recipe
-from trainables.settings import Invalid
+from trainables.settings import Invalid, Use
 from trainables.task import Out, Task
 
 Sweep = Callable[[], Iterator[Batch]]
@@ -33,6 +33,8 @@ class Method(nn.Module):
     # Fields of a trial that the method has its own for: another than the default would be ignored.
     replaces: tuple[str, ...] = ()
     views = 1  # of each image in a batch, independently augmented: 1, or 2 for Batch.other
+    # The sampler that the method trains by, where it draws its batches by a rule of its own.
+    sampling: Use | None = None
 
     def __init__(self, model: Model, task: Task) -> None:
         super().__init__()
@@ -46,6 +48,11 @@ class Method(nn.Module):
             nesterov=recipe.nesterov,
             weight_decay=recipe.weight_decay,
         )
+
+    @classmethod
+    def takes_distances(cls, **settings: Any) -> bool:
+        """Whether the head must emit a squared distance to each class, by the settings."""
+        return False
 
     def start_epoch(self, epoch: int, sweep: Sweep) -> None:
         """Called before the first step of an epoch, in evaluation mode, without gradient.
@@ -73,8 +80,15 @@ class Method(nn.Module):
         self.optimizer.step()
         with torch.no_grad():
             self.model.targets.observe(batch, out.detach())
+            self.model.loss.observe(batch, out.detach())
             hits = (out.scores.argmax(1) == batch.y).float().mean()
         return {"loss": loss.detach(), "accuracy": hits}
+
+    def before_evaluation(self, sweep: Sweep) -> None:
+        """Called after the last step of an epoch, in evaluation mode, without gradient.
+
+        Where what the model predicts by follows from the training set, it is found out here.
+        """
 
     def end_epoch(self) -> None:
         """Called after the last step of an epoch."""

@@ -4,7 +4,7 @@ A setting's type and range stand in its annotation, `Annotated[float, Interval("
 nowhere else. `Record` (a frozen dataclass) and `Use` (a class and its keywords) check against it.
 """
 
-from trainables.settings.checksums import Files, checksum
+from trainables.settings.checksums import Files, Read, Rows, checksum, require_file
 from trainables.settings.identity import Scalar, flat, identity, map_settings
 from trainables.settings.invalid import (
     Invalid,
@@ -45,7 +45,9 @@ __all__ = [
     "Missing",
     "Of",
     "Positive",
+    "Read",
     "Record",
+    "Rows",
     "Scalar",
     "Setting",
     "Share",
@@ -63,5 +65,6 @@ __all__ = [
     "masked",
     "printable",
     "readable",
+    "require_file",
     "unknown",
 ]

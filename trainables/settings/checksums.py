@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +27,30 @@ class Files:
         return str(self.root)
 
 
-def checksum(files: Path | Files) -> str:
-    """What identifies a file, its content; or files of a folder, their names and content.
+@dataclass(frozen=True)
+class Rows:
+    """What is read of a file by the names of the classes: `read(names)` gives it as bytes."""
 
-    Neither the place of the file or folder counts, nor what else lies there. Raises Missing where
-    there is no file, Invalid where it cannot be read or used.
+    path: Path
+    read: Callable[[Sequence[str]], bytes]
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+
+Read = Path | Files | Rows  # what of the file system a setting names
+Names = Callable[[], Sequence[str]]  # of the classes, which only their data set knows
+
+
+def checksum(files: Read, names: Names = tuple) -> str:
+    """What identifies a file: its content, or of Rows what is read; or files of a folder.
+
+    Of these their names and content count. Never the place of the file or folder, nor what else
+    lies there. Raises Missing where there is no file, Invalid where it cannot be read or used.
     """
+    if isinstance(files, Rows):
+        require_file(files.path)
+        return hashlib.sha256(files.read(names())).hexdigest()[:16]
     if isinstance(files, Files):
         paths = [os.path.join(files.root, name) for name in files.names]
         digest = hashlib.sha256()
@@ -40,9 +58,14 @@ def checksum(files: Path | Files) -> str:
         for name, content in zip(files.names, found, strict=True):
             digest.update(os.fsencode(name) + b"\0" + content)
         return digest.hexdigest()[:16]
-    with readable(files):
-        if files.is_dir():
-            raise Invalid(f"{files} is a folder: must be a file")
-        if not files.is_file():
-            raise Missing(f"{files} is missing: a file is needed there")
+    require_file(files)
     return digests([str(files)], str(files.absolute()))[0].hex()[:16]
+
+
+def require_file(path: Path) -> None:
+    """Raises Missing where there is no file, Invalid for a folder or what cannot be read."""
+    with readable(path):
+        if path.is_dir():
+            raise Invalid(f"{path} is a folder: must be a file")
+        if not path.is_file():
+            raise Missing(f"{path} is missing: a file is needed there")

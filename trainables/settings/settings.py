@@ -17,7 +17,7 @@ from typing import (
     get_type_hints,
 )
 
-from trainables.settings.checksums import Files, checksum
+from trainables.settings.checksums import Names, Read, checksum
 from trainables.settings.invalid import Invalid, unknown
 from trainables.settings.ranges import checked
 
@@ -131,18 +131,18 @@ class Use:
     def build(self, *arguments: Any) -> Any:
         return self.part(*arguments, **dict(self.items))
 
-    def files(self, folder: Path) -> Mapping[str, Path | Files]:
+    def files(self, folder: Path) -> Mapping[str, Read]:
         """What each keyword of that kind names; relative paths lie under `folder`."""
         if not hasattr(self.part, "files"):
             return {}
-        files: Mapping[str, Path | Files] = self.part.files(folder, **dict(self.items))
+        files: Mapping[str, Read] = self.part.files(folder, **dict(self.items))
         return files
 
-    def resolved(self, folder: Path) -> "Use":
+    def resolved(self, folder: Path, names: Names = tuple) -> "Use":
         """The same with the checksum of each of its files. Raises Missing where one is."""
         if not hasattr(self.part, "files"):
             return self  # so that it still equals a default that was never resolved
-        sums = {name: checksum(path) for name, path in self.files(folder).items()}
+        sums = {name: checksum(path, names) for name, path in self.files(folder).items()}
         copy = object.__new__(Use)
         copy._fill(self.part, self.items, tuple(sums.items()))
         return copy

@@ -2,7 +2,8 @@
 
 import ast
 from collections.abc import Mapping
-from typing import Any, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 from trainables.settings.invalid import Invalid, unknown
 from trainables.settings.ranges import Of
@@ -42,11 +43,8 @@ def _read(kind: Any, value: Any) -> Any:
         return value
     base = _base(kind)
     try:
-        if base is not None:
-            return _use(base, ast.parse(value, mode="eval").body)
-        if get_origin(kind) is tuple and (base := _base(get_args(kind)[0])):
-            entries = ast.parse(value, mode="eval").body
-            return tuple(_use(base, entry) for entry in getattr(entries, "elts", [entries]))
+        if base is not None or _entries(kind) is not None:
+            return _value(kind, ast.parse(value, mode="eval").body)
         literal = ast.literal_eval(value)
         return value if kind is str and not isinstance(literal, str) else literal  # a folder 2012
     except Invalid:
@@ -58,9 +56,26 @@ def _read(kind: Any, value: Any) -> Any:
         raise Invalid(f"{base.__name__.lower()} = {value!r}: must be {valid}") from None
 
 
+def _value(kind: Any, tree: ast.expr) -> Any:
+    """The value of a setting of that kind: a class with its settings, several, or a literal."""
+    if (base := _base(kind)) is not None:
+        empty = isinstance(tree, ast.Constant) and tree.value is None
+        return None if empty and NoneType in get_args(kind) else _use(base, tree)
+    if (base := _entries(kind)) is not None:
+        return tuple(_use(base, entry) for entry in getattr(tree, "elts", [tree]))
+    return ast.literal_eval(tree)
+
+
 def _base(kind: Any) -> type | None:
     """The class that a setting's Use must be of, or None for another kind of setting."""
-    return next((extra.kind for extra in get_args(kind) if isinstance(extra, Of)), None)
+    options = get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
+    demands = (extra for option in options for extra in get_args(option))
+    return next((demand.kind for demand in demands if isinstance(demand, Of)), None)
+
+
+def _entries(kind: Any) -> type | None:
+    """The same for the entries of a tuple."""
+    return _base(get_args(kind)[0]) if get_origin(kind) is tuple else None
 
 
 def _use(base: type, tree: ast.expr) -> Use:
@@ -75,5 +90,7 @@ def _use(base: type, tree: ast.expr) -> Use:
         values = [ast.unparse(k.value) for k in call.keywords if k.arg == name]
         if len(values) > 1:  # which a call in Python refuses, but not `ast`
             raise Invalid(f"{call.func.id}.{name} = {', '.join(values)}: must be given once")
-    settings = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
-    return Use(classes[call.func.id], **settings)
+    part = classes[call.func.id]
+    kinds = kinds_of(part)
+    settings = {str(k.arg): _value(kinds.get(str(k.arg)), k.value) for k in call.keywords}
+    return Use(part, **settings)

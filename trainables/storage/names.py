@@ -8,6 +8,7 @@ MODEL = "model.pt"  # final weights
 OUTPUTS = "outputs.pt"  # final scores and labels
 LOG = "log.txt"
 WRONG_LABELS = "wrong_labels.csv"  # images whose labels were made wrong: row, clean and given label
+CLASS_COUNTS = "class_counts.csv"  # training images of each class, where they were made unequal
 SOFT_LABELS = "soft_labels.csv"  # the targets' matrix at the end
 CHECKPOINTS = "checkpoint-*.pt"
 EPOCHS = "epoch-*.pt"

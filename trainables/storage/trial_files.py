@@ -93,9 +93,13 @@ class TrialFiles:
     def write_wrong_labels(self, table: str) -> None:
         self.shelf.write(names.WRONG_LABELS, table.encode())
 
+    def write_class_counts(self, table: str) -> None:
+        self.shelf.write(names.CLASS_COUNTS, table.encode())
+
     def tables(self) -> Iterator[tuple[str, str]]:
-        """(name, text) of what the trial has as comma-separated values: labels, soft and wrong."""
-        for name in (*self.shelf.names(names.ALL_SOFT_LABELS), names.WRONG_LABELS):
+        """(name, text) of what the trial has as comma-separated values."""
+        others = (names.WRONG_LABELS, names.CLASS_COUNTS)
+        for name in (*self.shelf.names(names.ALL_SOFT_LABELS), *others):
             content = self.shelf.read(name)
             if content is not None:
                 yield name, content.decode()

@@ -1,7 +1,5 @@
 """Run: a trial being trained."""
 
-import csv
-import io
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -9,8 +7,10 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from trainables.data.augments.augment import Augment
 from trainables.data.data import Batch, Data, Split, load
 from trainables.data.loader import evaluation_batches, steps_of, training_batches
+from trainables.data.samplers.sampler import Sampler
 from trainables.methods.method import Method
 from trainables.model import fresh
 from trainables.recipe import learning_rate
@@ -19,6 +19,8 @@ from trainables.selection import Epoch
 from trainables.storage.trial_files import TrialFiles
 from trainables.targets.targets import Targets
 from trainables.task import Task
+from trainables.training import written
+from trainables.training.groups import Groups, accuracies, shots, thirds
 from trainables.training.site import Site
 from trainables.training.tasks import Trained, task_for
 from trainables.trial import Trial
@@ -51,9 +53,11 @@ class Run:
         self.trial, self.files, self.site = trial, files, site
         self.data = load(trial.data, trial.seed, site.folder, site.device)
         self.wrong = self.data.train.wrong
+        self.groups = groups_of(trial, self.data)
         self.task = task_of(trial, self.data, site, trained)
         self.method: Method = trial.method.build(fresh(self.task), self.task)
-        self.augment = [use.build() for use in trial.recipe.augment]
+        self.augment: list[Augment] = [use.build() for use in trial.recipe.augment]
+        self.sampler: Sampler = (self.method.sampling or trial.recipe.sampling).build()
         self.history: list[Epoch] = []
         self.step = 0  # of the whole training, counted from 0: the next to be made
         self.losses = torch.full((self.task.steps,), math.nan, device=site.device)
@@ -71,7 +75,9 @@ class Run:
     def train(self, report: Report) -> None:
         """Every epoch that is left. Raises Diverged at the end of an epoch with a bad loss."""
         if self.data.train.truth is not None:
-            self.files.write_wrong_labels(wrong_labels_of(self.data))
+            self.files.write_wrong_labels(written.wrong_labels(self.data))
+        if self.groups:
+            self.files.write_class_counts(written.class_counts(self.data))
         recipe, steps = self.trial.recipe, self.task.steps
         learned = type(self.method.model.targets).observe is not Targets.observe
         for epoch in range(self.step // steps, recipe.epochs):
@@ -95,7 +101,7 @@ class Run:
         """The targets' matrix, if they have one."""
         soft = getattr(self.method.model.targets, "soft", None)
         if soft is not None:
-            self.files.write_soft_labels(table_of(soft, self.data.names), epoch)
+            self.files.write_soft_labels(written.soft_labels(soft, self.data.names), epoch)
 
     def _epoch(self, epoch: int) -> None:
         trial, recipe, steps = self.trial, self.trial.recipe, self.task.steps
@@ -103,7 +109,14 @@ class Run:
         if first == 0:
             self._start(epoch)
         batches = training_batches(
-            self.data, recipe.batch_size, self.augment, trial.seed, epoch, first, self.method.views
+            self.data,
+            recipe.batch_size,
+            [augment.at(epoch / recipe.epochs) for augment in self.augment],
+            trial.seed,
+            epoch,
+            first,
+            self.method.views,
+            self.sampler,
         )
         self.method.train()
         for step, batch in enumerate(batches, start=first):
@@ -121,10 +134,16 @@ class Run:
         self.method.eval()
         self.method.start_epoch(epoch, lambda: self._batches(self.data.train))
 
+    @torch.no_grad()
+    def _before_evaluation(self) -> None:
+        self.method.eval()
+        self.method.before_evaluation(lambda: self._batches(self.data.train))
+
     def _lr(self, step: int) -> float:
         return self.method.lr(learning_rate(self.trial.recipe, step, self.task.steps))
 
     def _measure(self, epoch: int) -> Epoch:
+        self._before_evaluation()
         broken = (~self.losses.isfinite()).nonzero()
         if len(broken):
             step = int(broken[0])
@@ -137,7 +156,8 @@ class Run:
         row |= {f"train.{name}": total / images for name, total in sums.items()}
         for name, split in (("validation", self.data.validation), ("test", self.data.test)):
             if split is not None:
-                row |= {f"{name}.{k}": v for k, v in evaluate(self._scores(split), split.y).items()}
+                found = evaluate(self._scores(split), split.y, self.groups)
+                row |= {f"{name}.{k}": v for k, v in found.items()}
         if self.wrong is not None:
             said = self._scores(self.wrong).argmax(1)
             row["train.wrong_label_error"] = float((said != self.wrong.y).float().mean())
@@ -220,35 +240,20 @@ def task_of(trial: Trial, data: Data, site: Site, trained: Trained | None = None
 
 
 @torch.no_grad()
-def evaluate(scores: Tensor, y: Tensor) -> Epoch:
-    """Accuracy and mean cross-entropy of scores (n, classes) against labels (n,)."""
+def evaluate(scores: Tensor, y: Tensor, groups: Groups) -> Epoch:
+    """Accuracy, in groups too, and mean cross-entropy of scores (n, classes) to labels (n,)."""
     loss = torch.nn.functional.cross_entropy(scores, y)
-    return {"accuracy": float((scores.argmax(1) == y).float().mean()), "loss": float(loss)}
+    hits = scores.argmax(1) == y
+    whole = {"accuracy": float(hits.float().mean()), "loss": float(loss)}
+    return whole | accuracies(hits, y, groups)
 
 
-def table_of(soft: Tensor, names: tuple[str, ...]) -> str:
-    """A matrix (classes, classes) as comma-separated values under a row of class names."""
-    text = io.StringIO()
-    rows = csv.writer(text, lineterminator="\n")  # which quotes a name with a comma
-    rows.writerow(names)
-    rows.writerows([f"{value:.6g}" for value in row] for row in soft.tolist())
-    return text.getvalue()
-
-
-def wrong_labels_of(data: Data) -> str:
-    """Each image with a wrong label, as comma-separated values: all others have the source's.
-
-    `row` is its place in the source's part "train", of which both splits are.
-    """
-    lines = ["split,row,clean,given"]
-    for name, split in (("train", data.train), ("validation", data.validation)):
-        if split is not None:
-            places = split.flipped
-            rows = split.rows[places.to(split.rows.device)]
-            columns = (rows, split.clean[places], split.y[places])
-            values = zip(*(column.tolist() for column in columns), strict=True)
-            lines += [f"{name},{row},{clean},{given}" for row, clean, given in values]
-    return "\n".join(lines) + "\n"
+def groups_of(trial: Trial, data: Data) -> Groups:
+    """By the true labels of the training images; none where nothing made the classes unequal."""
+    if trial.data.imbalance is None:
+        return {}
+    counts = data.train.clean.bincount(minlength=len(data.names))
+    return thirds(counts, trial.data.odd_third) | shots(counts)
 
 
 def kept_epochs(epochs: int, keep: int) -> list[int]:

@@ -4,6 +4,7 @@ import functools
 import hashlib
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
@@ -20,17 +21,26 @@ def fetch_all(trial: Trial, folder: Path) -> None:
     """
     for one in (trial, *trial.teachers()):
         for use in one.uses():
-            _check_files(use, use.checksums, folder)
+            _check_files(use, use.checksums, one.data.source, folder)
 
 
 @functools.cache
-def _check_files(use: Use, checksums: tuple[tuple[str, str], ...] | None, folder: Path) -> None:
+def _check_files(
+    use: Use, checksums: tuple[tuple[str, str], ...] | None, source: Use, folder: Path
+) -> None:
     fetch(use, folder)
-    found = dict(use.resolved(folder).checksums or ()) if checksums else {}
+    names = functools.partial(names_of, source, folder)
+    found = dict(use.resolved(folder, names).checksums or ()) if checksums else {}
     for name, right in checksums or ():
         if found[name] != right:
             path = use.files(folder)[name]
             raise Invalid(f"{path} has checksum {found[name]}: must be {right}, as on the driver")
+
+
+def names_of(source: Use, folder: Path) -> Sequence[str]:
+    """The names of the data set's classes. Raises Missing where its data are."""
+    names: Sequence[str] = source.build().names(folder)
+    return names
 
 
 def fetch(use: Use, folder: Path) -> None:

@@ -129,22 +129,6 @@ def across(trials: Mapping[str, Trial], name: str, *published: Published) -> dic
     return {column: (trial.but(**method(name)), number) for (column, trial), number in pairs}
 
 
-def printed(table: str) -> dict[str, list[Published]]:
-    """Rows of a table as they are printed: a name, then `mean ± deviation`, `mean` or `-`."""
-    rows: dict[str, list[Published]] = {}
-    for line in table.strip().splitlines():
-        name, *cells = (cell.strip() for cell in line.split("|"))
-        rows[name] = [_number(cell) for cell in cells]
-    return rows
-
-
-def _number(cell: str) -> Published:
-    if cell == "-":
-        return None
-    mean, _, deviation = cell.partition("±")
-    return (float(mean), float(deviation)) if deviation else float(mean)
-
-
 def tf_kd(trial: Trial) -> dict[str, Any]:
     """Tf-KD reg as in the public fine-grained script, whose KL is a mean over the classes too."""
     temperature = 40 if trial.net.part is MobileNetV2 else 6

@@ -1,7 +1,8 @@
 """OLS, Table II: CIFAR-100, five nets."""
 
 from study.grids.grid import error
-from study.grids.ols._paper import ASSUMED, across, base, constants, printed, table
+from study.grids.ols._paper import ASSUMED, across, base, constants, table
+from study.grids.printed import printed
 from trainables.nets.resnext import ResNeXt29
 from trainables.nets.torchvision_nets import ResNet34, ResNet50, ResNet101
 from trainables.settings import Use

@@ -1,15 +1,8 @@
 """OLS, Table IV: ImageNet, ResNet-50 and ResNet-101."""
 
 from study.grids.grid import Entry, Published, error
-from study.grids.ols._paper import (
-    IMAGENET_ASSUMED,
-    constants,
-    imagenet,
-    method,
-    printed,
-    table,
-    with_cutout,
-)
+from study.grids.ols._paper import IMAGENET_ASSUMED, constants, imagenet, method, table, with_cutout
+from study.grids.printed import printed
 from trainables.measures.top_k import TopK
 from trainables.nets.torchvision_nets import ResNet101
 from trainables.settings import Use

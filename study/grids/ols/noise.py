@@ -1,7 +1,8 @@
 """OLS, Table VII: CIFAR-100 with symmetric noise, ResNet-56."""
 
 from study.grids.grid import Entry, Published, error
-from study.grids.ols._paper import ASSUMED, across, base, constants, noisy, printed, table
+from study.grids.ols._paper import ASSUMED, across, base, constants, noisy, table
+from study.grids.printed import printed
 
 RATES = (0.0, 0.2, 0.4, 0.6, 0.8)
 PUBLISHED_ONLY = ("L2RW (Ren et al.)", "MW-Net")

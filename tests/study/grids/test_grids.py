@@ -33,6 +33,8 @@ def test_a_grid_is_what_its_golden_file_says(name: str) -> None:
 
 
 Number = tuple[float, float | None]  # and its deviation
+OURS = "Word embedding (GloVe)"
+AUGMENTED = ("CE", "Cutout", "Random erasing", "GridMask")
 # The rows and columns of those tables and figures of which no number is printed, or all are lost.
 UNPRINTED: dict[str, tuple[list[str], list[str]]] = {
     "ols_alpha": (
@@ -48,6 +50,16 @@ UNPRINTED: dict[str, tuple[list[str], list[str]]] = {
     "ols_single": (
         ["Hard label", "OLS-Single", "OLS-Single, current net", "OLS"],
         ["top-1 error"],
+    ),
+    "word_augment": (
+        [name for own in AUGMENTED for name in (own, f"{own} + {OURS}".removeprefix("CE + "))],
+        [f"CIFAR-{c}, {n}" for c in (10, 100) for n in (50, 100, 200)]
+        + [f"mini-ImageNet, {n}" for n in (10, 50, 100)],
+    ),
+    "word_similarity": ([OURS, "Word embedding (BERT)"], ["highest cosine", "mean cosine"]),
+    "word_random": (
+        ["CE", "Random vectors", OURS],
+        [f"{n} a class" for n in (50, 100, 200)] + ["rho 10", "rho 100"],
     ),
     "ols_features": (["Hard label", "Label smoothing", "OLS"], ["top-1 error", "silhouette"]),
     "ols_calibration": (
@@ -153,6 +165,34 @@ PLACES: dict[str, dict[str, Place]] = {
         ),
     },
 }
+WORD_SETS = {"CIFAR-10": "Cifar10", "CIFAR-100": "Cifar100", "mini-ImageNet": "ImageLists"}
+
+
+def word_place(trial: Trial, metric: Metric) -> Place:
+    """Of a cell of the word embedding tables, what it really shows."""
+    tail, per_class = trial.data.imbalance, trial.data.train_per_class
+    setting = f"imbalance={tail['rho']:g}" if tail else f"per_class={per_class}"
+    dataset = next(name for name, part in WORD_SETS.items() if part == trial.data.source.name)
+    net = trial.net.name.replace("ResNet", "ResNet-").replace("VGG", "VGG-")
+    return dataset, setting, net, metric.name.removeprefix("test.")
+
+
+@pytest.mark.parametrize("name", [n for n in grids() if n.startswith("word") and typed(find(n))])
+def test_every_word_cell_has_the_number_of_its_method_and_of_what_is_run(name: str) -> None:
+    grid = find(name)
+    published = {(method, place): number for method, place, number in printed(grid)}
+    cells = [
+        (row, trial, grid.columns[column], number) for row, column, trial, number in grid.cells()
+    ]
+    shown = {
+        (row, word_place(trial, metric)): (number, None) if isinstance(number, float) else number
+        for row, trial, metric, number in cells
+        if trial
+    }
+    assert len(shown) == len(cells)
+    assert shown == published
+
+
 UNCHANGED = ("clean", "models=1", "symmetric_noise=0.0")  # settings that change nothing
 
 

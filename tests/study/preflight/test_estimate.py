@@ -8,7 +8,10 @@ import torch
 from study.preflight import estimate
 from study.preflight.dry_run import measured_peaks
 from study.preflight.estimate import against_share, cost, places, task_without_data
+from trainables.data.imbalances.long_tail import LongTail
 from trainables.data.sources.image_folder import ImageFolder
+from trainables.heads.word_vectors import WordVectors
+from trainables.labels.word_file import WordFile
 from trainables.methods.distortion import DistortionDistillation
 from trainables.methods.method import Method
 from trainables.settings import Use
@@ -55,6 +58,13 @@ def test_the_task_has_the_numbers_of_the_real_one(trial: Trial) -> None:
     assert task.names[:2] == ("zero", "one")
 
 
+def test_the_task_of_unequal_classes_has_about_their_numbers(trial: Trial) -> None:
+    tail = trial.data.but(imbalance=Use(LongTail, rho=4))
+    assert task_without_data(trial.but(data=tail), SITE).counts.tolist() == [
+        4, 3, 2, 2, 2, 1, 1, 1, 1, 1
+    ]  # fmt: skip
+
+
 def test_without_data_and_hierarchy_the_cost_is_told_all_the_same(trial: Trial) -> None:
     folder = Use(ImageFolder, path="none", side=8, resize=8, classes=7, images=70, test_images=14)
     lacking = trial.but(
@@ -62,6 +72,11 @@ def test_without_data_and_hierarchy_the_cost_is_told_all_the_same(trial: Trial) 
     )
     assert cost(lacking, SITE).seconds > 0
     assert task_without_data(lacking, SITE).names[6] == "class 6"
+
+
+def test_without_a_file_of_vectors_the_cost_is_told_all_the_same(trial: Trial) -> None:
+    lacking = Use(WordVectors, vectors=Use(WordFile, path="none.txt"))
+    assert cost(trial.but(head=lacking), SITE).seconds > 0
 
 
 def test_memory_is_held_against_the_share_of_a_gpu() -> None:

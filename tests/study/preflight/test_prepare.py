@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from study.preflight import prepare
 from trainables.data.sources.digits import Digits
 from trainables.data.sources.image_folder import ImageFolder
+from trainables.heads.word_vectors import WordVectors
+from trainables.labels.words import Embedded
 from trainables.methods.method import Method
 from trainables.model import Model
 from trainables.nets.net import Net
@@ -107,6 +109,19 @@ def test_every_part_is_built_before_ray_starts(trial: Trial, tmp_path: Path) -> 
     prepare.check_parts([trial], tmp_path)
     with pytest.raises(Invalid, match=r"tree\.txt"):
         prepare.check_parts([trial, wrong], tmp_path)
+
+
+def test_every_head_is_built_with_the_classes_of_its_data(trial: Trial, tmp_path: Path) -> None:
+    prepare.check_parts([trial], tmp_path)
+    same = Use(Embedded, substitutes=("zero=one",))
+    with pytest.raises(Invalid, match="classes 'zero' and 'one' have one vector"):
+        prepare.check_parts([trial, trial.but(head=Use(WordVectors, vectors=same))], tmp_path)
+
+
+def test_more_images_of_a_class_than_there_are_are_refused(trial: Trial, tmp_path: Path) -> None:
+    many = trial.but(data=trial.data.but(train_per_class=1000))
+    with pytest.raises(Invalid, match=r"train_per_class = 1000: must be at most \d+, the images"):
+        prepare.check_parts([trial, many], tmp_path)
 
 
 class Impossible(Method):

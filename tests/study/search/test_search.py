@@ -322,6 +322,22 @@ def test_a_stored_search_of_another_space_is_refused(
     assert "another --search-seed or --search-storage starts a new one" in str(raised.value)
 
 
+def recorded_without(field: str, lab: Laboratory) -> None:
+    """Makes the stored search one of a version that had no such field."""
+    study = lab.search(3).study
+    record = study.user_attrs["record"]
+    study.set_user_attr("record", {n: v for n, v in record.items() if n != field})
+
+
+def test_a_search_goes_on_where_a_setting_came_later(smoothed: Space, tmp_path: Path) -> None:
+    lab = Laboratory(tmp_path, smoothed, score)
+    recorded_without("recipe.sampling", lab)  # stands at its default
+    assert lab.run(lab.search(3)).over
+    recorded_without("recipe.epochs", lab)  # has none
+    with pytest.raises(Invalid, match=r"recipe\.epochs was not there, is 3"):
+        lab.search(3)
+
+
 def test_a_stored_search_of_another_storage_is_refused(smoothed: Space, tmp_path: Path) -> None:
     url = Laboratory(tmp_path / "mine", smoothed, score).url
     Laboratory(tmp_path / "mine", smoothed, score).search(3)

@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from trainables.data.corruptions.symmetric import Symmetric
-from trainables.data.data import Data, Split, held_out, load, subset
+from trainables.data.data import Data, Split, check_counts, held_out, load, subset
+from trainables.data.imbalances.long_tail import LongTail
+from trainables.data.sources.cifar import Cifar10
 from trainables.data.sources.digits import Digits
 from trainables.data.spec import DataSpec
 from trainables.seeding import generator
@@ -61,24 +63,17 @@ def test_a_class_must_keep_an_image_to_train_on() -> None:
         held_out(torch.tensor([0, 1, 0, 0, 1, 0, 0]), 0.8, generator(0, "split"))
 
 
-@given(labels, st.integers(1, 3), seeds)
+@given(labels, st.lists(st.integers(1, 3), min_size=5, max_size=5), seeds)
 @settings(deadline=None, max_examples=50)
-def test_a_subset_has_so_many_of_the_given_rows_of_every_class(
-    y: Tensor, per_class: int, seed: int
+def test_a_subset_has_so_many_of_the_given_rows_of_each_class(
+    y: Tensor, sizes: list[int], seed: int
 ) -> None:
     _, rows = held_out(y, 0.01, generator(seed, "split"))
-    chosen = subset(y, rows, per_class, generator(seed, "subset"))
-    assert counts(y[chosen]) == [per_class] * 5
+    chosen = subset(y, rows, sizes, generator(seed, "subset"))
+    assert counts(y[chosen]) == sizes
     assert set(chosen.tolist()) <= set(rows.tolist())
     assert chosen.tolist() == sorted(set(chosen.tolist()))
-    assert chosen.equal(subset(y, rows, per_class, generator(seed, "subset")))
-
-
-def test_a_subset_cannot_have_more_than_there_are() -> None:
-    y = torch.tensor([0, 0, 0, 1, 1, 1])
-    message = r"train_per_class = 3: must be at most 2, the images left of class 1"
-    with pytest.raises(Invalid, match=message):
-        subset(y, torch.tensor([0, 1, 2, 3, 4]), 3, generator(0, "subset"))
+    assert chosen.equal(subset(y, rows, sizes, generator(seed, "subset")))
 
 
 def digits(seed: int = 0, **spec: object) -> Data:
@@ -213,3 +208,40 @@ def test_mean_and_deviation_are_those_of_pixels_up_to_255() -> None:
     assert data.std.item() == pytest.approx(0.376 * 255)
     assert data.side == 8
     assert data.names[3] == "three"
+
+
+# Unequal classes
+
+
+def long_tailed(rho: float, **spec: object) -> Data:
+    return digits(imbalance=Use(LongTail, rho=rho), **spec)
+
+
+def images(data: Data) -> list[int]:
+    return torch.bincount(data.train.y, minlength=10).tolist()
+
+
+def test_the_largest_class_has_train_per_class_or_what_every_class_has() -> None:
+    assert images(long_tailed(10, train_per_class=50))[::3] == [50, 23, 10, 5]
+    assert images(long_tailed(1, validation=0.0)) == [112] * 10  # the digit 1 has no more
+
+
+def test_a_longer_tail_leaves_images_out_and_changes_no_other_split() -> None:
+    short, long = long_tailed(5), long_tailed(20)
+    assert rows(long.train) < rows(short.train)
+    assert rows(long.validation) == rows(short.validation)
+    assert rows(long.test) == rows(short.test)
+
+
+def test_more_than_there_are_is_refused_with_the_class() -> None:
+    message = r"train_per_class = 115: must be at most 112, the images left of class 'one'"
+    with pytest.raises(Invalid, match=message):
+        digits(train_per_class=115, validation=0.0, imbalance=Use(LongTail, rho=1.01))
+    with pytest.raises(Invalid, match=r"at most \d+, the images left of class 'zero'"):
+        check_counts(DataSpec(source=Use(Digits), train_per_class=1000), Path())
+    with pytest.raises(Invalid, match="leaves class 'nine' empty"):
+        check_counts(DataSpec(source=Use(Digits), imbalance=Use(LongTail, rho=105)), Path())
+
+
+def test_counts_are_looked_at_only_where_they_are_chosen() -> None:
+    check_counts(DataSpec(source=Use(Cifar10)), Path("nowhere"))  # else its files were missing

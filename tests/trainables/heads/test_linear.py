@@ -17,3 +17,8 @@ def test_a_logit_is_a_weighted_sum_of_the_features() -> None:
 def test_the_logits_are_the_scores() -> None:
     logits = torch.randn(2, 3)
     assert Linear(small_task(classes=3), features=2).scores(logits) is logits
+
+
+def test_the_bias_may_start_where_every_class_has_its_share() -> None:
+    bias = Linear(small_task(classes=5), 2, bias="prior").classifier.bias
+    assert_close(torch.sigmoid(bias), torch.full((5,), 1 / 5))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, equal, int64, tensor
 
-from trainables.labels import cifar_synsets, synsets
+from trainables.labels import cifar_synsets
 from trainables.labels.hierarchy import ancestors, edges, locate, shortest
 from trainables.settings import Invalid
 
@@ -28,14 +28,6 @@ ANIMALS = {
     "duck": ["bird"],
 }
 LINES = "animal whale\nanimal bird\nwhale dolphin\nbird gull\nbird duck\n"
-
-
-@pytest.fixture(scope="session")
-def database() -> Path:
-    try:
-        return synsets.find(Path("nowhere"))
-    except ValueError as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,11 @@ import torch
 from tests.trainables.measures.conftest import TRIAL
 from tests.trainables.small import NOWHERE, SITE, small_trial
 from tests.trainables.test_contract import TRIALS
+from trainables.heads.word_vectors import WordVectors
 from trainables.measures import measure
 from trainables.measures.attack import Fgsm, Pgd
 from trainables.measures.calibration import Calibration
+from trainables.measures.class_similarity import ClassSimilarity
 from trainables.measures.ensemble import Ensemble
 from trainables.measures.human_kl import HumanKL
 from trainables.measures.measure import Finished, Measure, compute, flat, label
@@ -30,13 +32,22 @@ KEYWORDS: dict[str, dict[str, Any]] = {
 USES = {name: Use(c, **KEYWORDS.get(name, {})) for name, c in classes_of(Measure).items()}
 
 
+@pytest.fixture(scope="session")
+def of_words(tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A trial with class vectors, which the others' trial has not."""
+    storage, trial = Storage(tmp_path_factory.mktemp("words")), TRIAL.but(head=Use(WordVectors))
+    assert fit(trial, storage, SITE).status == "finished"
+    return Finished(trial, storage.trial(trial.id), SITE)
+
+
 @pytest.mark.parametrize("use", USES.values(), ids=USES)
 def test_a_measure_gives_the_numbers_that_it_names_and_the_same_again(
-    use: Use, finished: Finished
+    use: Use, finished: Finished, of_words: Finished
 ) -> None:
+    finished = of_words if use.part is ClassSimilarity else finished
     counterpart = use.demo()
     assert counterpart.part.gives == use.part.gives
-    counterpart.part.suits(TRIAL, **dict(counterpart.items))
+    counterpart.part.suits(finished.trial, **dict(counterpart.items))
     first = compute(counterpart, finished)
     assert (first["status"], first["reason"]) == ("finished", None)
     assert set(first["values"]) == set(use.part.gives)

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 import pytest
 
-from trainables.settings import Files, Invalid, Missing, checksum
+from trainables.settings import Files, Invalid, Missing, Rows, checksum
 
 
 def test_a_files_checksum_is_its_contents_and_not_its_names(tmp_path: Path) -> None:
@@ -60,3 +60,11 @@ def test_content_that_is_refused_has_no_checksum(tmp_path: Path) -> None:
     checksum(Files(tmp_path, ("a",), check))
     with pytest.raises(Invalid, match=f"^{tmp_path}/b is bad$"):
         checksum(Files(tmp_path, ("a", "b"), check))
+
+
+def test_the_checksum_of_rows_is_of_what_is_read_by_the_names(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("text")
+    rows = Rows(tmp_path / "a", lambda names: " ".join(names).encode())
+    assert checksum(rows, lambda: ("cat", "dog")) == hashlib.sha256(b"cat dog").hexdigest()[:16]
+    with pytest.raises(Missing, match="b is missing"):
+        checksum(Rows(tmp_path / "b", rows.read), lambda: ("cat",))

@@ -14,19 +14,21 @@ from torch.testing import assert_close
 
 from tests.trainables.small import CPU, NOWHERE, SITE, small_trial
 from trainables.data.data import Batch, Data, Split, load
+from trainables.data.imbalances.long_tail import LongTail
 from trainables.data.loader import evaluation_batches
 from trainables.data.sources.digits import NAMES, Digits
+from trainables.data.spec import DataSpec
 from trainables.methods.method import Method, Sweep
 from trainables.model import Model, fresh
 from trainables.selection import CLOCK, RULES, Epoch
 from trainables.settings import Invalid, Use
 from trainables.storage.result import select
 from trainables.storage.storage import Storage
-from trainables.targets.knowledge import Knowledge, knowledge_soft_labels
+from trainables.targets.knowledge import Knowledge
 from trainables.targets.online import Online
 from trainables.training import run
 from trainables.training.fit import fail, fit
-from trainables.training.run import Run, evaluate, kept_epochs, table_of, task_of
+from trainables.training.run import Run, evaluate, kept_epochs, task_of
 from trainables.training.site import Site
 from trainables.trial import Trial
 
@@ -97,7 +99,7 @@ def scores(model: Model, data: Data, split: Split) -> Tensor:
 
 
 def wrong_labels(storage: Storage, trial: Trial) -> list[tuple[str, int, int, int]]:
-    """ProgressLines split, row, clean, given."""
+    """Lines split, row, clean, given."""
     text = storage.trial(trial.id).shelf.read("wrong_labels.csv")
     assert text is not None
     header, *lines = text.decode().splitlines()
@@ -225,18 +227,12 @@ def test_the_soft_labels_are_stored_as_a_table(storage: Storage) -> None:
     assert sum(map(float, rows[0].split(","))) == pytest.approx(1, abs=1e-4)
 
 
-def test_a_table_has_a_row_of_names_and_a_row_a_class() -> None:
-    soft = knowledge_soft_labels(tensor([[0, 2], [2, 0]]), decay=0.5, temperature=1000)
-    assert table_of(soft, ("a", "b")) == "a,b\n1,0\n0,1\n"
-    assert table_of(soft, ("a", "b, c")) == 'a,"b, c"\n1,0\n0,1\n'
-
-
 # What the numbers mean
 
 
 def test_accuracy_is_the_share_of_right_predictions_and_loss_the_mean_cross_entropy() -> None:
     probabilities = tensor([[0.5, 0.25, 0.25], [0.25, 0.25, 0.5]])
-    found = evaluate(probabilities.log(), tensor([0, 1]))
+    found = evaluate(probabilities.log(), tensor([0, 1]), {})
     assert found == pytest.approx({"accuracy": 0.5, "loss": (0.693147 + 1.386294) / 2})
 
 
@@ -738,3 +734,32 @@ def test_the_parts_are_told_the_classes_their_counts_and_the_steps(storage: Stor
     assert (task.names, task.classes, task.steps) == (NAMES, 10, 2)
     assert (task.channels, task.side) == (1, 8)
     assert task.counts.tolist() == [2] * 10
+
+
+# Unequal classes
+
+
+def test_of_unequal_classes_groups_are_measured_and_counts_are_stored(storage: Storage) -> None:
+    data = DataSpec(
+        source=Use(Digits), train_per_class=8, imbalance=Use(LongTail, rho=4), validation=0.1
+    )
+    trial = small_trial(data=data)
+    result = fit(trial, storage, SITE)
+    thirds = ["larger", "medium", "smaller"]
+    for epoch in result.history:
+        for split in ("validation", "test"):
+            names = {name for name in epoch if name.startswith(f"{split}.accuracy_")}
+            assert names == {f"{split}.accuracy_{n}" for n in (*thirds, "few")}
+            assert epoch[f"{split}.accuracy_few"] == epoch[f"{split}.accuracy"]
+    content = storage.trial(trial.id).shelf.read("class_counts.csv")
+    assert content is not None
+    lines = content.decode().splitlines()
+    assert lines[0] == "class,images,given"
+    assert (lines[1], lines[-1]) == ("zero,8,8", "nine,2,2")
+
+
+def test_of_equal_classes_no_groups_are_measured(storage: Storage) -> None:
+    trial = small_trial()
+    epoch = fit(trial, storage, SITE).history[-1]
+    assert not [name for name in epoch if "accuracy_" in name]
+    assert storage.trial(trial.id).shelf.read("class_counts.csv") is None

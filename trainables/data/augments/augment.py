@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import torch
 import torch.nn.functional as F
@@ -20,6 +20,10 @@ class Augment(ABC):
     """
 
     normalised = False  # whether it is of the second kind
+
+    def at(self, progress: float) -> Self:
+        """The augmentation of an epoch that begins after this share of the training."""
+        return self
 
     @abstractmethod
     def __call__(self, x: Tensor, side: int, generator: torch.Generator) -> Tensor:

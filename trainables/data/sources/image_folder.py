@@ -97,12 +97,9 @@ class ImageFolder(Source):
         return tuple(map(printable, self._listing(folder, "train").classes))
 
     def load(self, folder: Path, part: str) -> tuple[Images, Tensor]:
-        """A tensor where it takes up to a quarter of the free memory; else decoded on demand."""
         found = self._listing(folder, part)
         images = Decoded(found.part, found.images, self.resize, self.fit)
-        room = min(RESIDENT_BYTES, psutil.virtual_memory().available // 4)
-        fits = len(images) * 3 * self.resize**2 <= room
-        return images[torch.arange(len(images))] if fits else images, torch.tensor(found.labels)
+        return resident(images), torch.tensor(found.labels)
 
     def _listing(self, folder: Path, part: str) -> Listing:
         return listing(place_of(folder / self.path, part))
@@ -136,6 +133,13 @@ class Decoded:
         size = [self.resize] * (2 if self.fit == "squash" else 1)  # one number: the shorter side
         square: Image.Image = functional.center_crop(functional.resize(image, size), [self.resize])
         return square
+
+
+def resident(images: Decoded) -> Images:
+    """A tensor where it takes up to a quarter of the free memory; else decoded on demand."""
+    room = min(RESIDENT_BYTES, psutil.virtual_memory().available // 4)
+    fits = len(images) * 3 * images.resize**2 <= room
+    return images[torch.arange(len(images))] if fits else images
 
 
 def place_of(root: Path, part: str) -> Path:

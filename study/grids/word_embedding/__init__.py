@@ -1,0 +1,3 @@
+"""The tables and figures on class-name vectors as soft labels (Zhong et al.)."""
+
+PREFIX = "word"

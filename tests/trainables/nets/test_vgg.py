@@ -1,0 +1,52 @@
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+from torchvision.models import vgg16, vgg16_bn
+
+from trainables.nets.vgg import VGG16
+from trainables.settings import Use
+from trainables.task import Task
+
+
+def task(side: int = 32, channels: int = 3) -> Task:
+    parts = SimpleNamespace(channels=channels, side=side, classes=10, folder=Path("nowhere"))
+    return cast(Task, parts)
+
+
+@pytest.mark.parametrize(("batch_norm", "whole"), [(False, vgg16), (True, vgg16_bn)])
+def test_it_computes_what_torchvisions_convolutions_compute(
+    batch_norm: bool, whole: type[nn.Module]
+) -> None:
+    torch.manual_seed(0)
+    net, theirs = VGG16(task(), batch_norm=batch_norm).eval(), whole().eval()
+    weights = [w for name, w in theirs.state_dict().items() if name.startswith("features.")]
+    net.load_state_dict(dict(zip(net.state_dict(), weights, strict=True)))
+    x = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert_close(net(x)[0], theirs.features(x).mean((2, 3)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("side", "sides"),
+    [(32, [16, 8, 4, 2, 1]), (84, [42, 21, 10, 5, 2]), (8, [4, 2, 1, 1, 1])],
+)
+def test_each_stage_halves_the_side_but_for_one_pixel(side: int, sides: list[int]) -> None:
+    net = Use(VGG16, width=1 / 16, batch_norm=True).build(task(side, 1))
+    features, stages = net(torch.randn(2, 1, side, side))
+    assert [stage.shape[2] for stage in stages] == sides
+    assert features.shape == (2, net.features) == (2, 32)
+
+
+def test_demo_has_an_eighth_of_the_channels() -> None:
+    assert Use(VGG16).demo().build(task(8, 1)).features == 64
+
+
+def test_every_parameter_gets_a_gradient() -> None:
+    net = Use(VGG16, width=1 / 8).build(task(8, 1))
+    net(torch.randn(4, 1, 8, 8))[0].square().sum().backward()
+    assert all(p.grad is not None and p.grad.any() for p in net.parameters())

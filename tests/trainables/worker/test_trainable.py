@@ -1,0 +1,56 @@
+"""The trainable under the real Ray Tune: results, logs, and a storage that fails."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+from ray import tune
+
+from tests.trainables.small import NOWHERE, small_trial
+from trainables.storage.storage import Storage
+from trainables.worker.trainable import trainable
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+TRIAL = small_trial()
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    ray.init(num_cpus=1, include_dashboard=False)
+    yield
+    ray.shutdown()
+
+
+def tuned(storage: Storage, folder: Path) -> tune.Result:
+    """What Tune has of the trial at the end."""
+    tuner = tune.Tuner(
+        trainable(storage, NOWHERE, 1, 0),
+        param_space={"id": TRIAL.id, "trial": TRIAL},
+        run_config=tune.RunConfig(storage_path=str(folder), verbose=0),
+    )
+    return tuner.fit()[0]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_trial_has_its_result_and_its_log_and_tune_each_epoch(tmp_path: Path) -> None:
+    (tmp_path / "storage").mkdir()
+    storage = Storage(tmp_path / "storage")
+    told = tuned(storage, tmp_path / "ray")
+    files = storage.trial(TRIAL.id)
+    result = files.result()
+    assert result, told.metrics
+    assert result.status == "finished"
+    assert told.metrics
+    assert told.metrics["epoch"] == 3
+    assert told.metrics["validation.accuracy"] == result.history[-1]["validation.accuracy"]
+    assert [line.split(",")[0] for line in files.log_lines()] == ["epoch 1", "epoch 2", "epoch 3"]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_a_storage_that_is_gone_is_told_and_no_exception(tmp_path: Path) -> None:
+    told = tuned(Storage(tmp_path / "gone"), tmp_path / "ray")
+    assert told.error is None
+    assert told.metrics
+    assert f"No such file or directory: '{tmp_path}/gone'" in told.metrics["lost"]

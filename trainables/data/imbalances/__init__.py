@@ -1,0 +1,1 @@
+"""Rules by which training labels are made wrong, one file each."""

@@ -1,0 +1,1 @@
+"""Rules by which training images are drawn for an epoch, one file each."""

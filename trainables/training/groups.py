@@ -1,0 +1,41 @@
+"""Groups: accuracies of many and of few images, where the training set is imbalanced."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Groups = Mapping[str, Tensor]  # by name, which classes belong: (classes,) of bool
+MANY, FEW = 100, 20  # images: more than MANY are many, fewer than FEW are few (Liu et al. 2019)
+
+
+def thirds(counts: Tensor, odd: Literal["larger", "medium", "smaller"]) -> dict[str, Tensor]:
+    """The classes in three by their training images (classes,), of equals the first are larger.
+
+    Where three do not divide the classes, the third `odd` has those that are left.
+    """
+    size, left = divmod(len(counts), 3)
+    sizes = {name: size + left * (name == odd) for name in ("larger", "medium", "smaller")}
+    order = counts.sort(descending=True, stable=True).indices
+    parts = order.tensor_split((sizes["larger"], sizes["larger"] + sizes["medium"]))
+    return {name: _members(part, counts) for name, part in zip(sizes, parts, strict=True)}
+
+
+def shots(counts: Tensor) -> dict[str, Tensor]:
+    """ImageNet-LT's groups: over 100 training images, 20 to 100, below 20."""
+    return {
+        "many": counts > MANY,
+        "medium_shot": (counts >= FEW) & (counts <= MANY),
+        "few": counts < FEW,
+    }
+
+
+def _members(classes: Tensor, counts: Tensor) -> Tensor:
+    return torch.zeros_like(counts, dtype=torch.bool).index_fill(0, classes, True)
+
+
+def accuracies(hits: Tensor, y: Tensor, groups: Groups) -> dict[str, float]:
+    """ "accuracy_NAME" of each group that has images: the share of hits (n,) among its own."""
+    own = {name: hits[members[y]] for name, members in groups.items()}
+    return {f"accuracy_{n}": float(h.float().mean()) for n, h in own.items() if len(h)}
