@@ -7,6 +7,7 @@ from torch.testing import assert_close
 
 from tests.trainables.small import Pixels, X, batch, small_trial, tiny_task
 from trainables.model import Model, fresh
+from trainables.nets.resnet import CifarResNet
 from trainables.settings import Use
 from trainables.targets.smooth import Smooth
 from trainables.task import Task
@@ -63,3 +64,13 @@ def test_sums_are_taken_in_the_recipes_precision_and_scores_in_float32(
     out = fresh(task(**{"recipe.precision": precision}))(X)
     assert out.output.dtype == kind
     assert out.scores.dtype == torch.float32
+
+
+@pytest.mark.parametrize(("width", "kept"), [(15, False), (16, True)])
+def test_channels_last_is_left_where_onednn_would_get_it_wrong(width: int, kept: bool) -> None:
+    """Strided convolutions of 1 x 1 with few inputs break the heap (oneDNN's issue 6035)."""
+    trial = small_trial(net=Use(CifarResNet, depth=8, width=width, shortcut="B"))
+    trial = trial.set({"recipe.memory_format": "channels_last"})
+    model = fresh(tiny_task(trial, NAMES, tensor([0, 1, 2]), side=8))
+    last = [p for p in model.net.parameters() if p.dim() == 4 and p.shape[-1] == 3][-1]
+    assert last.is_contiguous(memory_format=torch.channels_last) is kept
