@@ -41,12 +41,20 @@ class Model(nn.Module):
         """Where sums are taken in the recipe's precision."""
         return torch.autocast(dtype=torch.bfloat16, **self._autocast)
 
+    def in_float32(self) -> None:
+        """From now on sums are taken in float32, whatever the recipe says."""
+        self._autocast["enabled"] = False
+
     def forward(self, x: Tensor) -> Out:
         with self.autocast():
             features, stages = self.net(x)
             output = self.head(features)
-        scores = self.head.scores(output).float()
-        return Out(features, output, scores, stages)
+        return Out(features, output, self.scores(output), stages)
+
+    def scores(self, output: Tensor) -> Tensor:
+        """(n, classes) of what the head emits, in float32 at least."""
+        scores: Tensor = self.head.scores(output)
+        return scores.to(torch.promote_types(scores.dtype, torch.float32))
 
     def objective(self, batch: Batch, out: Out) -> Tensor:
         """(n,) the loss of each image; changes no state."""

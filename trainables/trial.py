@@ -64,6 +64,9 @@ class Trial(Record):
         self._check_mass()
         self._check_distances()
         self._check_replaced()
+        if self.method.part.meta and self.data.meta_per_class is None:
+            valid = f"a number of images: {self.method.name} learns from clean ones"
+            raise Invalid(f"dataspec.meta_per_class = None: must be {valid}")
 
     def _check_mass(self) -> None:
         """Raises Invalid where the loss of the targets would be infinite or no number."""

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -47,6 +47,8 @@ def cost(trial: Trial, site: Site) -> Cost:
     task = task_without_data(trial, site)
     size = max(2, min(trial.recipe.batch_size, len(task.y), PIXELS // task.side**2))
     batch = _random_batch(task, size, method.views)
+    if method.meta:
+        batch = replace(batch, meta=_random_batch(task, size, views=1))
     held = method.views * _bytes_held(method, batch)
     step = _fastest(lambda: method.update(batch, trial.recipe.lr), site)
     method.eval()
@@ -130,7 +132,8 @@ def task_without_data(trial: Trial, site: Site) -> Task:
 
 def _labels(trial: Trial, source: Source, names: tuple[str, ...]) -> Tensor:
     """(n,) on the CPU; as if the classes of the data set itself had equally many images."""
-    images = round(source.images * (1 - trial.data.validation))
+    meta = source.classes * (trial.data.meta_per_class or 0)
+    images = round(source.images * (1 - trial.data.validation)) - meta
     per_class = trial.data.train_per_class
     if trial.data.imbalance is not None:
         most = min(per_class or images, images // source.classes)

@@ -57,7 +57,10 @@ KEYWORDS: dict[str, dict[str, Any]] = {
     "SelfLearning": {"start": 7.5},
 }
 # What stands beside a part: by default the plain parts of small_trial.
-BESIDE: dict[str, dict[str, Use]] = {
+BESIDE: dict[str, dict[str, Any]] = {
+    "Advisor": {"data.meta_per_class": 2},
+    "L2RW": {"data.meta_per_class": 2},
+    "MWNet": {"data.meta_per_class": 2},
     "GCPL": {"head": Use(Prototypes)},
     "ProtoNet": {"head": Use(Prototypes)},
     "KnowledgeLoss": {"targets": Use(Knowledge, hierarchy="strokes")},  # the label has zeros
@@ -125,8 +128,8 @@ def started(trial: Trial, path: Path) -> Run:
 
 
 def first_batch(run: Run) -> Batch:
-    views = run.method.views
-    drawn = training_batches(run.data, 20, [], run.trial.seed, 0, 0, views, run.sampler)
+    views, meta = run.method.views, run.method.meta
+    drawn = training_batches(run.data, 20, [], run.trial.seed, 0, 0, views, run.sampler, meta)
     return next(drawn)
 
 
@@ -432,10 +435,11 @@ def test_trials_of_one_seed_see_the_same_batches_whatever_their_parts(
     # A method with a sampler of its own sees what any other sees by that sampler.
     sampling = trial.method.part.sampling or trial.recipe.sampling
     usual = small_trial().recipe.but(sampling=sampling)
-    plain, other = undisturbed(small_trial(recipe=usual)).batches, undisturbed(trial).batches
+    usually = small_trial(recipe=usual, data=trial.data)
+    plain, other = undisturbed(usually).batches, undisturbed(trial).batches
     assert len(plain) == 6
     for one, two in zip(plain, other, strict=True):
-        assert_equal(vars(one), {**vars(two), "other": None})
+        assert_equal(vars(one), {**vars(two), "other": None, "meta": None})
         assert (two.other is None) == (trial.method.part.views == 1)
 
 

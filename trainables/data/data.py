@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,6 +24,7 @@ class Batch:
     index: Tensor  # (n,)
     other: Tensor | None = None  # the images augmented once more, where the method asks for it
     epoch: int = 0  # of the training that the batch is drawn in, counted from 0
+    meta: "Batch | None" = None  # clean images and labels, where the method learns from such
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,15 @@ class Data:
     train: Split
     validation: Split | None
     test: Split | None
+    meta: Split | None = None
+
+
+class Rows(NamedTuple):
+    """Places of images in what a source gives as its training images; each ascending."""
+
+    train: Tensor
+    validation: Tensor
+    meta: Tensor
 
 
 def load(spec: DataSpec, seed: int, folder: Path, device: torch.device) -> Data:
@@ -74,25 +85,57 @@ def load(spec: DataSpec, seed: int, folder: Path, device: torch.device) -> Data:
     source.verify(folder)
     names = source.names(folder)
     images, y = _load(source, folder, "train", device)
-    held, rest = chosen(spec, y, names, seed)
-    given = corrupted(spec, y, rest, held, len(names), seed)
-    train, validation = (_split(images, rows, given, y, device) for rows in (rest, held))
+    rows = chosen(spec, y, names, seed)
+    given = corrupted(spec, y, rows, names, seed)
+    train = _split(images, rows.train, given, y, device)
+    validation = _split(images, rows.validation, given, y, device)
+    meta = _split(images, rows.meta, y, y, device)
     test = None
     if spec.test:
         images, y = _load(source, folder, "test", device)
         test = _split(images, torch.arange(len(y)), y, y, device)
     mean, std = torch.tensor(source.normalisation, device=device).view(2, 1, -1, 1, 1) * 255
-    return Data(names, source.side, mean, std, train, validation if len(held) else None, test)
+    held = validation if len(validation) else None
+    return Data(names, source.side, mean, std, train, held, test, meta if len(meta) else None)
 
 
-def chosen(spec: DataSpec, y: Tensor, names: Sequence[str], seed: int) -> tuple[Tensor, Tensor]:
-    """Rows to validate on and rows to train on, both ascending, of the labels `y` of all.
+def chosen(spec: DataSpec, y: Tensor, names: Sequence[str], seed: int) -> Rows:
+    """Which images are trained on, validated on, and learned from besides, by the labels of all.
 
     Raises Invalid, naming the class, where one has too few images.
     """
     held, rest = held_out(y, spec.validation, generator(seed, "split"))
+    meta = rest[:0]
+    if spec.meta_drawn == "before":
+        meta, rest = _meta(spec, y, rest, names, seed)
+    rest = _thinned(spec, y, rest, names, seed)
+    if spec.meta_drawn == "after":
+        meta, rest = _meta(spec, y, rest, names, seed)
+    rows = Rows(rest, held, meta)
+    if len(set(torch.cat(rows).tolist())) < sum(map(len, rows)):
+        raise AssertionError("an image is in two of the sets to train, validate and learn from")
+    return rows
+
+
+def _meta(
+    spec: DataSpec, y: Tensor, rows: Tensor, names: Sequence[str], seed: int
+) -> tuple[Tensor, Tensor]:
+    """Those of `rows` that are learned from besides, and those that are left; both ascending."""
+    if (size := spec.meta_per_class) is None:
+        return rows[:0], rows
+    there = torch.bincount(y[rows], minlength=len(names)).tolist()
+    for name, images in zip(names, there, strict=True):
+        if size >= images:
+            valid = f"below {images}, the images left of class {name!r}, one of which is trained on"
+            raise Invalid(f"dataspec.meta_per_class = {size}: must be {valid}")
+    meta = subset(y, rows, [size] * len(names), generator(seed, "meta"))
+    return meta, rows[~torch.isin(rows, meta)]
+
+
+def _thinned(spec: DataSpec, y: Tensor, rest: Tensor, names: Sequence[str], seed: int) -> Tensor:
+    """Those of the rows that train_per_class and imbalance leave, ascending."""
     if spec.train_per_class is None and spec.imbalance is None:
-        return held, rest
+        return rest
     there = torch.bincount(y[rest], minlength=len(names)).tolist()
     most = spec.train_per_class or min(there)
     sizes = [most] * len(names)
@@ -102,13 +145,19 @@ def chosen(spec: DataSpec, y: Tensor, names: Sequence[str], seed: int) -> tuple[
         if size > images:
             valid = f"at most {images}, the images left of class {name!r}"
             raise Invalid(f"dataspec.train_per_class = {most}: must be {valid}")
-    return held, subset(y, rest, sizes, generator(seed, "subset"))
+    return subset(y, rest, sizes, generator(seed, "subset"))
 
 
 def check_counts(spec: DataSpec, folder: Path) -> None:
-    """Raises Invalid, naming the class, where one has too few images for the spec."""
-    if spec.train_per_class is not None or spec.imbalance is not None:
-        source: Source = spec.source.build()
+    """Raises Invalid, naming the class, where one has too few images for the spec.
+
+    And where a rule by which labels are made wrong has none for these classes.
+    """
+    source: Source = spec.source.build()
+    if spec.corrupt:
+        names = source.names(folder)
+        corrupted(spec, torch.arange(len(names)), Rows(*torch.zeros(3, 0).long()), names, seed=0)
+    if spec.train_per_class or spec.imbalance or spec.meta_per_class:
         chosen(spec, source.load(folder, "train")[1], source.names(folder), seed=0)
 
 
@@ -123,9 +172,7 @@ def _split(images: Images, rows: Tensor, y: Tensor, truth: Tensor, device: torch
     return Split(images, near, y[rows].to(device), None if y is truth else truth[rows].to(device))
 
 
-def corrupted(
-    spec: DataSpec, y: Tensor, train: Tensor, validation: Tensor, classes: int, seed: int
-) -> Tensor:
+def corrupted(spec: DataSpec, y: Tensor, among: Rows, names: Sequence[str], seed: int) -> Tensor:
     """The labels as they are given to training: `y` itself, or a copy with some wrong ones.
 
     Each rule works on the training rows alone, so that its numbers are exact there, and then by
@@ -135,11 +182,11 @@ def corrupted(
     for place, use in enumerate(spec.corrupt):
         rule: Corrupt = use.build()
         given = given.clone()
-        sets = {"corrupt": train}
+        sets = {"corrupt": among.train}
         if rule.validation:
-            sets["corrupt.validation"] = validation
+            sets["corrupt.validation"] = among.validation
         for purpose, rows in sets.items():
-            given[rows] = rule(given[rows], classes, generator(seed, purpose, place))
+            given[rows] = rule(given[rows], names, generator(seed, purpose, place))
     return given
 
 

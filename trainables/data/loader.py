@@ -34,10 +34,12 @@ def training_batches(
     first: int = 0,
     views: int = 1,
     sampler: Sampler = SHUFFLE,
+    meta: bool = False,
 ) -> Iterator[Batch]:
     """The batches of an epoch from step `first` on, as the sampler draws them.
 
     With two views `Batch.other` is augmented by chance of its own; `Batch.x` is as with one.
+    With `meta` each batch has as many images of the meta-set, or all, drawn for the step.
     """
     order = sampler(data.train.y.cpu(), len(data.names), generator(seed, "order", epoch))
     steps = steps_of(len(data.train), batch_size)
@@ -48,7 +50,21 @@ def training_batches(
             for purpose in ("augmentation", "augmentation.other")[:views]
         ]
         other = seen[1] if views == 2 else None
-        yield Batch(seen[0], data.train.y[index], index, other, epoch)
+        clean = _meta_batch(data, batch_size, augment, seed, epoch, step) if meta else None
+        yield Batch(seen[0], data.train.y[index], index, other, epoch, clean)
+
+
+def _meta_batch(
+    data: Data, batch_size: int, augment: Sequence[Augment], seed: int, epoch: int, step: int
+) -> Batch:
+    """Images of the meta-set, augmented as training images are."""
+    split = data.meta
+    assert split is not None, "a trial whose method learns from a meta-set has one"
+    drawn = torch.randperm(len(split), generator=generator(seed, "meta", epoch, step))
+    places = [drawn[:batch_size].to(split.rows.device)]
+    ((index, x),) = _gather(split, places)
+    seen = augmented(x, data, augment, generator(seed, "augmentation.meta", epoch, step))
+    return Batch(seen, split.y[index], index, epoch=epoch)
 
 
 def evaluation_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:

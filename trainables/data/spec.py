@@ -20,6 +20,10 @@ class DataSpec(Record):
     imbalance: Annotated[Use, Of(Imbalance)] | None = None
     # Of unequal classes, which third by training images has those that three do not divide.
     odd_third: Literal["larger", "medium", "smaller"] = "medium"
+    # Clean images of each class, taken out of those to train on, for methods that learn from such.
+    meta_per_class: Count | None = None
+    # Drawn before or after train_per_class and imbalance leave images away.
+    meta_drawn: Literal["before", "after"] = "before"
     validation: Annotated[float, Interval("[0, 1)")] = 0.1  # share of every class's training images
     test: bool = True  # False: the test images are not even loaded
     # Rules by which training labels are made wrong, after the subset is drawn; in this order.

@@ -32,6 +32,7 @@ class Method(nn.Module):
     nothing_to_search = "has no settings: what it trains by is the recipe"
     # Fields of a trial that the method has its own for: another than the default would be ignored.
     replaces: tuple[str, ...] = ()
+    meta = False  # whether its batches have clean images besides, of a meta-set: Batch.meta
     views = 1  # of each image in a batch, independently augmented: 1, or 2 for Batch.other
     # The sampler that the method trains by, where it draws its batches by a rule of its own.
     sampling: Use | None = None

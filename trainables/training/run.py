@@ -117,6 +117,7 @@ class Run:
             first,
             self.method.views,
             self.sampler,
+            self.method.meta,
         )
         self.method.train()
         for step, batch in enumerate(batches, start=first):

@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from trainables.data.corruptions.flip import FlipNoise
 from trainables.data.corruptions.symmetric import Symmetric
 from trainables.data.data import Data, Split, check_counts, held_out, load, subset
 from trainables.data.imbalances.long_tail import LongTail
@@ -245,3 +246,49 @@ def test_more_than_there_are_is_refused_with_the_class() -> None:
 
 def test_counts_are_looked_at_only_where_they_are_chosen() -> None:
     check_counts(DataSpec(source=Use(Cifar10)), Path("nowhere"))  # else its files were missing
+
+
+# Clean images that are learned from besides
+
+
+def test_the_meta_set_is_clean_balanced_and_apart() -> None:
+    noise = (Use(Symmetric, rate=0.5),)
+    data = digits(meta_per_class=5, validation=0.1, corrupt=noise)
+    assert data.meta is not None
+    assert torch.bincount(data.meta.y).tolist() == [5] * 10
+    assert data.meta.truth is None
+    clean = digits(validation=0.1)
+    assert rows(data.meta) | rows(data.train) == rows(clean.train)
+    assert not rows(data.meta) & rows(data.train)
+    assert rows(data.validation) == rows(clean.validation)
+    assert data.meta.y.equal(true_labels()[data.meta.rows])
+
+
+def true_labels() -> Tensor:
+    return Digits().load(Path(), "train")[1]
+
+
+def test_drawn_before_the_cut_it_takes_from_all_images_drawn_after_it_from_those_left() -> None:
+    cut = {"train_per_class": 20, "validation": 0.0, "meta_per_class": 5}
+    before, after = digits(**cut), digits(meta_drawn="after", **cut)
+    plain = digits(train_per_class=20, validation=0.0)
+    assert before.meta is not None
+    assert after.meta is not None
+    assert len(before.train) == 200
+    assert len(after.train) == 150
+    assert rows(after.meta) | rows(after.train) == rows(plain.train)
+    assert not rows(before.meta) <= rows(plain.train)
+
+
+def test_a_meta_set_that_the_rarest_class_cannot_give_is_refused_with_the_class() -> None:
+    spec = DataSpec(source=Use(Digits), train_per_class=5, meta_per_class=5, meta_drawn="after")
+    message = "meta_per_class = 5: must be below 5, the images left of class 'zero', one of which"
+    with pytest.raises(Invalid, match=message):
+        check_counts(spec, Path())
+    with pytest.raises(Invalid, match=r"meta_per_class = 500: must be below \d+"):
+        check_counts(DataSpec(source=Use(Digits), meta_per_class=500), Path())
+
+
+def test_a_map_of_labels_that_is_none_for_the_classes_is_refused_before_the_start() -> None:
+    with pytest.raises(Invalid, match=r"FlipNoise\.to"):
+        check_counts(DataSpec(source=Use(Digits), corrupt=(Use(FlipNoise),)), Path())

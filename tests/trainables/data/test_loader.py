@@ -1,5 +1,6 @@
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -177,3 +178,40 @@ def test_an_epoch_that_is_given_up_leaves_no_thread() -> None:
     next(batches)
     batches.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
+
+
+def with_meta(images: Tensor) -> Data:
+    """The images at odd places, which are not trained on, are the meta-set."""
+    rows = torch.arange(1, len(images), 2)
+    return replace(data(images), meta=Split(images, rows, rows))
+
+
+def test_each_batch_has_other_images_of_the_meta_set_drawn_by_seed_epoch_and_step() -> None:
+    one = with_meta(pixels(40))
+    drawn = [b.meta for b in training_batches(one, 5, BOTH, 0, 3, meta=True)]
+    again = [b.meta for b in training_batches(one, 5, BOTH, 0, 3, first=2, meta=True)]
+    assert len(drawn) == 4
+    for batch, same in zip(drawn[2:], again, strict=True):
+        assert batch is not None
+        assert same is not None
+        assert batch.x.equal(same.x)
+        assert batch.y.equal(same.y)
+    ys = [tuple(batch.y.tolist()) for batch in drawn if batch]
+    assert all(len(set(y)) == 5 and all(label % 2 for label in y) for y in ys)
+    assert len(set(ys)) == 4
+
+
+def test_the_meta_set_changes_nothing_of_the_other_images() -> None:
+    one = with_meta(pixels(40))
+    plain, beside = (
+        training_batches(one, 5, BOTH, 0, 3),
+        training_batches(one, 5, BOTH, 0, 3, meta=True),
+    )
+    assert_same(plain, beside)
+
+
+def test_a_meta_set_smaller_than_a_batch_is_seen_whole() -> None:
+    one = with_meta(pixels(8))
+    (batch,) = training_batches(one, 100, [], 0, 0, meta=True)
+    assert batch.meta is not None
+    assert sorted(batch.meta.y.tolist()) == [1, 3, 5, 7]

@@ -1,6 +1,7 @@
 """Corruption: wrong labels, made once before training, by a known rule."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -17,5 +18,5 @@ class Corrupt(ABC):
     validation: bool
 
     @abstractmethod
-    def __call__(self, y: Tensor, classes: int, generator: torch.Generator) -> Tensor:
-        """(n,) -> (n,); `y` stays as it is."""
+    def __call__(self, y: Tensor, names: Sequence[str], generator: torch.Generator) -> Tensor:
+        """(n,) -> (n,); `y` stays as it is. Raises Invalid where the rule has none for `names`."""

@@ -1,5 +1,7 @@
 """Symmetric label noise."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -49,6 +51,6 @@ class Symmetric(Corrupt):
         self.rate, self.own_class, self.exact = rate, own_class, exact
         self.validation = validation
 
-    def __call__(self, y: Tensor, classes: int, generator: torch.Generator) -> Tensor:
+    def __call__(self, y: Tensor, names: Sequence[str], generator: torch.Generator) -> Tensor:
         rule = {"own_class": self.own_class, "exact": self.exact}
-        return symmetric(y, classes, self.rate, generator, **rule)
+        return symmetric(y, len(names), self.rate, generator, **rule)

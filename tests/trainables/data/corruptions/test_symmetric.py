@@ -93,7 +93,7 @@ def test_the_part_draws_by_its_settings() -> None:
     y = torch.arange(CLASSES).repeat(10)
     part = Use(Symmetric, rate=0.3, own_class=True, exact=False).build()
     expected = noisy(y, 0.3, own_class=True, exact=False)
-    assert part(y, CLASSES, generator(0, "corrupt", 0)).equal(expected)
+    assert part(y, "abcde", generator(0, "corrupt", 0)).equal(expected)
 
 
 @pytest.mark.parametrize("rate", [-0.1, 1.1])

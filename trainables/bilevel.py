@@ -1,0 +1,129 @@
+"""Bilevel: how a loss on clean images, after one virtual step, depends on what weighs the step.
+
+w' = w - lr * grad_w L(w, theta) is a step of plain SGD, without momentum or weight decay. With
+g = the gradient of the meta loss at w', the hyper-gradient, that of the meta loss by theta, is
+
+    -lr * d/dtheta <grad_w L(w, theta), g>
+
+Both ways below are exact. `forward_mode` needs theta to enter behind the features only. Then the
+net's part of the product is <dL/df, f'>, where f' is the tangent of the features f along g: one
+pass in forward mode, in place of a second backward pass through all that led to w'.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd import forward_ad, grad
+from torch.func import functional_call
+
+from trainables.data.data import Batch
+from trainables.model import Model
+
+Weights = Mapping[str, Tensor]  # of a model's net and head, by name
+Chance = tuple[Tensor, ...]  # states of what draws numbers, on the CPU and the device
+Objective = Callable[[Tensor], Tensor]  # from features (n, d) to a loss, a scalar
+
+
+def weights_of(model: Model) -> dict[str, Tensor]:
+    """The weights of net and head, by their names in the model."""
+    parts = {"net": model.net, "head": model.head}
+    return {f"{a}.{b}": w for a, part in parts.items() for b, w in part.named_parameters()}
+
+
+def meta_loss(model: Model, weights: Weights, batch: Batch) -> Tensor:
+    """Mean cross-entropy with these weights, by the batch's own statistics; none is noted."""
+    out = functional_call(model, {**weights, **_copies(model)}, (batch.x,))
+    return F.cross_entropy(out.scores, batch.y)
+
+
+def forward_mode(
+    model: Model,
+    x: Tensor,
+    features: Tensor,
+    objective: Objective,
+    meta: Callable[[Weights], Tensor],
+    theta: Sequence[Tensor],
+    lr: float,
+    chance: Chance,
+) -> tuple[Tensor, ...]:
+    """The hyper-gradient for each of `theta`; `features` are those of x, with their graph.
+
+    `x` is shown to the net once more, with dropout as it was: `chance` is what was drawn from when
+    the features came about. Their graph is kept.
+    """
+    weights = weights_of(model)
+    net = [w for name, w in weights.items() if name.startswith("net.")]
+    head = [w for name, w in weights.items() if name.startswith("head.")]
+    held = features.detach().requires_grad_()
+    by_features, *by_head = _gradient(objective(held), [held, *head], create_graph=True)
+    by_net = _gradient(features, net, by_features.detach(), retain_graph=True)
+    slope = zip(weights.items(), (*by_net, *(g.detach() for g in by_head)), strict=True)
+    ahead = {name: (w.detach() - lr * g).requires_grad_() for (name, w), g in slope}
+    along = dict(zip(ahead, _gradient(meta(ahead), list(ahead.values())), strict=True))
+    with _same(chance, x.device):
+        slopes = {n[4:]: g for n, g in along.items() if n.startswith("net.")}
+        tangent = _tangent(model.net, x, slopes)
+    product = (by_features * tangent).sum()
+    for g, (_, direction) in zip(by_head, list(along.items())[len(net) :], strict=True):
+        product = product + (g * direction).sum()
+    return tuple(-lr * g for g in _gradient(product, theta))
+
+
+def double_backward(
+    model: Model,
+    features: Tensor,
+    objective: Objective,
+    meta: Callable[[Weights], Tensor],
+    theta: Sequence[Tensor],
+    lr: float,
+) -> tuple[Tensor, ...]:
+    """The same for any theta, at nearly twice the cost. The graph of `features` is kept."""
+    weights = weights_of(model)
+    by_weights = _gradient(objective(features), list(weights.values()), create_graph=True)
+    pairs = zip(weights.items(), by_weights, strict=True)
+    ahead = {name: w.detach() - lr * g for (name, w), g in pairs}
+    return _gradient(meta(ahead), theta, retain_graph=True)
+
+
+def chance_of(device: torch.device) -> Chance:
+    """The state of what draws numbers on the CPU and the device."""
+    states = (torch.get_rng_state(),)
+    return (*states, torch.cuda.get_rng_state(device)) if device.type == "cuda" else states
+
+
+@contextmanager
+def _same(states: Chance, device: torch.device) -> Iterator[None]:
+    """What is drawn inside is what was drawn from `states` on; then drawing goes on as before."""
+    cuda = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=cuda):
+        torch.set_rng_state(states[0])
+        for place, state in zip(cuda, states[1:], strict=True):
+            torch.cuda.set_rng_state(state, place)
+        yield
+
+
+def _tangent(net: nn.Module, x: Tensor, direction: Weights) -> Tensor:
+    """(n, d) the derivative of the features of x along a direction of the net's weights."""
+    with torch.no_grad(), forward_ad.dual_level():
+        weights = {
+            name: forward_ad.make_dual(w.detach(), direction[name])  # type: ignore[no-untyped-call]
+            for name, w in net.named_parameters()
+        }
+        features, _ = functional_call(net, {**weights, **_copies(net)}, (x,))
+        tangent = forward_ad.unpack_dual(features).tangent  # type: ignore[no-untyped-call]
+    return torch.zeros_like(features) if tangent is None else tangent
+
+
+def _copies(module: nn.Module) -> dict[str, Tensor]:
+    """Of the buffers, so that a pass that is only tried changes no running statistics."""
+    return {name: buffer.clone() for name, buffer in module.named_buffers()}
+
+
+def _gradient(
+    of: Tensor, by: Sequence[Tensor], along: Tensor | None = None, **graph: bool
+) -> tuple[Tensor, ...]:
+    """Zeros for what `of` does not depend on, and nothing for a net without weights."""
+    return grad(of, list(by), along, materialize_grads=True, **graph) if by else ()
