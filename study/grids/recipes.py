@@ -72,3 +72,20 @@ WORD_CIFAR = Recipe(
 
 # The same, section 3.1, on mini-ImageNet: batch 64; crops are of a larger image.
 WORD_MINI = WORD_CIFAR.but(batch_size=64, augment=(Use(Crop), Use(Flip)))
+
+# Ricci et al. (advisor networks), section 5.2: ResNets on long tails of CIFAR.
+ADVISOR_TAIL = Recipe(
+    epochs=200,
+    batch_size=128,
+    lr=0.1,
+    momentum=0.9,
+    weight_decay=5e-4,
+    schedule="step",
+    milestones=(160, 180),
+    augment=(Use(Crop, padding=4), Use(Flip)),
+    paper="Ricci et al. 2023 (advisor networks), section 5.2",
+    assumed=("augment",),
+)
+
+# The same on wrong labels.
+ADVISOR_FLIP = ADVISOR_TAIL.but(epochs=100, milestones=(50, 70))

@@ -51,6 +51,10 @@ UNPRINTED: dict[str, tuple[list[str], list[str]]] = {
         ["Hard label", "OLS-Single", "OLS-Single, current net", "OLS"],
         ["top-1 error"],
     ),
+    "advisor_meta_size": (
+        ["Baseline (CE)", *(f"{n} clean images" for n in (100, 200, 500, 1000))],
+        ["CIFAR-10", "CIFAR-100"],
+    ),
     "word_augment": (
         [name for own in AUGMENTED for name in (own, f"{own} + {OURS}".removeprefix("CE + "))],
         [f"CIFAR-{c}, {n}" for c in (10, 100) for n in (50, 100, 200)]
@@ -191,6 +195,31 @@ def test_every_word_cell_has_the_number_of_its_method_and_of_what_is_run(name: s
     }
     assert len(shown) == len(cells)
     assert shown == published
+
+
+def advisor_place(trial: Trial) -> tuple[str, str, str]:
+    """Data set, setting and backbone of what a cell of the advisor tables really runs."""
+    data = trial.data
+    dataset = next(name for name, part in WORD_SETS.items() if part == data.source.name)
+    tail = f"imbalance={data.imbalance['rho']:g}" if data.imbalance else ""
+    rate = data.corrupt[0]["rate"] if data.corrupt else 0.0
+    flips = f"flip_noise={rate}" if data.corrupt or not tail else ""
+    name = trial.net.name
+    backbone = "ResNet-18" if name == "ResNet18" else f"ResNet-{trial.net['depth']}"
+    return dataset, ";".join(filter(None, (flips, tail))), backbone
+
+
+@pytest.mark.parametrize("name", [n for n in grids() if n.startswith("adv") and typed(find(n))])
+def test_every_advisor_column_has_the_numbers_of_what_is_run_there(name: str) -> None:
+    grid = find(name)
+    places = {}
+    for row, column, trial, _ in grid.cells():
+        if trial:
+            assert places.setdefault(column, advisor_place(trial)) == advisor_place(trial), row
+            assert trial.data.meta_per_class == (100 if "CIFAR-10," in column else 10)
+    assert len(set(places.values())) == len(grid.columns)
+    published = {(m, p[:3]): number for m, p, number in printed(grid)}
+    assert {(row, places[column]): number for row, column, number in typed(grid)} == published
 
 
 UNCHANGED = ("clean", "models=1", "symmetric_noise=0.0")  # settings that change nothing

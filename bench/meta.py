@@ -1,0 +1,136 @@
+"""What a step costs whose weights are learned from clean images, beside a plain step.
+
+ResNet-32, batch 128, float32: cross-entropy, then each method with its hyper-gradient in forward
+mode and by double backward, in turn. Then the peak memory of each, in a process of its own, beyond
+what it had before the first step.
+
+    python bench/meta.py
+"""
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import torch
+from figure import Figure, exit_code
+from throughput import NETS, REPEATS, Noise, measure, ours, show
+
+from trainables.data.augments.augment import Crop, Flip
+from trainables.data.spec import DataSpec
+from trainables.methods.advisor import Advisor
+from trainables.methods.l2rw import L2RW
+from trainables.methods.method import Method
+from trainables.methods.mw_net import MWNet
+from trainables.recipe import Recipe
+from trainables.settings import Use
+from trainables.training.site import Site, describe
+from trainables.trial import Trial
+
+TIME = 4.0  # plain steps, in forward mode
+MEMORY = 1.5  # times that of a plain step
+
+STEPS = 2  # on end
+FORMATS = {"precision": "float32", "memory_format": "channels_last"}
+METHODS = {
+    "MW-Net": Use(MWNet),
+    "L2RW": Use(L2RW),
+    "MFRW": Use(Advisor, weighs="features"),
+    "MES": Use(Advisor, weighs="softmax"),
+    "MFRW-MES": Use(Advisor),
+}
+PLAIN = "cross-entropy"
+ALL = {
+    PLAIN: Use(Method),
+    **{name: use.but(gradient="forward") for name, use in METHODS.items()},
+    **{f"{name}, double backward": use.but(gradient="double") for name, use in METHODS.items()},
+}
+
+
+def trial_of(method: Use, net: Use, batch_size: int, steps: int) -> Trial:
+    """A trial whose epoch has so many steps; clean images are as many as a batch has."""
+    each = batch_size // Noise.classes + 1
+    source = Use(Noise, images=steps * batch_size + 3 * Noise.classes * each)
+    recipe = Recipe(
+        epochs=1,
+        batch_size=batch_size,
+        lr=0.01,
+        schedule="constant",
+        augment=(Use(Crop, padding=4), Use(Flip)),
+        **FORMATS,
+    )
+    data = DataSpec(source=source, validation=0.0, test=False, meta_per_class=each)
+    data = data.but(train_per_class=steps * batch_size // Noise.classes)
+    return Trial(data=data, net=net, recipe=recipe, method=method)
+
+
+def times(net: Use, batch_size: int, repeats: int, site: Site) -> list[Figure]:
+    """Time of a step of each method over that of cross-entropy."""
+    chunks = {
+        name: ours(trial_of(method, net, batch_size, STEPS), site) for name, method in ALL.items()
+    }
+    taken = measure(chunks, repeats, site.device)
+    plain = taken.pop(PLAIN)
+    return [
+        Figure(f"{name} / {PLAIN}", (taken[name] / plain).tolist(), goal, "lower")
+        for name in taken
+        for goal in [TIME if name in METHODS else float("inf")]
+    ]
+
+
+def peak(name: str, net: Use, batch_size: int, site: Site) -> int:
+    """Bytes that three steps take beyond what the process had before."""
+    run = ours(trial_of(ALL[name], net, batch_size, 1), site)
+    if site.device.type == "cuda":
+        before = torch.cuda.memory_allocated()
+        torch.cuda.reset_peak_memory_stats()
+    else:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    for _ in range(3):
+        run()
+    if site.device.type == "cuda":
+        return torch.cuda.max_memory_allocated() - before
+    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10) - before
+
+
+def memory(batch_size: int) -> list[Figure]:
+    """Peak memory of each method over that of cross-entropy, each in its own process."""
+    found = {}
+    for name in ALL:
+        command = [sys.executable, __file__, "--peak", name, "--batch-size", str(batch_size)]
+        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        found[name] = int(said.split()[-1])
+    plain = found.pop(PLAIN)
+    return [
+        Figure(f"memory of {name} / {PLAIN}", [value / plain], goal, "lower")
+        for name, value in found.items()
+        for goal in [MEMORY if name in METHODS else float("inf")]
+    ]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Prints all ratios. Returns 1 where one misses its goal."""
+    parser = argparse.ArgumentParser(description="Cost of learning weights from clean images.")
+    parser.add_argument("--threads", type=int, default=1, help="of the CPU (default: a trial's, 1)")
+    parser.add_argument("--repeats", type=int, default=REPEATS)
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--peak", choices=ALL, help="print the peak memory of this one alone")
+    args = parser.parse_args(arguments)
+    torch.set_num_threads(args.threads)
+    net = NETS["ResNet-32"]
+    with tempfile.TemporaryDirectory() as folder:
+        site = Site.here(Path(folder), args.threads)
+        if args.peak:
+            print(peak(args.peak, net, args.batch_size, site))
+            return 0
+        here = describe(site)
+        print(f"{here['device']}, threads: {args.threads}, torch {here['torch']}; float32")
+        print("each ratio: median (least .. most), goal")
+        figures = show(times(net, args.batch_size, args.repeats, site))
+        return exit_code([*figures, *show(memory(args.batch_size))])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

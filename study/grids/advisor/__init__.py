@@ -1,0 +1,1 @@
+"""The tables and figures on advisor networks (Ricci et al.)."""
