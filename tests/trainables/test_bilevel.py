@@ -190,3 +190,23 @@ def test_chance_inside_the_net_is_the_same_in_the_tangent() -> None:
         method.update(images, lr=0.5)
         gradients[way] = [weight.grad.clone() for weight in method.net.parameters()]
     assert far(gradients["forward"], gradients["double"]) < 1e-5
+
+
+@every_method
+def test_in_the_recipes_bfloat16_it_is_computed_too_and_a_little_off(
+    use: Use, tmp_path: Path
+) -> None:
+    noted = {}
+    for way in ("forward", "double"):
+        chosen = use.but(gradient=way, precision="recipe")
+        settings = {"data.meta_per_class": 2, "recipe.precision": "bfloat16"}
+        trial = small_trial(method=chosen, **settings)
+        run = Run(trial, TrialFiles(Folder(tmp_path / way)), SITE)
+        batches = training_batches(run.data, 20, [], 0, 0, 0, 1, run.sampler, meta=True)
+        found: list[Tensor] = []
+        learn = run.method.learn
+        run.method.learn = lambda g, to=found, then=learn: (to.extend(g), then(g))
+        torch.manual_seed(3)
+        run.method.train().update(next(batches), lr=0.1)
+        noted[way] = [g.clone() for g in found]
+    assert 1e-5 < far(noted["forward"], noted["double"]) < 0.2
