@@ -28,7 +28,7 @@ ORIGIN = Path("/tmp/fixture/home")  # where the storage was when it was recorded
 ID = r"[0-9a-f]{12}"
 STATES = r"(\d+) (new|running|stalled|stopped|finished|failed|pruned)\b"
 LOSS = 0.001  # may differ so much where another processor trains the same epochs, and
-SHARE = 0.01  # a share of images: by one of the smallest split, which has 119
+SHARE = 0.02  # a share of images: by two of the smallest split, which has 119
 
 
 def unpacked(folder: Path) -> Path:
