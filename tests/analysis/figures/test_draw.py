@@ -160,20 +160,21 @@ def test_without_wrong_labels_their_rate_is_0() -> None:
     found = effects.alone(noise().plan.cells)
     assert list(found) == ["data.corrupt.0.rate"]
     sweeps = found["data.corrupt.0.rate"]
-    assert [one.values for one in sweeps] == [(0, 0.2, 0.4, 0.6, 0.8)] * 9
+    assert [one.values for one in sweeps] == [(0, 0.2, 0.4, 0.6, 0.8)] * 11
     assert all(one.cells[0].column == "0%" for one in sweeps)
     assert all(len({cell.row for cell in one.cells}) == 1 for one in sweeps)
 
 
 def test_many_sweeps_are_told_apart_at_their_places() -> None:
     [(ax, words)] = panels(drawn(noise())["effects_test_error"])
-    rows = "Hard label|Bootsoft|Boothard|SCE|Arazo et al.|PENCIL|Han et al.|Label smoothing|OLS"
+    rows = "Hard label|Bootsoft|Boothard|SCE|L2RW (Ren et al.)|MW-Net|"
+    rows += "Arazo et al.|PENCIL|Han et al.|Label smoothing|OLS"
     assert words == rows.split("|")
     lines = ax.get_lines()[::2]  # the others are seeds
-    assert len({(str(line.get_color()), str(line.get_linestyle())) for line in lines}) == 9
+    assert len({(str(line.get_color()), str(line.get_linestyle())) for line in lines}) == 11
     places = np.array([line.get_xdata() for line in lines])
-    assert len(set(places[:, 1])) == 9
-    assert places == pytest.approx(np.tile([0, 0.2, 0.4, 0.6, 0.8], (9, 1)), abs=0.02)
+    assert len(set(places[:, 1])) == 11
+    assert places == pytest.approx(np.tile([0, 0.2, 0.4, 0.6, 0.8], (11, 1)), abs=0.02)
 
 
 def test_a_legend_of_many_sweeps_leaves_the_panel_its_room() -> None:
