@@ -1,0 +1,43 @@
+"""Softmax equalization loss by hand."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from tests.trainables.small import batch, out, small_trial, tiny_task
+from trainables.losses.equalization import LEAST, Equalization
+from trainables.settings import Invalid, Use
+
+Y = torch.tensor([0] * 6 + [1] * 3 + [2])  # shares 0.6, 0.3 and 0.1
+
+
+def loss(threshold: float, chance: float) -> Equalization:
+    task = tiny_task(small_trial(), ("a", "b", "c"), Y)
+    return Equalization(task, threshold=threshold, chance=chance)
+
+
+def test_rare_classes_leave_the_softmax_of_other_classes_images() -> None:
+    z = torch.tensor([1.0, 2.0, 3.0]).log().repeat(3, 1)
+    found = loss(0.4, 1.0)(out(z), torch.eye(3), batch([0, 1, 2]))
+    # Of b and c the share is below 0.4: alone with a, with a and b, with a and c.
+    expected = [(1 + 5 * LEAST) / 1, (3 + 3 * LEAST) / 2, (4 + 2 * LEAST) / 3]
+    assert_close(found, torch.tensor(expected).log())
+
+
+def test_without_rare_classes_or_without_chance_it_is_cross_entropy() -> None:
+    z, label = torch.randn(3, 3), torch.eye(3)
+    expected = torch.nn.functional.cross_entropy(z, label, reduction="none")
+    for plain in (loss(0.05, 1.0), loss(0.9, 0.0)):
+        assert_close(plain(out(z), label, batch([0, 1, 2])), expected)
+
+
+def test_what_is_left_out_is_drawn_for_each_image_and_class() -> None:
+    torch.manual_seed(0)
+    found = loss(0.4, 0.5)(out(torch.zeros(400, 3)), torch.eye(3)[[0] * 400], batch([0] * 400))
+    kept = found.exp().round().int() - 1  # of two rare classes
+    assert torch.bincount(kept).tolist() == pytest.approx([100, 200, 100], abs=35)
+
+
+def test_a_threshold_outside_the_shares_is_refused() -> None:
+    with pytest.raises(Invalid, match=r"Equalization.threshold = 0"):
+        Use(Equalization, threshold=0)
