@@ -29,7 +29,7 @@ ID = r"[0-9a-f]{12}"
 STATES = r"(\d+) (new|running|stalled|stopped|finished|failed|pruned)\b"
 SINCE = ("L2RW", "MW-Net")  # rows of ols_noise that were published only
 LOSS = 0.001  # may differ so much where another processor trains the same epochs, and
-SHARE = 0.02  # a share of images: by two of the smallest split, which has 119
+SHARE = 0.01  # a share of images: by one of the smallest split, which has 119
 
 
 def unpacked(folder: Path) -> Path:
@@ -110,6 +110,19 @@ def check_rows(table: str, before: str) -> None:
     """The same rows in their order, with the same values in the recorded columns at least."""
     rows, recorded = (list(csv.DictReader(text.splitlines())) for text in (table, before))
     assert [{name: row[name] for name in recorded[0]} for row in rows] == recorded
+
+
+def check_length(result: Any, recorded: Any, stored: list[dict[str, float]]) -> None:
+    """Stored epochs stay as they are; there are as many as there once were, of the same values.
+
+    For nets whose gradients oneDNN got wrong when they were recorded (docs/LOG.md, 2026-11-29), so
+    that what is trained since comes out otherwise.
+    """
+    assert result["status"] == recorded["status"] == "finished"
+    assert result["history"][: len(stored)] == stored
+    for epoch, before in zip(result["history"], recorded["history"], strict=True):
+        assert epoch.keys() >= before.keys()
+        assert epoch["epoch"] == before["epoch"]
 
 
 def check_result(result: Any, recorded: Any, stored: list[dict[str, float]]) -> None:
