@@ -16,15 +16,12 @@ from pathlib import Path
 
 import torch
 from figure import Figure, exit_code
-from throughput import NETS, REPEATS, Noise, measure, ours, show
+from throughput import NETS, REPEATS, Noise, measure, ours, show, trial_of
 
-from trainables.data.augments.augment import Crop, Flip
-from trainables.data.spec import DataSpec
 from trainables.methods.advisor import Advisor
 from trainables.methods.l2rw import L2RW
 from trainables.methods.method import Method
 from trainables.methods.mw_net import MWNet
-from trainables.recipe import Recipe
 from trainables.settings import Use
 from trainables.training.site import Site, describe
 from trainables.trial import Trial
@@ -49,40 +46,31 @@ ALL = {
 }
 
 
-def trial_of(method: Use, net: Use, batch_size: int, steps: int) -> Trial:
+def with_method(method: Use, net: Use, batch_size: int, steps: int) -> Trial:
     """A trial whose epoch has so many steps; clean images are as many as a batch has."""
+    plain = trial_of(net, FORMATS, steps, batch_size)
     each = batch_size // Noise.classes + 1
     source = Use(Noise, images=steps * batch_size + 3 * Noise.classes * each)
-    recipe = Recipe(
-        epochs=1,
-        batch_size=batch_size,
-        lr=0.01,
-        schedule="constant",
-        augment=(Use(Crop, padding=4), Use(Flip)),
-        **FORMATS,
-    )
-    data = DataSpec(source=source, validation=0.0, test=False, meta_per_class=each)
-    data = data.but(train_per_class=steps * batch_size // Noise.classes)
-    return Trial(data=data, net=net, recipe=recipe, method=method)
+    sizes = {"train_per_class": steps * batch_size // Noise.classes, "meta_per_class": each}
+    return plain.but(data=plain.data.but(source=source, **sizes), method=method)
 
 
 def times(net: Use, batch_size: int, repeats: int, site: Site) -> list[Figure]:
     """Time of a step of each method over that of cross-entropy."""
-    chunks = {
-        name: ours(trial_of(method, net, batch_size, STEPS), site) for name, method in ALL.items()
-    }
+    trials = {name: with_method(use, net, batch_size, STEPS) for name, use in ALL.items()}
+    chunks = {name: ours(trial, site) for name, trial in trials.items()}
     taken = measure(chunks, repeats, site.device)
     plain = taken.pop(PLAIN)
     return [
         Figure(f"{name} / {PLAIN}", (taken[name] / plain).tolist(), goal, "lower")
         for name in taken
-        for goal in [TIME if name in METHODS else float("inf")]
+        for goal in [TIME if name in METHODS else None]
     ]
 
 
 def peak(name: str, net: Use, batch_size: int, site: Site) -> int:
     """Bytes that three steps take beyond what the process had before."""
-    run = ours(trial_of(ALL[name], net, batch_size, 1), site)
+    run = ours(with_method(ALL[name], net, batch_size, 1), site)
     if site.device.type == "cuda":
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
@@ -106,7 +94,7 @@ def memory(batch_size: int) -> list[Figure]:
     return [
         Figure(f"memory of {name} / {PLAIN}", [value / plain], goal, "lower")
         for name, value in found.items()
-        for goal in [MEMORY if name in METHODS else float("inf")]
+        for goal in [MEMORY if name in METHODS else None]
     ]
 
 

@@ -28,7 +28,7 @@ Objective = Callable[[Tensor], Tensor]  # from features (n, d) to a loss, a scal
 
 
 def weights_of(model: Model) -> dict[str, Tensor]:
-    """The weights of net and head, by their names in the model."""
+    """The weights of net and head, in this order, by their names in the model."""
     parts = {"net": model.net, "head": model.head}
     return {f"{a}.{b}": w for a, part in parts.items() for b, w in part.named_parameters()}
 
@@ -54,20 +54,17 @@ def forward_mode(
     `x` is shown to the net once more, with dropout as it was: `chance` is what was drawn from when
     the features came about. Their graph is kept.
     """
-    weights = weights_of(model)
-    net = [w for name, w in weights.items() if name.startswith("net.")]
-    head = [w for name, w in weights.items() if name.startswith("head.")]
+    net, head = list(model.net.parameters()), list(model.head.parameters())
     held = features.detach().requires_grad_()
     by_features, *by_head = _gradient(objective(held), [held, *head], create_graph=True)
     by_net = _gradient(features, net, by_features.detach(), retain_graph=True)
-    slope = zip(weights.items(), (*by_net, *(g.detach() for g in by_head)), strict=True)
-    ahead = {name: (w.detach() - lr * g).requires_grad_() for (name, w), g in slope}
-    along = dict(zip(ahead, _gradient(meta(ahead), list(ahead.values())), strict=True))
+    ahead = _stepped(model, (*by_net, *(g.detach() for g in by_head)), lr)
+    at = [w.requires_grad_() for w in ahead.values()]
+    along = _gradient(meta(ahead), at)
     with _same(chance, x.device):
-        slopes = {n[4:]: g for n, g in along.items() if n.startswith("net.")}
-        tangent = _tangent(model.net, x, slopes)
+        tangent = _tangent(model.net, x, along[: len(net)])
     product = (by_features * tangent).sum()
-    for g, (_, direction) in zip(by_head, list(along.items())[len(net) :], strict=True):
+    for g, direction in zip(by_head, along[len(net) :], strict=True):
         product = product + (g * direction).sum()
     return tuple(-lr * g for g in _gradient(product, theta))
 
@@ -81,11 +78,9 @@ def double_backward(
     lr: float,
 ) -> tuple[Tensor, ...]:
     """The same for any theta, at nearly twice the cost. The graph of `features` is kept."""
-    weights = weights_of(model)
-    by_weights = _gradient(objective(features), list(weights.values()), create_graph=True)
-    pairs = zip(weights.items(), by_weights, strict=True)
-    ahead = {name: w.detach() - lr * g for (name, w), g in pairs}
-    return _gradient(meta(ahead), theta, retain_graph=True)
+    weights = list(weights_of(model).values())
+    by_weights = _gradient(objective(features), weights, create_graph=True)
+    return _gradient(meta(_stepped(model, by_weights, lr)), theta, retain_graph=True)
 
 
 def chance_of(device: torch.device) -> Chance:
@@ -105,12 +100,18 @@ def _same(states: Chance, device: torch.device) -> Iterator[None]:
         yield
 
 
-def _tangent(net: nn.Module, x: Tensor, direction: Weights) -> Tensor:
+def _stepped(model: Model, slopes: Sequence[Tensor], lr: float) -> dict[str, Tensor]:
+    """The weights after a step of plain SGD."""
+    pairs = zip(weights_of(model).items(), slopes, strict=True)
+    return {name: w.detach() - lr * g for (name, w), g in pairs}
+
+
+def _tangent(net: nn.Module, x: Tensor, along: Sequence[Tensor]) -> Tensor:
     """(n, d) the derivative of the features of x along a direction of the net's weights."""
     with torch.no_grad(), forward_ad.dual_level():
         weights = {
-            name: forward_ad.make_dual(w.detach(), direction[name])  # type: ignore[no-untyped-call]
-            for name, w in net.named_parameters()
+            name: forward_ad.make_dual(w.detach(), direction)  # type: ignore[no-untyped-call]
+            for (name, w), direction in zip(net.named_parameters(), along, strict=True)
         }
         features, _ = functional_call(net, {**weights, **_copies(net)}, (x,))
         tangent = forward_ad.unpack_dual(features).tangent  # type: ignore[no-untyped-call]

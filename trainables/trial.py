@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
 from trainables.data.samplers.sampler import Shuffle
+from trainables.data.sources.source import names_of
 from trainables.data.spec import DataSpec
 from trainables.heads.head import Head
 from trainables.heads.linear import Linear
@@ -64,9 +66,7 @@ class Trial(Record):
         self._check_mass()
         self._check_distances()
         self._check_replaced()
-        if self.method.part.meta and self.data.meta_per_class is None:
-            valid = f"a number of images: {self.method.name} learns from clean ones"
-            raise Invalid(f"dataspec.meta_per_class = None: must be {valid}")
+        self._check_meta()
 
     def _check_mass(self) -> None:
         """Raises Invalid where the loss of the targets would be infinite or no number."""
@@ -95,6 +95,12 @@ class Trial(Record):
                 valid = f"{plain[name].name}: {self.method.name} has {name} of its own"
                 raise Invalid(f"trial.{name} = {use!r}: must be {valid}")
 
+    def _check_meta(self) -> None:
+        """Raises Invalid where the method learns from clean images, and there are none."""
+        if self.method.part.meta and self.data.meta_per_class is None:
+            valid = f"a number of images: {self.method.name} learns from clean ones"
+            raise Invalid(f"dataspec.meta_per_class = None: must be {valid}")
+
     def _parts(self) -> tuple[Use, ...]:
         return self.net, self.head, self.targets, self.loss, self.method
 
@@ -122,9 +128,7 @@ class Trial(Record):
         Raises Invalid where a file is missing.
         """
 
-        def names() -> Sequence[str]:
-            found: Sequence[str] = self.data.source.build().names(folder)
-            return found
+        names = partial(names_of, self.data.source, folder)
 
         def resolve(setting: Setting) -> Setting:
             return setting.resolved(folder, names) if isinstance(setting, Use) else setting

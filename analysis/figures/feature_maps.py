@@ -18,8 +18,8 @@ ABREAST = 3  # panels
 def feature_maps(plan: Plan, features: Mapping[tuple[str, str], DataFrame]) -> Figure | None:
     """A scatter plot a row: a dot an image, a colour and marker a class.
 
-    `features`: columns x, y, label, by trial id and measure; others are
-    passed over. Of a row's seeds the first one that has some is shown. None without any.
+    `features`: columns x, y, label, by trial id and measure; others are passed over. Of a row's
+    seeds the first one that has some is shown. None without any.
     """
     panels: dict[str, DataFrame] = {}
     for cell in plan.cells:

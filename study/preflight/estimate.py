@@ -49,7 +49,7 @@ def cost(trial: Trial, site: Site) -> Cost:
     batch = _random_batch(task, size, method.views)
     if method.meta:
         batch = replace(batch, meta=_random_batch(task, size, views=1))
-    held = method.views * _bytes_held(method, batch)
+    held = (method.views + method.meta) * _bytes_held(method, batch)
     step = _fastest(lambda: method.update(batch, trial.recipe.lr), site)
     method.eval()
     with torch.no_grad():

@@ -10,15 +10,15 @@ import psutil
 import torch
 
 from study.preflight.estimate import task_without_data
-from trainables.data.data import check_counts
-from trainables.data.sources.source import Source
+from trainables.data.data import check_spec
+from trainables.data.sources.source import Source, names_of
 from trainables.model import fresh
 from trainables.settings import Invalid, Missing, Setting, Use, map_settings
 from trainables.storage.storage import Storage
 from trainables.task import Task
 from trainables.training.site import Site
 from trainables.trial import Trial
-from trainables.worker.files import fetch, names_of
+from trainables.worker.files import fetch
 from trainables.worker.node import check_space
 
 # What a command has looked at: each Use with its data set, and the same with its checksums.
@@ -107,7 +107,7 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
     for source in {trial.data.source for trial in trials}:
         fetch(source, folder)
     for data in {trial.data for trial in trials}:
-        check_counts(data, folder)
+        check_spec(data, folder)
     seen = set()
     for trial in trials:
         length = trial.data, trial.recipe.batch_size, trial.recipe.epochs  # of its training

@@ -116,7 +116,7 @@ def check_length(result: Any, recorded: Any, stored: list[dict[str, float]]) -> 
     """Stored epochs stay as they are; there are as many as there once were, of the same values.
 
     For nets whose gradients oneDNN got wrong when they were recorded (docs/LOG.md, 2026-11-29), so
-    that what is trained since comes out otherwise.
+    that what is trained since comes out otherwise: `corrected.json` has what is right.
     """
     assert result["status"] == recorded["status"] == "finished"
     assert result["history"][: len(stored)] == stored

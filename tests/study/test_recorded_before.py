@@ -98,6 +98,15 @@ def test_a_search_goes_on_from_its_stored_points(home: Path) -> None:
     made = json.loads(expected("searched", "results.json"))
     recorded.check_length(recorded.result(home, RESUMED), made[RESUMED], history)
     recorded.check_length(recorded.result(home, NEW), made[NEW], [])
+    right = json.loads(expected("searched", "corrected.json"))
+    for epoch, values in zip(recorded.result(home, NEW)["history"], right, strict=False):
+        recorded.check_values(epoch, values)
+    resumed = (
+        result["history"][len(history)]
+        for result in (recorded.result(home, RESUMED), made[RESUMED])
+    )
+    now_trained, then = ({n: e[n] for n in ("train.loss", "train.accuracy")} for e in resumed)
+    recorded.check_values(now_trained, then)
     after = recorded.files(home, "result.json")
     assert after.items() >= results.items()
     assert after.keys() - results.keys() == {f"trials/{i}/result.json" for i in (RESUMED, NEW)}

@@ -116,7 +116,7 @@ def test_it_is_the_slope_of_the_meta_loss_along_a_random_direction(
     model, features = method.model, method.model(drawn.x).features
     losses = method.cross_entropies(features, drawn.y).detach()
     torch.manual_seed(3)
-    theta = [t.detach().double().clone() for t in method.theta(20)]
+    theta = [t.detach().double().clone() for t in method.begin(drawn.y)]
     direction = [torch.randn_like(t) for t in theta]
 
     def after(step: float) -> tuple[Tensor, Any, list[Tensor]]:

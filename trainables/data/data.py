@@ -112,7 +112,7 @@ def chosen(spec: DataSpec, y: Tensor, names: Sequence[str], seed: int) -> Rows:
     if spec.meta_drawn == "after":
         meta, rest = _meta(spec, y, rest, names, seed)
     rows = Rows(rest, held, meta)
-    if len(set(torch.cat(rows).tolist())) < sum(map(len, rows)):
+    if torch.bincount(torch.cat(rows)).max() > 1:
         raise AssertionError("an image is in two of the sets to train, validate and learn from")
     return rows
 
@@ -148,15 +148,14 @@ def _thinned(spec: DataSpec, y: Tensor, rest: Tensor, names: Sequence[str], seed
     return subset(y, rest, sizes, generator(seed, "subset"))
 
 
-def check_counts(spec: DataSpec, folder: Path) -> None:
+def check_spec(spec: DataSpec, folder: Path) -> None:
     """Raises Invalid, naming the class, where one has too few images for the spec.
 
     And where a rule by which labels are made wrong has none for these classes.
     """
     source: Source = spec.source.build()
-    if spec.corrupt:
-        names = source.names(folder)
-        corrupted(spec, torch.arange(len(names)), Rows(*torch.zeros(3, 0).long()), names, seed=0)
+    for use in spec.corrupt:
+        use.build()(torch.zeros(0).long(), source.names(folder), generator(0, "corrupt"))
     if spec.train_per_class or spec.imbalance or spec.meta_per_class:
         chosen(spec, source.load(folder, "train")[1], source.names(folder), seed=0)
 

@@ -6,7 +6,7 @@ resumes at any step goes on with the very batches that it would have had.
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import zip_longest
+from itertools import repeat, zip_longest
 
 import torch
 from torch import Tensor
@@ -44,27 +44,33 @@ def training_batches(
     order = sampler(data.train.y.cpu(), len(data.names), generator(seed, "order", epoch))
     steps = steps_of(len(data.train), batch_size)
     places = torch.split(order.to(data.train.rows.device), batch_size)[first:steps]
-    for step, (index, x) in enumerate(_gather(data.train, places), start=first):
+    numbers = range(first, first + len(places))
+    clean: Iterator[Batch | None] = repeat(None, len(places))
+    if meta:
+        clean = _meta_batches(data, batch_size, augment, seed, epoch, numbers)
+    gathered = _gather(data.train, places)
+    for step, (index, x), beside in zip(numbers, gathered, clean, strict=True):
         seen = [
             augmented(x, data, augment, generator(seed, purpose, epoch, step))
             for purpose in ("augmentation", "augmentation.other")[:views]
         ]
         other = seen[1] if views == 2 else None
-        clean = _meta_batch(data, batch_size, augment, seed, epoch, step) if meta else None
-        yield Batch(seen[0], data.train.y[index], index, other, epoch, clean)
+        yield Batch(seen[0], data.train.y[index], index, other, epoch, beside)
 
 
-def _meta_batch(
-    data: Data, batch_size: int, augment: Sequence[Augment], seed: int, epoch: int, step: int
-) -> Batch:
-    """Images of the meta-set, augmented as training images are."""
+def _meta_batches(
+    data: Data, batch_size: int, augment: Sequence[Augment], seed: int, epoch: int, steps: range
+) -> Iterator[Batch]:
+    """Images of the meta-set for each step, augmented as training images are."""
     split = data.meta
     assert split is not None, "a trial whose method learns from a meta-set has one"
-    drawn = torch.randperm(len(split), generator=generator(seed, "meta", epoch, step))
-    places = [drawn[:batch_size].to(split.rows.device)]
-    ((index, x),) = _gather(split, places)
-    seen = augmented(x, data, augment, generator(seed, "augmentation.meta", epoch, step))
-    return Batch(seen, split.y[index], index, epoch=epoch)
+    drawn = (
+        torch.randperm(len(split), generator=generator(seed, "meta", epoch, step)) for step in steps
+    )
+    places = [order[:batch_size].to(split.rows.device) for order in drawn]
+    for step, (index, x) in zip(steps, _gather(split, places), strict=True):
+        seen = augmented(x, data, augment, generator(seed, "augmentation.meta", epoch, step))
+        yield Batch(seen, split.y[index], index, epoch=epoch)
 
 
 def evaluation_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:

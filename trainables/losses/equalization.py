@@ -13,8 +13,17 @@ from trainables.task import Out, Task
 LEAST = 1e-6  # of a class's share in the softmax, whose logarithm is taken
 
 
+def equalised(scores: Tensor, target: Tensor, left_out: Tensor) -> Tensor:
+    """(n,) -log p_y with p_j = exp(z_j) / sum_k w_k exp(z_k); all three are (n, classes).
+
+    w_k = 1 - left_out_k for classes that are not the target's, and LEAST at the least.
+    """
+    w = (1 - left_out * (1 - target)).clamp(min=LEAST)
+    return (scores + w.log()).logsumexp(1) - (target * scores).sum(1)
+
+
 class Equalization(Loss):
-    """-log p_y, p_j = exp(z_j) / sum_k w_k exp(z_k) with w_k = 1 - b * T(f_k) * (1 - y_k).
+    """Cross-entropy of a softmax that leaves out b * T(f_k) of each class k but the label's.
 
     T is 1 for classes whose share f of the training images is below `threshold`, else 0. b is drawn
     for each image and class, 1 with probability `chance`. So rare classes are mostly not pushed
@@ -37,10 +46,8 @@ class Equalization(Loss):
         self.register_buffer("rare", rare, persistent=False)  # follows from the data
 
     def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
-        scores = out.scores
-        drawn = (torch.rand_like(scores) < self.chance).float()
-        w = (1 - drawn * self.rare * (1 - target)).clamp(min=LEAST)
-        return (scores + w.log()).logsumexp(1) - (target * scores).sum(1)
+        drawn = (torch.rand_like(out.scores) < self.chance).float()
+        return equalised(out.scores, target, drawn * self.rare)
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -7,22 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.methods.meta_learned import Advice, Gradient, MetaLearned, Precision
+from trainables.losses.equalization import equalised
+from trainables.methods.meta_learned import Advice, Advised, Gradient, Precision
 from trainables.model import Model
-from trainables.seeding import seed_of
 from trainables.settings import Count, Fraction, Positive, Suggest
 from trainables.task import Task
-
-LEAST = 1e-6  # of a class's share in the softmax, whose logarithm is taken
-
-
-def equalised(scores: Tensor, y: Tensor, kept: Tensor) -> Tensor:
-    """(n,) -log p_y with p_j = exp(z_j) / sum_k w_k exp(z_k) (equation 8), at w_y = 1.
-
-    `kept` (n, classes): w of the other classes; what lies below LEAST counts as LEAST.
-    """
-    w = kept.clamp(min=LEAST).scatter(1, y[:, None], 1.0)
-    return (scores + w.log()).logsumexp(1) - scores.gather(1, y[:, None])[:, 0]
 
 
 class AdvisorNet(nn.Module):
@@ -43,7 +32,7 @@ class AdvisorNet(nn.Module):
         return self.heads["features"](hidden).sigmoid(), self.heads["softmax"](hidden).sigmoid()
 
 
-class Advisor(MetaLearned):
+class Advisor(Advised):
     """An advisor sees each image's features and loss, and weighs its features or its softmax.
 
     - `weighs` = "features" (MFRW, equation 3): the head is shown W_f * f;
@@ -69,37 +58,31 @@ class Advisor(MetaLearned):
         gradient: Gradient = "forward",
         precision: Precision = "float32",
     ) -> None:
-        super().__init__(model, task, gradient=gradient, precision=precision)
+        def make() -> nn.Module:
+            return AdvisorNet(model.net.features, task.classes, hidden)
+
+        super().__init__(model, task, make, lr=lr, gradient=gradient, precision=precision)
         self.weighs, self.chance = weighs, chance
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(task.seed, "advisor"))
-            net = AdvisorNet(model.net.features, task.classes, hidden)
-        self.net = task.placed(net)
         self.classes = task.classes
-        self.adam = torch.optim.Adam(self.net.parameters(), lr=lr)
         self.drawn = torch.empty(0)
 
-    def theta(self, images: int) -> Sequence[Tensor]:
-        device = self.net.of_loss.weight.device
-        self.drawn = (torch.rand(images, self.classes, device=device) < self.chance).float()
-        return list(self.net.parameters())
+    def begin(self, y: Tensor) -> Sequence[Tensor]:
+        drawn = torch.rand(len(y), self.classes, device=y.device) < self.chance
+        self.drawn = drawn.float()
+        return super().begin(y)
 
     def advise(self, features: Tensor, losses: Tensor) -> Advice:
         of_features, of_classes = self.net(features.to(losses.dtype), losses)
-        return of_features, 1 - self.drawn * of_classes
+        return of_features, self.drawn * of_classes
 
     def weighted(self, features: Tensor, y: Tensor, advice: Advice) -> Tensor:
-        of_features, kept = advice
+        of_features, left_out = advice
         if self.weighs != "softmax":
             features = of_features * features
         if self.weighs == "features":
             return self.cross_entropies(features, y).mean()
-        return equalised(self.scores(features), y, kept).mean()
-
-    def learn(self, gradient: Sequence[Tensor]) -> None:
-        for weight, g in zip(self.net.parameters(), gradient, strict=True):
-            weight.grad = g
-        self.adam.step()
+        scores = self.scores(features)
+        return equalised(scores, F.one_hot(y, self.classes), left_out).mean()
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -32,12 +32,12 @@ class L2RW(MetaLearned):
         precision: Precision = "float32",
     ) -> None:
         super().__init__(model, task, gradient=gradient, precision=precision)
-        self.look_ahead, self.device = look_ahead, task.device
+        self.look_ahead = look_ahead
         self.weights = torch.empty(0)
 
-    def theta(self, images: int) -> Sequence[Tensor]:
+    def begin(self, y: Tensor) -> Sequence[Tensor]:
         start = 1.0 if self.look_ahead else 0.0
-        self.weights = torch.full((images,), start, device=self.device, requires_grad=True)
+        self.weights = torch.full((len(y),), start, device=y.device, requires_grad=True)
         return [self.weights]
 
     def advise(self, features: Tensor, losses: Tensor) -> Advice:

@@ -7,17 +7,13 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
-from trainables.bilevel import (
-    chance_of,
-    double_backward,
-    forward_mode,
-    meta_loss,
-)
+from trainables.bilevel import chance_of, double_backward, forward_mode, meta_loss
 from trainables.data.data import Batch
 from trainables.methods.method import Method
 from trainables.model import Model
+from trainables.seeding import seed_of
 from trainables.task import Task
 
 Advice = tuple[Tensor, ...]
@@ -49,8 +45,8 @@ class MetaLearned(Method, ABC):
             model.in_float32()
 
     @abstractmethod
-    def theta(self, images: int) -> Sequence[Tensor]:
-        """What the hyper-gradient is taken by, for a batch of so many images."""
+    def begin(self, y: Tensor) -> Sequence[Tensor]:
+        """Called once a step, for a batch with labels (n,): what the hyper-gradient is taken by."""
 
     @abstractmethod
     def advise(self, features: Tensor, losses: Tensor) -> Advice:
@@ -62,14 +58,14 @@ class MetaLearned(Method, ABC):
 
     @abstractmethod
     def learn(self, gradient: Sequence[Tensor]) -> None:
-        """The meta step, by the hyper-gradient for each of `theta`."""
+        """The meta step, by the hyper-gradient for each tensor that `begin` gave."""
 
     def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
         chance = chance_of(batch.x.device)
         out = self.model(batch.x)
         features = out.features.detach()
         losses = F.cross_entropy(out.scores.detach(), batch.y, reduction="none")
-        theta = self.theta(len(batch.y))
+        theta = self.begin(batch.y)
         weigh = self._objective(batch.y, self.advise(features, losses))
         assert batch.meta is not None, "its trials have a meta-set"
         meta = partial(meta_loss, self.model, batch=batch.meta)
@@ -96,3 +92,32 @@ class MetaLearned(Method, ABC):
         with self.model.autocast():
             output = self.model.head(features)
         return self.model.scores(output)
+
+
+class Advised(MetaLearned, ABC):
+    """The advice is that of a net of its own, learned by Adam and dropped after training."""
+
+    def __init__(
+        self,
+        model: Model,
+        task: Task,
+        make: Callable[[], nn.Module],
+        *,
+        lr: float,
+        weight_decay: float = 0.0,
+        gradient: Gradient,
+        precision: Precision,
+    ) -> None:
+        super().__init__(model, task, gradient=gradient, precision=precision)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed_of(task.seed, "advisor"))
+            self.net = task.placed(make())
+        self.adam = torch.optim.Adam(self.net.parameters(), lr=lr, weight_decay=weight_decay)
+
+    def begin(self, y: Tensor) -> Sequence[Tensor]:
+        return list(self.net.parameters())
+
+    def learn(self, gradient: Sequence[Tensor]) -> None:
+        for weight, g in zip(self.net.parameters(), gradient, strict=True):
+            weight.grad = g
+        self.adam.step()

@@ -115,9 +115,9 @@ class Run:
             trial.seed,
             epoch,
             first,
-            self.method.views,
-            self.sampler,
-            self.method.meta,
+            views=self.method.views,
+            sampler=self.sampler,
+            meta=self.method.meta,
         )
         self.method.train()
         for step, batch in enumerate(batches, start=first):

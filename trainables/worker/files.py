@@ -4,12 +4,11 @@ import functools
 import hashlib
 import os
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from filelock import FileLock
 
-from trainables.data.sources.source import Source
+from trainables.data.sources.source import Source, names_of
 from trainables.settings import Invalid, Use
 from trainables.trial import Trial
 
@@ -35,12 +34,6 @@ def _check_files(
         if found[name] != right:
             path = use.files(folder)[name]
             raise Invalid(f"{path} has checksum {found[name]}: must be {right}, as on the driver")
-
-
-def names_of(source: Use, folder: Path) -> Sequence[str]:
-    """The names of the data set's classes. Raises Missing where its data are."""
-    names: Sequence[str] = source.build().names(folder)
-    return names
 
 
 def fetch(use: Use, folder: Path) -> None:

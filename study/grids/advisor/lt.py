@@ -1,16 +1,11 @@
 """Advisor networks, Table 1: long tails of CIFAR, ResNet-32."""
 
-from study.grids.advisor._paper import SETS, as_printed, tail_trial, tailed
-
-FACTORS = (200, 100, 50, 20, 10)
-TRIALS = {
-    f"{name}, IF {factor}": tail_trial(tailed(name, factor)) for name in SETS for factor in FACTORS
-}
+from study.grids.advisor._paper import as_printed, long_tails
 
 grid = as_printed(
     "Advisor networks, long tails (CIFAR, ResNet-32)",
     "table1",
-    TRIALS,
+    long_tails(),
     cifar10="""
 Baseline (CE)                   |  65.68 |  70.36 |  74.81 |  82.23 |  86.39
 Focal                           |  65.29 |  70.38 |  76.71 |  82.76 |  86.66

@@ -1,20 +1,13 @@
 """Advisor networks, Table 3: long tails of CIFAR, ResNet-18."""
 
-from study.grids.advisor._paper import SETS, as_printed, tail_trial, tailed
+from study.grids.advisor._paper import as_printed, long_tails
 from trainables.nets.torchvision_nets import ResNet18
 from trainables.settings import Use
-
-FACTORS = (200, 100, 50, 20, 10)
-TRIALS = {
-    f"{name}, IF {factor}": tail_trial(tailed(name, factor), Use(ResNet18))
-    for name in SETS
-    for factor in FACTORS
-}
 
 grid = as_printed(
     "Advisor networks, long tails (CIFAR, ResNet-18)",
     "table3",
-    TRIALS,
+    long_tails(Use(ResNet18)),
     cifar10="""
 Baseline (CE) |  70.22 |  75.16 |  82.32 |  87.24 |  90.73
 CB loss       |  69.16 |  75.16 |  81.90 |  86.61 |  90.79

@@ -15,7 +15,6 @@ from trainables.trial import Trial
 FACTOR = 100
 IMAGES = (100, 200, 500, 1000)  # clean ones in all; none is plain cross-entropy
 TRIALS = {name: tail_trial(tailed(name, FACTOR)) for name in SETS}
-CLASSES = {"CIFAR-10": 10, "CIFAR-100": 100}
 
 
 def clean(trial: Trial, images: int | None) -> Trial:
@@ -26,8 +25,9 @@ def clean(trial: Trial, images: int | None) -> Trial:
 def row(images: int) -> dict[str, Entry]:
     """MFRW-MES on both data sets."""
     return {
-        name: (clean(trial, images // CLASSES[name]).but(**METHODS["MFRW-MES"]), None)
+        name: (clean(trial, images // classes).but(**METHODS["MFRW-MES"]), None)
         for name, trial in TRIALS.items()
+        for classes in [trial.data.source.build().classes]
     }
 
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from trainables.data.corruptions.flip import FlipNoise
 from trainables.data.corruptions.symmetric import Symmetric
-from trainables.data.data import Data, Split, check_counts, held_out, load, subset
+from trainables.data.data import Data, Split, check_spec, held_out, load, subset
 from trainables.data.imbalances.long_tail import LongTail
 from trainables.data.sources.cifar import Cifar10
 from trainables.data.sources.digits import Digits
@@ -239,13 +239,13 @@ def test_more_than_there_are_is_refused_with_the_class() -> None:
     with pytest.raises(Invalid, match=message):
         digits(train_per_class=115, validation=0.0, imbalance=Use(LongTail, rho=1.01))
     with pytest.raises(Invalid, match=r"at most \d+, the images left of class 'zero'"):
-        check_counts(DataSpec(source=Use(Digits), train_per_class=1000), Path())
+        check_spec(DataSpec(source=Use(Digits), train_per_class=1000), Path())
     with pytest.raises(Invalid, match="leaves class 'nine' empty"):
-        check_counts(DataSpec(source=Use(Digits), imbalance=Use(LongTail, rho=105)), Path())
+        check_spec(DataSpec(source=Use(Digits), imbalance=Use(LongTail, rho=105)), Path())
 
 
 def test_counts_are_looked_at_only_where_they_are_chosen() -> None:
-    check_counts(DataSpec(source=Use(Cifar10)), Path("nowhere"))  # else its files were missing
+    check_spec(DataSpec(source=Use(Cifar10)), Path("nowhere"))  # else its files were missing
 
 
 # Clean images that are learned from besides
@@ -284,11 +284,11 @@ def test_a_meta_set_that_the_rarest_class_cannot_give_is_refused_with_the_class(
     spec = DataSpec(source=Use(Digits), train_per_class=5, meta_per_class=5, meta_drawn="after")
     message = "meta_per_class = 5: must be below 5, the images left of class 'zero', one of which"
     with pytest.raises(Invalid, match=message):
-        check_counts(spec, Path())
+        check_spec(spec, Path())
     with pytest.raises(Invalid, match=r"meta_per_class = 500: must be below \d+"):
-        check_counts(DataSpec(source=Use(Digits), meta_per_class=500), Path())
+        check_spec(DataSpec(source=Use(Digits), meta_per_class=500), Path())
 
 
 def test_a_map_of_labels_that_is_none_for_the_classes_is_refused_before_the_start() -> None:
     with pytest.raises(Invalid, match=r"FlipNoise\.to"):
-        check_counts(DataSpec(source=Use(Digits), corrupt=(Use(FlipNoise),)), Path())
+        check_spec(DataSpec(source=Use(Digits), corrupt=(Use(FlipNoise),)), Path())

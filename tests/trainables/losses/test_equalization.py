@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from tests.trainables.small import batch, out, small_trial, tiny_task
-from trainables.losses.equalization import LEAST, Equalization
+from trainables.losses.equalization import LEAST, Equalization, equalised
 from trainables.settings import Invalid, Use
 
 Y = torch.tensor([0] * 6 + [1] * 3 + [2])  # shares 0.6, 0.3 and 0.1
@@ -14,6 +14,23 @@ Y = torch.tensor([0] * 6 + [1] * 3 + [2])  # shares 0.6, 0.3 and 0.1
 def loss(threshold: float, chance: float) -> Equalization:
     task = tiny_task(small_trial(), ("a", "b", "c"), Y)
     return Equalization(task, threshold=threshold, chance=chance)
+
+
+def test_equalised_softmax_by_hand() -> None:
+    scores = torch.zeros(2, 3)
+    scores[1] = torch.tensor([1.0, 2.0, 3.0]).log()
+    left_out = torch.tensor([[1.0, 0.5, 0.75], [0.0, 0.5, 1.0]])
+    found = equalised(scores, torch.eye(3)[[0, 2]], left_out)
+    # 1 / (1 + 0.5 + 0.25), whatever is left out of the label; and 3 / (1 + 1 + 3)
+    assert_close(found, torch.tensor([1.75, 5 / 3]).log())
+
+
+def test_with_nothing_left_out_it_is_cross_entropy_and_with_all_nothing_but_the_least() -> None:
+    scores, label = torch.randn(5, 4), torch.eye(4)[[0, 1, 2, 3, 0]]
+    plain = torch.nn.functional.cross_entropy(scores, label, reduction="none")
+    assert_close(equalised(scores, label, torch.zeros(5, 4)), plain)
+    alone = equalised(torch.zeros(1, 4), torch.eye(4)[[1]], torch.ones(1, 4))
+    assert_close(alone, torch.tensor([1 + 3 * LEAST]).log())
 
 
 def test_rare_classes_leave_the_softmax_of_other_classes_images() -> None:

@@ -7,26 +7,9 @@ from torch import tensor
 from torch.testing import assert_close
 
 from tests.trainables.small import X, batch, pixel_method
-from trainables.methods.advisor import LEAST, Advisor, AdvisorNet, equalised
+from trainables.methods.advisor import Advisor, AdvisorNet
 
 META = {"data.meta_per_class": 1}
-
-
-def test_equalised_softmax_by_hand() -> None:
-    scores = torch.zeros(2, 3)
-    scores[1] = tensor([1.0, 2.0, 3.0]).log()
-    kept = tensor([[0.0, 0.5, 0.25], [1.0, 0.5, 0.0]])
-    found = equalised(scores, tensor([0, 2]), kept)
-    # 1 / (1 + 0.5 + 0.25), whatever w is at the label; and 3 / (1 + 1 + 3)
-    assert_close(found, tensor([1.75, 5 / 3]).log())
-
-
-def test_with_all_classes_kept_it_is_cross_entropy_and_with_none_nothing_but_the_least() -> None:
-    scores, y = torch.randn(5, 4), tensor([0, 1, 2, 3, 0])
-    plain = torch.nn.functional.cross_entropy(scores, y, reduction="none")
-    assert_close(equalised(scores, y, torch.ones(5, 4)), plain)
-    alone = equalised(torch.zeros(1, 4), tensor([1]), torch.zeros(1, 4))
-    assert_close(alone, tensor([1 + 3 * LEAST]).log())
 
 
 def test_what_the_advisor_says_by_hand() -> None:
@@ -41,11 +24,11 @@ def test_what_the_advisor_says_by_hand() -> None:
 
 
 def weighted(weighs: str, scores: list[float]) -> float:
-    """The loss of a lit pixel with label 0, at W_f = 0.5 and w = (1, 0.5, 0) for the classes."""
+    """The loss of a lit pixel with label 0, W_f = 0.5, and (0, 0.5, 1) of the classes left out."""
     built = pixel_method(Advisor, [0, 1, 2], {"weighs": weighs}, **META)
     with torch.no_grad():
         built.model.head.classifier.weight[:, 0] = tensor(scores)
-    advice = torch.full((1, 4), 0.5), tensor([[1.0, 0.5, 0.0]])
+    advice = torch.full((1, 4), 0.5), tensor([[0.0, 0.5, 1.0]])
     return float(built.weighted(X.flatten(1), tensor([0]), advice).detach())
 
 
@@ -63,11 +46,11 @@ def test_features_are_weighted_for_the_head_alone_softmax_in_the_loss_alone() ->
 
 def test_classes_are_kept_where_none_is_drawn() -> None:
     built = pixel_method(Advisor, [0, 1, 2], {"chance": 0.0}, **META)
-    built.theta(2)
-    assert (built.advise(torch.zeros(2, 4), torch.zeros(2))[1] == 1).all()
+    built.begin(tensor([0, 1]))
+    assert (built.advise(torch.zeros(2, 4), torch.zeros(2))[1] == 0).all()
     always = pixel_method(Advisor, [0, 1, 2], {"chance": 1.0}, **META)
-    always.theta(2)
-    assert (always.advise(torch.zeros(2, 4), torch.zeros(2))[1] < 1).all()
+    always.begin(tensor([0, 1]))
+    assert (always.advise(torch.zeros(2, 4), torch.zeros(2))[1] > 0).all()
 
 
 def test_predictions_are_those_of_the_unweighted_features() -> None:

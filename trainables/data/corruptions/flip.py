@@ -1,4 +1,4 @@
-"""FlipNoise noise: a label becomes that of a known other class."""
+"""Flip noise: a label becomes that of a known other class."""
 
 from collections.abc import Sequence
 from typing import Literal

@@ -1,1 +1,1 @@
-"""Rules by which training labels are made wrong, one file each."""
+"""Rules that make classes unequal, one file each."""

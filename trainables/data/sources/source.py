@@ -1,6 +1,7 @@
 """Source: a data set, as it is found under the data folder."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -50,3 +51,9 @@ class Source(ABC):
     @abstractmethod
     def demo(cls, use: Use) -> Use:
         """This data set's own variant of the embedded digits."""
+
+
+def names_of(source: Use, folder: Path) -> Sequence[str]:
+    """The names of the data set's classes. Raises Missing where its data are."""
+    names: Sequence[str] = source.build().names(folder)
+    return names
