@@ -19,6 +19,7 @@ from figure import Figure, exit_code
 from throughput import NETS, REPEATS, Noise, measure, ours, show, trial_of
 
 from trainables.methods.advisor import Advisor
+from trainables.methods.gdw import GDW
 from trainables.methods.l2rw import L2RW
 from trainables.methods.method import Method
 from trainables.methods.mw_net import MWNet
@@ -27,6 +28,7 @@ from trainables.training.site import Site, describe
 from trainables.trial import Trial
 
 TIME = 4.0  # plain steps, in forward mode
+SHORT = 2.8  # with the hyper-gradient through the last layers only
 MEMORY = 1.5  # times that of a plain step
 
 STEPS = 2  # on end
@@ -37,11 +39,17 @@ METHODS = {
     "MFRW": Use(Advisor, weighs="features"),
     "MES": Use(Advisor, weighs="softmax"),
     "MFRW-MES": Use(Advisor),
+    "GDW": Use(GDW),
+}
+LAYERS = 15  # weight tensors, as FaMUS
+SHORTENED = {
+    f"{name}, last {LAYERS} tensors": use.but(layers=LAYERS) for name, use in METHODS.items()
 }
 PLAIN = "cross-entropy"
 ALL = {
     PLAIN: Use(Method),
     **{name: use.but(gradient="forward") for name, use in METHODS.items()},
+    **SHORTENED,
     **{f"{name}, double backward": use.but(gradient="double") for name, use in METHODS.items()},
 }
 
@@ -64,7 +72,7 @@ def times(net: Use, batch_size: int, repeats: int, site: Site) -> list[Figure]:
     return [
         Figure(f"{name} / {PLAIN}", (taken[name] / plain).tolist(), goal, "lower")
         for name in taken
-        for goal in [TIME if name in METHODS else None]
+        for goal in [TIME if name in METHODS else SHORT if name in SHORTENED else None]
     ]
 
 

@@ -33,9 +33,13 @@ def weights_of(model: Model) -> dict[str, Tensor]:
     return {f"{a}.{b}": w for a, part in parts.items() for b, w in part.named_parameters()}
 
 
-def meta_loss(model: Model, weights: Weights, batch: Batch) -> Tensor:
-    """Mean cross-entropy with these weights, by the batch's own statistics; none is noted."""
-    out = functional_call(model, {**weights, **_copies(model)}, (batch.x,))
+def meta_loss(model: Model, weights: Weights, batch: Batch, noted: bool = False) -> Tensor:
+    """Mean cross-entropy with these weights, by the batch's own statistics.
+
+    Running statistics move by them if these are `noted`.
+    """
+    buffers = {} if noted else _copies(model)
+    out = functional_call(model, {**weights, **buffers}, (batch.x,))
     return F.cross_entropy(out.scores, batch.y)
 
 
@@ -48,23 +52,26 @@ def forward_mode(
     theta: Sequence[Tensor],
     lr: float,
     chance: Chance,
+    layers: int | None = None,
 ) -> tuple[Tensor, ...]:
     """The hyper-gradient for each of `theta`; `features` are those of x, with their graph.
 
     `x` is shown to the net once more, with dropout as it was: `chance` is what was drawn from when
-    the features came about. Their graph is kept.
+    the features came about. Their graph is kept. With `layers` the hyper-gradient is what flows
+    through the step of so many last weights of the net, and of the head.
     """
     net, head = list(model.net.parameters()), list(model.head.parameters())
+    shut = _shut(model, layers)
     held = features.detach().requires_grad_()
     by_features, *by_head = _gradient(objective(held), [held, *head], create_graph=True)
     by_net = _gradient(features, net, by_features.detach(), retain_graph=True)
     ahead = _stepped(model, (*by_net, *(g.detach() for g in by_head)), lr)
-    at = [w.requires_grad_() for w in ahead.values()]
+    at = [w.requires_grad_() for w in list(ahead.values())[shut:]]
     along = _gradient(meta(ahead), at)
     with _same(chance, x.device):
-        tangent = _tangent(model.net, x, along[: len(net)])
+        tangent = _tangent(model.net, x, along[: len(net) - shut])
     product = (by_features * tangent).sum()
-    for g, direction in zip(by_head, along[len(net) :], strict=True):
+    for g, direction in zip(by_head, along[len(net) - shut :], strict=True):
         product = product + (g * direction).sum()
     return tuple(-lr * g for g in _gradient(product, theta))
 
@@ -76,11 +83,14 @@ def double_backward(
     meta: Callable[[Weights], Tensor],
     theta: Sequence[Tensor],
     lr: float,
+    layers: int | None = None,
 ) -> tuple[Tensor, ...]:
     """The same for any theta, at nearly twice the cost. The graph of `features` is kept."""
     weights = list(weights_of(model).values())
     by_weights = _gradient(objective(features), weights, create_graph=True)
-    return _gradient(meta(_stepped(model, by_weights, lr)), theta, retain_graph=True)
+    shut = _shut(model, layers)
+    slopes = (*(g.detach() for g in by_weights[:shut]), *by_weights[shut:])
+    return _gradient(meta(_stepped(model, slopes, lr)), theta, retain_graph=True)
 
 
 def chance_of(device: torch.device) -> Chance:
@@ -106,13 +116,19 @@ def _stepped(model: Model, slopes: Sequence[Tensor], lr: float) -> dict[str, Ten
     return {name: w.detach() - lr * g for (name, w), g in pairs}
 
 
+def _shut(model: Model, layers: int | None) -> int:
+    """How many of the net's first weights the hyper-gradient does not flow through."""
+    weights = len(list(model.net.parameters()))
+    return 0 if layers is None else max(0, weights - layers)
+
+
 def _tangent(net: nn.Module, x: Tensor, along: Sequence[Tensor]) -> Tensor:
-    """(n, d) the derivative of the features of x along a direction of the net's weights."""
+    """(n, d) the derivative of the features of x along a direction of the net's last weights."""
     with torch.no_grad(), forward_ad.dual_level():
-        weights = {
-            name: forward_ad.make_dual(w.detach(), direction)  # type: ignore[no-untyped-call]
-            for (name, w), direction in zip(net.named_parameters(), along, strict=True)
-        }
+        weights = {name: w.detach() for name, w in net.named_parameters()}
+        for name, direction in zip(list(weights)[len(weights) - len(along) :], along, strict=True):
+            dual = forward_ad.make_dual(weights[name], direction)  # type: ignore[no-untyped-call]
+            weights[name] = dual
         features, _ = functional_call(net, {**weights, **_copies(net)}, (x,))
         tangent = forward_ad.unpack_dual(features).tangent  # type: ignore[no-untyped-call]
     return torch.zeros_like(features) if tangent is None else tangent

@@ -1,6 +1,9 @@
 """The papers' training recipes, each with where it is printed."""
 
 from trainables.data.augments.augment import Crop, Flip, ResizedCrop
+from trainables.data.augments.auto_augment import AutoAugment
+from trainables.data.augments.cutout import Cutout
+from trainables.data.loader import steps_of
 from trainables.recipe import Recipe
 from trainables.settings import Use
 
@@ -73,7 +76,7 @@ WORD_CIFAR = Recipe(
 # The same, section 3.1, on mini-ImageNet: batch 64; crops are of a larger image.
 WORD_MINI = WORD_CIFAR.but(batch_size=64, augment=(Use(Crop), Use(Flip)))
 
-# Ricci et al. (advisor networks), section 5.2: ResNets on long tails of CIFAR.
+# Ricci et al. (advisor networks), section 4.3: ResNets on long tails of CIFAR.
 ADVISOR_TAIL = Recipe(
     epochs=200,
     batch_size=128,
@@ -83,9 +86,26 @@ ADVISOR_TAIL = Recipe(
     schedule="step",
     milestones=(160, 180),
     augment=(Use(Crop, padding=4), Use(Flip)),
-    paper="Ricci et al. 2023 (advisor networks), section 5.2",
+    paper="Ricci et al. 2023 (advisor networks), section 4.3",
     assumed=("augment",),
 )
 
 # The same on wrong labels.
 ADVISOR_FLIP = ADVISOR_TAIL.but(epochs=100, milestones=(50, 70))
+
+# The same, section 4.3: 13,000 steps of batch 512 with a cosine to 0; how many epochs these are
+# depends on the images (`in_steps`). Cutout of 16 pixels is that of BALMS's public code.
+ADVISOR_AUGMENTED = ADVISOR_TAIL.but(
+    epochs=300,
+    batch_size=512,
+    schedule="cosine",
+    milestones=(),
+    augment=(Use(Crop, padding=4), Use(Flip), Use(AutoAugment), Use(Cutout, side=16)),
+    paper="Ricci et al. 2023 (advisor networks), section 4.3",
+)
+AUGMENTED_STEPS = 13_000
+
+
+def in_steps(recipe: Recipe, steps: int, images: int) -> Recipe:
+    """The recipe with as many whole epochs as come nearest to so many steps."""
+    return recipe.but(epochs=max(1, round(steps / steps_of(images, recipe.batch_size))))

@@ -16,6 +16,7 @@ from trainables.bilevel import chance_of, double_backward, forward_mode, meta_lo
 from trainables.data.data import Batch
 from trainables.data.loader import training_batches
 from trainables.methods.advisor import Advisor
+from trainables.methods.gdw import GDW
 from trainables.methods.l2rw import L2RW
 from trainables.methods.meta_learned import MetaLearned
 from trainables.methods.mw_net import MWNet
@@ -32,8 +33,16 @@ METHODS = {
     "MES": Use(Advisor, weighs="softmax"),
     "MFRW-MES": Use(Advisor),
     "L2RW, look-ahead": Use(L2RW, look_ahead=True),
+    "GDW": Use(GDW),
+}
+# Their hyper-gradient is not all of the meta loss's slope.
+LAYERS = {
+    "MW-Net, last layers": Use(MWNet, layers=5),
+    "MFRW-MES, last layers": Use(Advisor, layers=3),
+    "MES, the head alone": Use(Advisor, weighs="softmax", layers=0),
 }
 every_method = pytest.mark.parametrize("use", METHODS.values(), ids=METHODS)
+in_float32 = (L2RW, GDW)  # what the hyper-gradient is taken by is made in float32
 
 
 def by_hand(way: Callable[..., tuple[Tensor, ...]]) -> Tensor:
@@ -64,7 +73,7 @@ def started(use: Use, path: Path, **settings: Any) -> tuple[MetaLearned, Batch]:
     """A small net with batch norm, in training mode and float64, with its first batch."""
     trial = small_trial(method=use.but(**settings), **{"data.meta_per_class": 2})
     run = Run(trial, TrialFiles(Folder(path / "run")), SITE)
-    drawn = next(training_batches(run.data, 20, [], 0, 0, 0, 1, run.sampler, meta=True))
+    drawn = next(training_batches(run.data, 20, [], 0, 0, meta=True))
     assert drawn.meta is not None
     method = run.method.double().train()
     assert isinstance(method, MetaLearned)
@@ -99,13 +108,22 @@ def far(one: list[Tensor], other: list[Tensor]) -> float:
     return float((a - b).norm() / b.norm())
 
 
-@every_method
+@pytest.mark.parametrize("use", {**METHODS, **LAYERS}.values(), ids=[*METHODS, *LAYERS])
 def test_both_ways_agree_and_in_float32_too(use: Use, tmp_path: Path) -> None:
     _, _, exact = learned(use, tmp_path / "1", "double")
     _, _, forward = learned(use, tmp_path / "2", "forward")
-    assert far(forward, exact) < (1e-6 if use.part is L2RW else 1e-14)
+    assert far(forward, exact) < (1e-6 if use.part in in_float32 else 1e-14)
     _, _, single = learned(use, tmp_path / "3", "forward", double=False)
     assert far(single, exact) < 3e-5
+
+
+def test_through_as_many_layers_as_there_are_it_is_the_whole(tmp_path: Path) -> None:
+    whole, all_layers, some = (
+        learned(Use(MWNet, layers=layers), tmp_path / str(layers), "forward")[2]
+        for layers in (None, 1000, 5)
+    )
+    assert far(all_layers, whole) == 0
+    assert far(some, whole) > 0.01
 
 
 @every_method
@@ -126,7 +144,9 @@ def test_it_is_the_slope_of_the_meta_loss_along_a_random_direction(
             method.weights = moved[0].requires_grad_()
             used = [method.weights]
         else:
-            used = list(method.net.parameters())  # type: ignore[attr-defined]
+            used = [*method.net.parameters()]  # type: ignore[attr-defined]
+            if isinstance(method, GDW):
+                used.append(method.offset)
             with torch.no_grad():
                 for weight, value in zip(used, moved, strict=True):
                     weight.copy_(value)
@@ -159,6 +179,18 @@ def test_running_statistics_move_once_by_the_batch_and_not_by_the_meta_batch(
     plain.model(drawn.x)
     for (name, one), other in zip(method.model.named_buffers(), plain.model.buffers(), strict=True):
         assert one.equal(other), name
+
+
+def test_if_asked_the_meta_batch_moves_the_running_statistics_too(tmp_path: Path) -> None:
+    moved, drawn = started(Use(MWNet, noted=True), tmp_path / "1")
+    left, _ = started(Use(MWNet), tmp_path / "2")
+    for method in (moved, left):
+        method.update(drawn, lr=0.1)
+    passes = [
+        {int(b) for n, b in method.model.named_buffers() if n.endswith("num_batches_tracked")}
+        for method in (moved, left)
+    ]
+    assert passes == [{2}, {1}]
 
 
 class Halved(nn.Module):
@@ -202,7 +234,7 @@ def test_in_the_recipes_bfloat16_it_is_computed_too_and_a_little_off(
         settings = {"data.meta_per_class": 2, "recipe.precision": "bfloat16"}
         trial = small_trial(method=chosen, **settings)
         run = Run(trial, TrialFiles(Folder(tmp_path / way)), SITE)
-        batches = training_batches(run.data, 20, [], 0, 0, 0, 1, run.sampler, meta=True)
+        batches = training_batches(run.data, 20, [], 0, 0, meta=True)
         found: list[Tensor] = []
         learn = run.method.learn
         run.method.learn = lambda g, to=found, then=learn: (to.extend(g), then(g))

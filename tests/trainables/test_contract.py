@@ -50,17 +50,20 @@ FIELDS = {"net": Net, "head": Head, "targets": Targets, "loss": Loss, "method": 
 # What a part is given here besides its defaults: settings that have none, and a small size.
 KEYWORDS: dict[str, dict[str, Any]] = {
     "CifarResNet": {"depth": 8, "width": 4},
+    "DimensionalityDriven": {"window": 2},  # below three epochs
     "Knowledge": {"hierarchy": "strokes"},
     # As at paper scale: the demo of each has its change of stage inside three epochs.
     "PENCIL": {"stage1": 8, "stage2": 16},
     "Arazo": {"start": 7.5},
     "SelfLearning": {"start": 7.5},
+    # Their second stage is the last of three epochs.
+    "CRT": {"start": 0.5},
+    "LWS": {"start": 0.5},
+    "MetaSampler": {"start": 0.5},
+    "FineTuning": {"start": 0.5},
 }
 # What stands beside a part: by default the plain parts of small_trial.
 BESIDE: dict[str, dict[str, Any]] = {
-    "Advisor": {"data.meta_per_class": 2},
-    "L2RW": {"data.meta_per_class": 2},
-    "MWNet": {"data.meta_per_class": 2},
     "GCPL": {"head": Use(Prototypes)},
     "ProtoNet": {"head": Use(Prototypes)},
     "KnowledgeLoss": {"targets": Use(Knowledge, hierarchy="strokes")},  # the label has zeros
@@ -101,11 +104,16 @@ class Drawn(Targets):
         return torch.rand(len(batch.y), self.task.classes).softmax(1)
 
 
+def stands_beside(part: type) -> dict[str, Any]:
+    clean = {"data.meta_per_class": 2} if getattr(part, "meta", False) else {}
+    return BESIDE.get(part.__name__, {}) | clean
+
+
 def alone() -> Iterator[tuple[str, Trial]]:
     for field, kind in FIELDS.items():
         for name, cls in classes_of(kind).items():
             use = Use(cls, **KEYWORDS.get(name, {})).demo()
-            yield name, small_trial(**{field: use, **BESIDE.get(name, {})})
+            yield name, small_trial(**{field: use, **stands_beside(cls)})
 
 
 STROKES = Use(Knowledge, hierarchy="strokes")
@@ -129,8 +137,8 @@ def started(trial: Trial, path: Path) -> Run:
 
 def first_batch(run: Run) -> Batch:
     views, meta = run.method.views, run.method.meta
-    drawn = training_batches(run.data, 20, [], run.trial.seed, 0, 0, views, run.sampler, meta)
-    return next(drawn)
+    sampler: Sampler = (run.method.sampling_in(0) or run.trial.recipe.sampling).build()
+    return next(training_batches(run.data, 20, [], run.trial.seed, 0, 0, views, sampler, meta))
 
 
 def bits(state: Any, name: str = "") -> dict[str, Any]:
@@ -286,11 +294,11 @@ def test_a_trial_starts_the_same_whatever_was_drawn_before(trial: Trial, tmp_pat
 def test_targets_observe_exactly_once_a_step(method: type[Method], tmp_path: Path) -> None:
     use = Use(method, **KEYWORDS.get(method.__name__, {})).demo()
     if "targets" in method.replaces:
-        beside = BESIDE.get(method.__name__, {})
+        beside = stands_beside(method)
         with pytest.raises(Invalid, match=r"trial.targets = Running\(\): must be OneHot"):
             started(small_trial(method=use, targets=Use(Running), **beside), tmp_path)
         return
-    run = started(small_trial(method=use, targets=Use(Running)), tmp_path)
+    run = started(small_trial(method=use, targets=Use(Running), **stands_beside(method)), tmp_path)
     batch = first_batch(run)
     for step in range(3):
         run.method.update(batch, lr=0.02)
@@ -331,7 +339,7 @@ def beside(kind: type) -> Iterator[Any]:
     (field,) = (name for name, other in FIELDS.items() if other is kind)
     for name, cls in classes_of(kind).items():
         use = Use(cls, **KEYWORDS.get(name, {})).demo()
-        yield pytest.param(small_trial(**{field: use, **BESIDE.get(name, {})}), id=name)
+        yield pytest.param(small_trial(**{field: use, **stands_beside(cls)}), id=name)
 
 
 def train_a_step(trial: Trial, path: Path) -> None:
@@ -351,6 +359,9 @@ def test_every_head_goes_with_every_loss_method_and_targets(
     takes = (use.part.takes_distances(**dict(use.items)) for use in (trial.loss, trial.method))
     if any(takes) and not head.emits_distances:
         with pytest.raises(Invalid, match="must be one that emits squared distances"):
+            trial.but(head=Use(head))
+    elif "head" in trial.method.part.replaces and Use(head) != trial.head:
+        with pytest.raises(Invalid, match="must be Linear"):
             trial.but(head=Use(head))
     else:
         train_a_step(trial.but(head=Use(head)), tmp_path)
@@ -430,13 +441,17 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 
 @every_trial
 def test_trials_of_one_seed_see_the_same_batches_whatever_their_parts(
-    trial: Trial, undisturbed: Undisturbed
+    trial: Trial, undisturbed: Undisturbed, tmp_path: Path
 ) -> None:
-    # A method with a sampler of its own sees what any other sees by that sampler.
-    sampling = trial.method.part.sampling or trial.recipe.sampling
-    usual = small_trial().recipe.but(sampling=sampling)
-    usually = small_trial(recipe=usual, data=trial.data)
-    plain, other = undisturbed(usually).batches, undisturbed(trial).batches
+    other = undisturbed(trial).batches
+    method = started(trial, tmp_path).method if not trial.teachers() else None
+    plain: list[Batch] = []
+    for epoch in range(3):
+        # A method with a sampler of its own sees what any other sees by that sampler.
+        own = method.sampling_in(epoch) if method else None
+        usual = small_trial().recipe.but(sampling=own or trial.recipe.sampling)
+        usually = undisturbed(small_trial(recipe=usual, data=trial.data))
+        plain += usually.batches[2 * epoch : 2 * epoch + 2]
     assert len(plain) == 6
     for one, two in zip(plain, other, strict=True):
         assert_equal(vars(one), {**vars(two), "other": None, "meta": None})

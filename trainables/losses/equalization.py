@@ -1,13 +1,13 @@
-"""Softmax equalization loss, by a threshold on class frequencies (Tan et al., CVPR 2020)."""
+"""Softmax equalization loss, by a function of class frequencies (Tan et al., CVPR 2020)."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
 from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.losses.loss import Loss
-from trainables.settings import Fraction, Interval, Suggest
+from trainables.settings import Fraction, Interval, Positive, Suggest
 from trainables.task import Out, Task
 
 LEAST = 1e-6  # of a class's share in the softmax, whose logarithm is taken
@@ -22,12 +22,19 @@ def equalised(scores: Tensor, target: Tensor, left_out: Tensor) -> Tensor:
     return (scores + w.log()).logsumexp(1) - (target * scores).sum(1)
 
 
+def gompertz(share: Tensor, shift: float, fall: float) -> Tensor:
+    """1 - exp(-shift * exp(-fall * f)): from nearly 1 for the rarest classes smoothly to 0."""
+    return 1 - (-shift * (-fall * share).exp()).exp()
+
+
 class Equalization(Loss):
     """Cross-entropy of a softmax that leaves out b * T(f_k) of each class k but the label's.
 
-    T is 1 for classes whose share f of the training images is below `threshold`, else 0. b is drawn
-    for each image and class, 1 with probability `chance`. So rare classes are mostly not pushed
-    down by images of others. The authors' code is of detection: this follows the paper.
+    T depends on a class's share f of the training images. With `function` "step" it is 1 below
+    `threshold`, else 0; "gompertz" is the smooth decay with `shift` and `fall`, the other function
+    that the paper tries. b is drawn for each image and class, 1 with probability `chance`. So rare
+    classes are mostly not pushed down by images of others. The authors' code is of detection: this
+    follows the paper.
     """
 
     rare: Tensor
@@ -38,11 +45,15 @@ class Equalization(Loss):
         *,
         threshold: Annotated[float, Interval("(0, 1)")] = 3e-3,
         chance: Fraction = 0.95,
+        function: Literal["step", "gompertz"] = "step",
+        shift: Positive = 80.0,
+        fall: Positive = 3000.0,
     ) -> None:
         super().__init__(task)
         self.chance = chance
         share = task.counts.float() / task.counts.sum()
-        rare = (share < threshold).float()
+        step = function == "step"
+        rare = (share < threshold).float() if step else gompertz(share, shift, fall)
         self.register_buffer("rare", rare, persistent=False)  # follows from the data
 
     def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
@@ -54,4 +65,6 @@ class Equalization(Loss):
         return {
             "threshold": trial.suggest_float("threshold", 1e-4, 0.2, log=True),
             "chance": trial.suggest_float("chance", 0.5, 1),
+            "function": trial.suggest_categorical("function", ("step", "gompertz")),
+            "fall": trial.suggest_float("fall", 30, 30_000, log=True),
         }

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.losses.equalization import equalised
-from trainables.methods.meta_learned import Advice, Advised, Gradient, Precision
+from trainables.methods.meta_learned import Advice, Advised, Bilevel, Gradient, Layers, Precision
 from trainables.model import Model
 from trainables.settings import Count, Fraction, Positive, Suggest
 from trainables.task import Task
@@ -57,11 +57,13 @@ class Advisor(Advised):
         chance: Fraction = 0.9,
         gradient: Gradient = "forward",
         precision: Precision = "float32",
+        layers: Layers = None,
+        noted: bool = False,
     ) -> None:
         def make() -> nn.Module:
             return AdvisorNet(model.net.features, task.classes, hidden)
 
-        super().__init__(model, task, make, lr=lr, gradient=gradient, precision=precision)
+        super().__init__(model, task, make, Bilevel(gradient, precision, layers, noted), lr=lr)
         self.weighs, self.chance = weighs, chance
         self.classes = task.classes
         self.drawn = torch.empty(0)

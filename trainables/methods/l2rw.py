@@ -5,7 +5,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from trainables.methods.meta_learned import Advice, Gradient, MetaLearned, Precision
+from trainables.methods.meta_learned import (
+    Advice,
+    Bilevel,
+    Gradient,
+    Layers,
+    MetaLearned,
+    Precision,
+)
 from trainables.methods.mw_net import weigh
 from trainables.model import Model
 from trainables.task import Task
@@ -30,8 +37,10 @@ class L2RW(MetaLearned):
         look_ahead: bool = False,
         gradient: Gradient = "forward",
         precision: Precision = "float32",
+        layers: Layers = None,
+        noted: bool = False,
     ) -> None:
-        super().__init__(model, task, gradient=gradient, precision=precision)
+        super().__init__(model, task, Bilevel(gradient, precision, layers, noted))
         self.look_ahead = look_ahead
         self.weights = torch.empty(0)
 

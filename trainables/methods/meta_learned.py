@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Literal
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +14,30 @@ from trainables.data.data import Batch
 from trainables.methods.method import Method
 from trainables.model import Model
 from trainables.seeding import seed_of
+from trainables.settings import Interval
 from trainables.task import Task
 
 Advice = tuple[Tensor, ...]
 Gradient = Literal["forward", "double"]
 Precision = Literal["float32", "recipe"]
+Layers = Annotated[int, Interval("[0, inf)")] | None
+
+
+class Bilevel(NamedTuple):
+    """How a meta step is computed.
+
+    - `gradient`: in which way of `trainables.bilevel`;
+    - `precision`: bfloat16 makes the hyper-gradient 4 to 14 % wrong, so that the whole trial is
+      computed in float32 unless "recipe" is asked for;
+    - `layers`: the hyper-gradient flows through so many last weight tensors of the net, and the
+      head; None: through all. FaMUS (Xu et al., CVPR 2021) learns which of the last 15 those are;
+    - `noted`: the meta batch moves the running statistics, too.
+    """
+
+    gradient: Gradient = "forward"
+    precision: Precision = "float32"
+    layers: int | None = None
+    noted: bool = False
 
 
 class MetaLearned(Method, ABC):
@@ -28,20 +47,15 @@ class MetaLearned(Method, ABC):
     changes what gives the advice by the gradient of the cross-entropy of a clean batch after it.
     The actual step, by the recipe's optimizer, is weighted by the new advice. Virtual and actual
     step share one forward pass, after which the running statistics have moved once.
-
-    `gradient`: how `trainables.bilevel` computes the hyper-gradient. `precision`: bfloat16 makes it
-    4 to 14 % wrong, so the whole trial is computed in float32 unless "recipe" is asked for.
     """
 
     meta = True
     replaces = ("targets", "loss")
 
-    def __init__(
-        self, model: Model, task: Task, *, gradient: Gradient, precision: Precision
-    ) -> None:
+    def __init__(self, model: Model, task: Task, bilevel: Bilevel) -> None:
         super().__init__(model, task)
-        self.gradient = gradient
-        if precision == "float32":
+        self.bilevel = bilevel
+        if bilevel.precision == "float32":
             model.in_float32()
 
     @abstractmethod
@@ -68,12 +82,13 @@ class MetaLearned(Method, ABC):
         theta = self.begin(batch.y)
         weigh = self._objective(batch.y, self.advise(features, losses))
         assert batch.meta is not None, "its trials have a meta-set"
-        meta = partial(meta_loss, self.model, batch=batch.meta)
-        if self.gradient == "double":
-            learned = double_backward(self.model, out.features, weigh, meta, theta, lr)
+        how = self.bilevel
+        meta = partial(meta_loss, self.model, batch=batch.meta, noted=how.noted)
+        if how.gradient == "double":
+            learned = double_backward(self.model, out.features, weigh, meta, theta, lr, how.layers)
         else:
             learned = forward_mode(
-                self.model, batch.x, out.features, weigh, meta, theta, lr, chance
+                self.model, batch.x, out.features, weigh, meta, theta, lr, chance, how.layers
             )
         self.learn(learned)
         with torch.no_grad():
@@ -102,13 +117,12 @@ class Advised(MetaLearned, ABC):
         model: Model,
         task: Task,
         make: Callable[[], nn.Module],
+        bilevel: Bilevel,
         *,
         lr: float,
         weight_decay: float = 0.0,
-        gradient: Gradient,
-        precision: Precision,
     ) -> None:
-        super().__init__(model, task, gradient=gradient, precision=precision)
+        super().__init__(model, task, bilevel)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(task.seed, "advisor"))
             self.net = task.placed(make())

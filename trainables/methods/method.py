@@ -1,7 +1,7 @@
 """Method: how the weights are changed by a batch; the default is ordinary training."""
 
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,11 @@ from trainables.recipe import Recipe
 from trainables.settings import Invalid, Use
 from trainables.task import Out, Task
 
-Sweep = Callable[[], Iterator[Batch]]
+
+class Sweep(Protocol):
+    """The training set once, in order, not augmented; or the clean images of the meta-set."""
+
+    def __call__(self, meta: bool = False) -> Iterator[Batch]: ...
 
 
 def check_start(recipe: Recipe, setting: str, epoch: float) -> None:
@@ -58,10 +62,14 @@ class Method(nn.Module):
     def start_epoch(self, epoch: int, sweep: Sweep) -> None:
         """Called before the first step of an epoch, in evaluation mode, without gradient.
 
-        `sweep()` gives the training set once, in order, not augmented. An epoch that is resumed
-        inside does not start again: what is found out here must be part of the state.
+        An epoch that is resumed inside does not start again: what is found out here must be part of
+        the state.
         """
         self.epoch = epoch
+
+    def sampling_in(self, epoch: int) -> Use | None:
+        """The method's own sampler in an epoch; None: the recipe's."""
+        return self.sampling
 
     def lr(self, planned: float) -> float:
         """The rate of a step of the running epoch, where the recipe plans another."""

@@ -2,7 +2,7 @@
 
 from torch import Tensor, nn
 
-from trainables.methods.meta_learned import Advice, Advised, Gradient, Precision
+from trainables.methods.meta_learned import Advice, Advised, Bilevel, Gradient, Layers, Precision
 from trainables.model import Model
 from trainables.settings import Count, Positive, Suggest, Weight
 from trainables.task import Task
@@ -33,21 +33,16 @@ class MWNet(Advised):
         normalised: bool = False,
         gradient: Gradient = "forward",
         precision: Precision = "float32",
+        layers: Layers = None,
+        noted: bool = False,
     ) -> None:
         def make() -> nn.Module:
             return nn.Sequential(
                 nn.Linear(1, hidden), nn.ReLU(), nn.Linear(hidden, 1), nn.Sigmoid()
             )
 
-        super().__init__(
-            model,
-            task,
-            make,
-            lr=lr,
-            weight_decay=weight_decay,
-            gradient=gradient,
-            precision=precision,
-        )
+        how = Bilevel(gradient, precision, layers, noted)
+        super().__init__(model, task, make, how, lr=lr, weight_decay=weight_decay)
         self.normalised = normalised
 
     def advise(self, features: Tensor, losses: Tensor) -> Advice:

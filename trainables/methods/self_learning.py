@@ -1,5 +1,7 @@
 """Self-learning from noisy labels with several prototypes a class (Han et al., ICCV 2019, SMP)."""
 
+from dataclasses import replace
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -101,7 +103,7 @@ class SelfLearning(Method):
             return super().update(batch, lr)
         out = self.model(batch.x)
         given = self.model.objective(batch, out)
-        corrected = Batch(batch.x, self.corrected[batch.index], batch.index)
+        corrected = replace(batch, y=self.corrected[batch.index])
         loss = (1 - self.alpha) * given + self.alpha * self.model.objective(corrected, out)
         return self.step(batch, out, loss.mean(), lr)
 

@@ -57,7 +57,6 @@ class Run:
         self.task = task_of(trial, self.data, site, trained)
         self.method: Method = trial.method.build(fresh(self.task), self.task)
         self.augment: list[Augment] = [use.build() for use in trial.recipe.augment]
-        self.sampler: Sampler = (self.method.sampling or trial.recipe.sampling).build()
         self.history: list[Epoch] = []
         self.step = 0  # of the whole training, counted from 0: the next to be made
         self.losses = torch.full((self.task.steps,), math.nan, device=site.device)
@@ -108,6 +107,7 @@ class Run:
         first = self.step % steps
         if first == 0:
             self._start(epoch)
+        sampler: Sampler = (self.method.sampling_in(epoch) or recipe.sampling).build()
         batches = training_batches(
             self.data,
             recipe.batch_size,
@@ -116,7 +116,7 @@ class Run:
             epoch,
             first,
             views=self.method.views,
-            sampler=self.sampler,
+            sampler=sampler,
             meta=self.method.meta,
         )
         self.method.train()
@@ -133,12 +133,17 @@ class Run:
     @torch.no_grad()
     def _start(self, epoch: int) -> None:
         self.method.eval()
-        self.method.start_epoch(epoch, lambda: self._batches(self.data.train))
+        self.method.start_epoch(epoch, self._sweep)
 
     @torch.no_grad()
     def _before_evaluation(self) -> None:
         self.method.eval()
-        self.method.before_evaluation(lambda: self._batches(self.data.train))
+        self.method.before_evaluation(self._sweep)
+
+    def _sweep(self, meta: bool = False) -> Iterator[Batch]:
+        split = self.data.meta if meta else self.data.train
+        assert split is not None, "a trial whose method learns from a meta-set has one"
+        return self._batches(split)
 
     def _lr(self, step: int) -> float:
         return self.method.lr(learning_rate(self.trial.recipe, step, self.task.steps))

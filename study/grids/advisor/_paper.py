@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
+from study.grids.advisor._methods import BASELINE, FIXED, with_method
 from study.grids.demo import demo
 from study.grids.grid import Entry, Grid, percent
 from study.grids.printed import inferred, printed
@@ -12,18 +12,9 @@ from trainables.data.corruptions.flip import FlipNoise
 from trainables.data.imbalances.long_tail import LongTail
 from trainables.data.sources.cifar import Cifar10, Cifar100
 from trainables.data.spec import DataSpec
-from trainables.heads.cosine import Cosine
-from trainables.heads.linear import Linear
-from trainables.losses.focal import Focal
-from trainables.losses.ldam import LDAM
-from trainables.losses.reweighted import Reweighted
-from trainables.losses.sigmoid_focal import SigmoidFocal
-from trainables.methods.advisor import Advisor
-from trainables.methods.l2rw import L2RW
-from trainables.methods.mw_net import MWNet
 from trainables.nets.resnet import CifarResNet
+from trainables.seeding import generator
 from trainables.settings import Use
-from trainables.targets.bootstrap import Boothard
 from trainables.trial import Trial
 
 # Clean images of each class are drawn before the tail is cut; no row trains on them as on others.
@@ -40,29 +31,6 @@ DEMO_EPOCHS = 20  # these methods take four times as long as plain training
 DEMO_RATE = 0.25  # times the paper's learning rate, as the demo of the OLS tables
 DEMO_CLEAN = 0.6  # the power of the number of clean images: 1, 2, 5, 10, 100 become 1, 2, 3, 4, 16
 
-BASELINE = "Baseline (CE)"
-# The parts of each method by its printed name, with the constants of the method's own paper.
-METHODS: dict[str, dict[str, Any]] = {
-    BASELINE: {},
-    "Focal": {"loss": Use(Focal)},
-    "CB loss": {
-        "head": Use(Linear, bias="prior"),
-        "loss": Use(Reweighted, loss=Use(SigmoidFocal, gamma=1.0), rule="effective", beta=0.9999),
-    },
-    "LDAM-DRW": {
-        "head": Use(Cosine),
-        "loss": Use(Reweighted, loss=Use(LDAM), rule="effective", beta=0.9999, start=0.8),
-    },
-    "Reed-hard": {"targets": Use(Boothard)},
-    "L2RW": {"method": Use(L2RW)},
-    "MW-Net": {"method": Use(MWNet)},
-    "MFRW": {"method": Use(Advisor, weighs="features")},
-    "MES": {"method": Use(Advisor, weighs="softmax")},
-    "MFRW-MES": {"method": Use(Advisor, weighs="both")},
-}
-# A search leaves alone what makes a row that row.
-FIXED = {"CB loss": ("loss.rule", "loss.start"), "LDAM-DRW": ("loss.rule", "loss.start")}
-
 LOST = (
     "column inferred: the document lost the columns of these published numbers; each stands in the "
     "only one that fits"
@@ -75,7 +43,18 @@ ASSUMED = (
     "images before the tail is cut, in every row; at demo scale 16 and 4",
     "Focal and CB loss with gamma 1 (CB: sigmoid, beta 0.9999); LDAM-DRW re-weights from 0.8 of "
     "the epochs on; MW-Net's rate is 1e-3, its weights are not normalised; b is drawn once a step",
+    "fine-tuning from 0.8 of the epochs on; the second stage of BALMS (features stay, class rates "
+    "are learned) is the last 2/15, by one schedule with the first",
     "published only: rows that others' papers report, and methods that are not here",
+)
+NOISE = (
+    "Co-teaching is told the share of wrong labels; the S-Model starts with 0.1 of wrong labels; "
+    "self-paced: from half of each batch to all of it at 0.8 of the epochs; MentorNet: its "
+    "predefined curriculum, at the 75th percentile; GLC's clean images are the meta-set",
+)
+FAMUS = (
+    "FaMUS CE is MW-Net whose hyper-gradient flows through the last 15 weight tensors: which of "
+    "these it flows through is not learned",
 )
 
 
@@ -88,6 +67,15 @@ def flipped(name: str, rate: float, data: DataSpec | None = None) -> DataSpec:
     """With the share of labels that have become those of a similar class, after any cut."""
     rule = (Use(FlipNoise, rate=rate, to=MAPS[name]),) if rate else ()
     return (data or SETS[name]).but(corrupt=rule)
+
+
+def images_of(data: DataSpec) -> int:
+    """How many images are trained on; CIFAR's classes have equally many."""
+    source = data.source.build()
+    most = source.images // source.classes - (data.meta_per_class or 0)
+    names = [str(c) for c in range(source.classes)]
+    sizes = data.imbalance.build()(most, names, generator(0, "")) if data.imbalance else ()
+    return sum(sizes) or most * source.classes
 
 
 def tail_trial(data: DataSpec, net: Use = RESNET32) -> Trial:
@@ -126,7 +114,13 @@ table = partial(
 
 
 def as_printed(
-    title: str, number: str, trials: Mapping[str, Trial], *, cifar10: str, cifar100: str
+    title: str,
+    number: str,
+    trials: Mapping[str, Trial],
+    *,
+    cifar10: str,
+    cifar100: str,
+    assumed: tuple[str, ...] = (),
 ) -> Grid:
     """A table of accuracies: a column a trial, a row a method; what is not here is not run.
 
@@ -135,9 +129,8 @@ def as_printed(
     one, other = printed(cifar10), printed(cifar100)
     rows: dict[str, dict[str, Entry]] = {}
     for name in one:
-        parts = METHODS.get(name)
         rows[name] = {
-            column: (None if parts is None else trial.but(**parts), value)
+            column: (with_method(trial, name), value)
             for (column, trial), value in zip(
                 trials.items(), [*one[name], *other[name]], strict=True
             )
@@ -148,7 +141,7 @@ def as_printed(
         title=title,
         table=number,
         columns=dict.fromkeys(trials, percent("test.accuracy")),
-        assumed=(*ASSUMED, f"{LOST}: {'; '.join(filter(None, lost))}"),
+        assumed=(*ASSUMED, *assumed, f"{LOST}: {'; '.join(filter(None, lost))}"),
         fixed={name: fixed for name, fixed in FIXED.items() if name in rows},
         rows=rows,
     )

@@ -1,6 +1,6 @@
 """Advisor networks, Table 5: labels of CIFAR flipped to a similar class, ResNet-32."""
 
-from study.grids.advisor._paper import SETS, as_printed, flip_trial, flipped
+from study.grids.advisor._paper import NOISE, SETS, as_printed, flip_trial, flipped
 
 RATES = (0.0, 0.2, 0.4, 0.6)
 TRIALS = {f"{name}, p {rate:g}": flip_trial(flipped(name, rate)) for name in SETS for rate in RATES}
@@ -9,6 +9,7 @@ grid = as_printed(
     "Advisor networks, flipped labels (CIFAR, ResNet-32)",
     "table5",
     TRIALS,
+    assumed=NOISE,
     cifar10="""
 Baseline (CE) (reported by MW-Net) |  92.89 |  76.83 |  70.77 |      -
 Reed-hard                          |  92.31 |  88.28 |  81.06 |      -

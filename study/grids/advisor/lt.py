@@ -1,11 +1,12 @@
 """Advisor networks, Table 1: long tails of CIFAR, ResNet-32."""
 
-from study.grids.advisor._paper import as_printed, long_tails
+from study.grids.advisor._paper import FAMUS, as_printed, long_tails
 
 grid = as_printed(
     "Advisor networks, long tails (CIFAR, ResNet-32)",
     "table1",
     long_tails(),
+    assumed=FAMUS,
     cifar10="""
 Baseline (CE)                   |  65.68 |  70.36 |  74.81 |  82.23 |  86.39
 Focal                           |  65.29 |  70.38 |  76.71 |  82.76 |  86.66

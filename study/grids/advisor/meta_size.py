@@ -1,14 +1,7 @@
 """Advisor networks, Fig. 4: MFRW-MES by how many clean images of CIFAR there are."""
 
-from study.grids.advisor._paper import (
-    ASSUMED,
-    BASELINE,
-    METHODS,
-    SETS,
-    table,
-    tail_trial,
-    tailed,
-)
+from study.grids.advisor._methods import BASELINE, with_method
+from study.grids.advisor._paper import ASSUMED, SETS, table, tail_trial, tailed
 from study.grids.grid import Entry, percent
 from trainables.trial import Trial
 
@@ -25,7 +18,7 @@ def clean(trial: Trial, images: int | None) -> Trial:
 def row(images: int) -> dict[str, Entry]:
     """MFRW-MES on both data sets."""
     return {
-        name: (clean(trial, images // classes).but(**METHODS["MFRW-MES"]), None)
+        name: (with_method(clean(trial, images // classes), "MFRW-MES"), None)
         for name, trial in TRIALS.items()
         for classes in [trial.data.source.build().classes]
     }

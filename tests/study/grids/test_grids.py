@@ -1,11 +1,14 @@
 """Every grid: its published numbers, its demo, and the text of all its trials."""
 
 import csv
+import math
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from pandas import DataFrame
+from torch import tensor
 
 from analysis.comparison import compare
 from analysis.plan import Metric, Scale
@@ -13,7 +16,9 @@ from study.grids.grid import Grid, find, grids
 from study.grids.lay_out import lay_out
 from study.grids.ols.fine_grained import REDUCTIONS
 from tests.study.golden import FOLDER, golden
+from tests.trainables.small import tiny_task
 from trainables.measures.measure import label
+from trainables.methods.method import Method
 from trainables.nets.resnet import CifarResNet
 from trainables.nets.resnext import ResNeXt29
 from trainables.nets.torchvision_nets import ResNet50
@@ -54,6 +59,14 @@ UNPRINTED: dict[str, tuple[list[str], list[str]]] = {
     "advisor_meta_size": (
         ["Baseline (CE)", *(f"{n} clean images" for n in (100, 200, 500, 1000))],
         ["CIFAR-10", "CIFAR-100"],
+    ),
+    "advisor_backbone_size": (
+        ["Baseline (CE)", "BALMS", "MFRW-MES"],
+        [
+            f"CIFAR-{classes}, ResNet-{net} M)"
+            for classes in (10, 100)
+            for net in ("20 (0.27", "32 (0.46", "56 (0.85", "18 (11.17")
+        ],
     ),
     "word_augment": (
         [name for own in AUGMENTED for name in (own, f"{own} + {OURS}".removeprefix("CE + "))],
@@ -217,9 +230,32 @@ def test_every_advisor_column_has_the_numbers_of_what_is_run_there(name: str) ->
         if trial:
             assert places.setdefault(column, advisor_place(trial)) == advisor_place(trial), row
             assert trial.data.meta_per_class == (100 if "CIFAR-10," in column else 10)
+            assert trial.teachers() in ((), (trial.but(method=Use(Method)),))
     assert len(set(places.values())) == len(grid.columns)
     published = {(m, p[:3]): number for m, p, number in printed(grid)}
     assert {(row, places[column]): number for row, column, number in typed(grid)} == published
+
+
+def test_the_size_of_a_net_is_what_its_column_says() -> None:
+    for _, column, trial, _ in find("advisor_backbone_size").cells():
+        assert trial
+        classes = 10 if "CIFAR-10," in column else 100
+        names = tuple(map(str, range(classes)))
+        task = tiny_task(trial, names, tensor([0]), side=32)
+        net = trial.net.build(replace(task, channels=3))
+        size = sum(weight.numel() for weight in net.parameters()) / 1e6
+        assert f"({size:.2f} M)" in column
+
+
+@pytest.mark.parametrize("column", ["CIFAR-10, IF 200", "CIFAR-100, IF 10"])
+def test_the_recipe_of_13000_steps_has_as_many_to_the_nearest_epoch(column: str) -> None:
+    trial = next(t for _, c, t, _ in find("advisor_lt_augmented").cells() if t and c == column)
+    classes = trial.data.source.build().classes
+    meta, rho = trial.data.meta_per_class or 0, trial.data.imbalance["rho"]  # type: ignore[index]
+    most = 50_000 // classes - meta
+    images = sum(int(most * rho ** (-c / (classes - 1)) + 1e-9) for c in range(classes))
+    steps = math.ceil(images / 512)
+    assert abs(trial.recipe.epochs * steps - 13_000) <= steps / 2
 
 
 UNCHANGED = ("clean", "models=1", "symmetric_noise=0.0")  # settings that change nothing

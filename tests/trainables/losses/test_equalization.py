@@ -5,7 +5,7 @@ import torch
 from torch.testing import assert_close
 
 from tests.trainables.small import batch, out, small_trial, tiny_task
-from trainables.losses.equalization import LEAST, Equalization, equalised
+from trainables.losses.equalization import LEAST, Equalization, equalised, gompertz
 from trainables.settings import Invalid, Use
 
 Y = torch.tensor([0] * 6 + [1] * 3 + [2])  # shares 0.6, 0.3 and 0.1
@@ -58,3 +58,17 @@ def test_what_is_left_out_is_drawn_for_each_image_and_class() -> None:
 def test_a_threshold_outside_the_shares_is_refused() -> None:
     with pytest.raises(Invalid, match=r"Equalization.threshold = 0"):
         Use(Equalization, threshold=0)
+
+
+def test_the_smooth_function_falls_from_one_to_nothing() -> None:
+    shares = torch.tensor([0.0, 1e-3, 1e-2])
+    # exp(-3) * 80 is 3.98, and exp(-30) * 80 is nothing.
+    assert_close(
+        gompertz(shares, 80.0, 3000.0), torch.tensor([1.0, 0.98136, 0.0]), atol=1e-4, rtol=0
+    )
+
+
+def test_it_stands_in_the_place_of_the_step() -> None:
+    task = tiny_task(small_trial(), ("a", "b", "c"), Y)
+    smooth = Equalization(task, function="gompertz", shift=2.0, fall=5.0)
+    assert_close(smooth.rare, gompertz(torch.tensor([0.6, 0.3, 0.1]), 2.0, 5.0))

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from trainables.data.corruptions.corrupt import Corrupt
-from trainables.settings import Fraction, Invalid, Use
+from trainables.settings import Fraction, Invalid, Use, unknown
 
 # Classes of CIFAR-10 that are taken for each other. Frog and ship, in no pair, keep their labels.
 SIMILAR = (("truck", "automobile"), ("bird", "airplane"), ("cat", "dog"), ("deer", "horse"))
@@ -39,6 +39,9 @@ SUPERCLASSES = tuple(
 )
 
 
+Rule = Literal["similar", "superclass", "next", "random", "two random"]
+
+
 class FlipNoise(Corrupt):
     """With probability `rate` a label becomes that of another class, as `to` says.
 
@@ -46,7 +49,8 @@ class FlipNoise(Corrupt):
     - "superclass": the next class in the true superclass of CIFAR-100, a ring;
     - "next": the next class by index, a ring (pair flip of Co-teaching);
     - "random", "two random": one, or one of two, random other classes, drawn once for each class
-      by the trial's seed (MW-Net's `flip` and `flip2`; its public code draws them by one seed).
+      by the trial's seed (MW-Net's `flip` and `flip2`; its public code draws them by one seed);
+    - anything else is a map of one's own: ("cat>dog", "dog>cat"). What it does not name stays.
 
     `exact`: as many labels of each class as the rate says (rounded), instead of each by chance.
     """
@@ -55,7 +59,7 @@ class FlipNoise(Corrupt):
         self,
         *,
         rate: Fraction = 0.4,
-        to: Literal["similar", "superclass", "next", "random", "two random"] = "similar",
+        to: tuple[str, ...] | Rule = "similar",
         exact: bool = False,
         validation: bool = True,
     ) -> None:
@@ -64,7 +68,9 @@ class FlipNoise(Corrupt):
 
     @classmethod
     def demo(cls, use: Use) -> Use:
-        return use.but(to="next") if use["to"] in ("similar", "superclass") else use
+        """Maps by the names of classes, which digits do not have, become rings."""
+        named = isinstance(use["to"], tuple) or use["to"] in ("similar", "superclass")
+        return use.but(to="next") if named else use
 
     def __call__(self, y: Tensor, names: Sequence[str], generator: torch.Generator) -> Tensor:
         others = torch.tensor(self._others(names, generator))
@@ -86,6 +92,8 @@ class FlipNoise(Corrupt):
             return [
                 [(c + 1 + int(s)) % len(names) for s in drawn] for c, drawn in enumerate(shifts)
             ]
+        if isinstance(self.to, tuple):
+            return _mapped(self.to, names)
         rings = SIMILAR if self.to == "similar" else SUPERCLASSES
         return _along(rings, names, self.to)
 
@@ -98,6 +106,21 @@ def _along(rings: Sequence[Sequence[str]], names: Sequence[str], name: str) -> l
         valid = f"'next', 'random' or 'two random' here: class {lacking[0]!r} {known} is missing"
         raise Invalid(f"FlipNoise.to = {name!r}: must be {valid}")
     return [[names.index(following.get(a, a))] for a in names]
+
+
+def _mapped(pairs: Sequence[str], names: Sequence[str]) -> list[list[int]]:
+    """Each class's other one in a map of "from>to". Raises Invalid."""
+    following = {a: a for a in names}
+    for pair in pairs:
+        one, arrow, other = (word.strip() for word in pair.partition(">"))
+        if not arrow:
+            valid = "pairs of classes, like 'cat>dog'"
+            raise Invalid(f"FlipNoise.to: {pair!r}: must be {valid}")
+        for name in (one, other):
+            if name not in following:
+                raise unknown(f"FlipNoise.to: {pair!r}: class", name, names)
+        following[one] = other
+    return [[names.index(following[a])] for a in names]
 
 
 def _ranks(chance: Tensor, y: Tensor, classes: int) -> Tensor:

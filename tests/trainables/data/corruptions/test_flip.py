@@ -21,7 +21,7 @@ def flipped(names: tuple[str, ...], y: Tensor, seed: int = 0, **settings: object
     return rule(y, names, generator(seed, "corrupt", 0))
 
 
-def targets(names: tuple[str, ...], to: str) -> dict[str, str]:
+def targets(names: tuple[str, ...], to: str | tuple[str, ...]) -> dict[str, str]:
     """What each class becomes where all labels are flipped."""
     drawn = flipped(names, torch.arange(len(names)), rate=1, to=to)
     return {name: names[label] for name, label in zip(names, drawn.tolist(), strict=True)}
@@ -97,3 +97,26 @@ def test_a_map_that_is_none_for_the_classes_is_refused(to: str, known: str) -> N
 def test_the_demo_knows_a_map_for_digits() -> None:
     assert Use(FlipNoise).demo()["to"] == "next"
     assert Use(FlipNoise, to="two random").demo()["to"] == "two random"
+
+
+def test_a_map_of_ones_own_flips_what_it_names_and_nothing_else() -> None:
+    found = targets(FIVE, ("a>b", "b > a", "c>e"))
+    assert found == {"a": "b", "b": "a", "c": "e", "d": "d", "e": "e"}
+
+
+@pytest.mark.parametrize(
+    ("pair", "message"),
+    [
+        ("a-b", r"FlipNoise.to: 'a-b': must be pairs of classes, like 'cat>dog'"),
+        ("a>f", r"FlipNoise.to: 'a>f': class 'f' is unknown: valid are a, b, c, d, e"),
+        ("x>a", r"FlipNoise.to: 'x>a': class 'x' is unknown"),
+    ],
+)
+def test_a_map_that_is_none_for_these_classes_is_refused(pair: str, message: str) -> None:
+    with pytest.raises(Invalid, match=message):
+        targets(FIVE, (pair,))
+
+
+def test_a_word_that_is_no_map_is_refused_when_written() -> None:
+    with pytest.raises(Invalid, match=r"FlipNoise.to = 'else': must be one of similar, superclass"):
+        Use(FlipNoise, to="else")
