@@ -22,7 +22,7 @@ def compare(plan: Plan, runs: DataFrame, rule: str | None = None) -> DataFrame:
     The selection of a measure's cell is MEASURED: no rule applies to it.
     mean, std (n - 1), n: over the finished seeds, in the column's unit.
     seeds: how many are planned; failed ("seed: reason; ..."), running, missing: the other ones.
-    published, published_std: as printed.
+    published, published_std: as printed; inferred, where a table has such: as `Cell` says.
     gain, half_width, pairs: mean difference to the baseline's cell over the seeds that both have,
     and the half-width of its 95 % paired t interval (NaN for one pair); published_gain.
     difference, verdict: against the published mean; NaN and "" where `comparable` says no.
@@ -32,7 +32,10 @@ def compare(plan: Plan, runs: DataFrame, rule: str | None = None) -> DataFrame:
     if rule not in RULES:
         raise unknown("selection rule", rule, RULES)
     cells = DataFrame([_cell(plan, cell, runs, rule) for cell in plan.cells])
-    return cells if any(cell.budget for cell in plan.cells) else cells.drop(columns="budget")
+    idle = [
+        name for name in ("budget", "inferred") if not any(getattr(c, name) for c in plan.cells)
+    ]
+    return cells.drop(columns=idle)
 
 
 def default_rule(plan: Plan, runs: DataFrame) -> str:
@@ -137,7 +140,13 @@ def _cell(plan: Plan, cell: Cell, runs: DataFrame, rule: str) -> dict[str, Any]:
         "difference": difference,
     }
     numbers = {name: math.nan if value is None else value for name, value in values.items()}
-    about = {"row": cell.row, "column": cell.column, "unit": metric.unit, "budget": cell.budget}
+    about: dict[str, Any] = {
+        "row": cell.row,
+        "column": cell.column,
+        "unit": metric.unit,
+        "budget": cell.budget,
+    }
+    about |= {"inferred": cell.inferred}
     return about | {"scale": plan.scale, "selection": selected} | numbers | {"verdict": judged}
 
 

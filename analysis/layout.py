@@ -10,6 +10,7 @@ from pandas import DataFrame
 from analysis.comparison import MEASURED, POINTS, SEEDS, comparable
 from analysis.plan import Metric, Plan
 
+INFERRED = "*"
 NONE = "–"
 RULE_WORDS = {
     "last": "after the last epoch",
@@ -113,6 +114,11 @@ def caption(plan: Plan, cells: DataFrame) -> list[str]:
         said.append(f"Changed from the printed setting: {', '.join(plan.overrides)}.")
     if plan.assumed:
         said.append(f"Assumed, since the paper does not say: {'; '.join(plan.assumed)}.")
+    if "inferred" in cells:
+        said.append(
+            f"{INFERRED} after a published number: its column was lost with the layout of the "
+            "document, and inferred: it fits in no other."
+        )
     if (cells["seeds"] == 0).any():
         said.append(f"{NONE}: a number that the paper prints and this study does not run.")
     return said
@@ -172,6 +178,7 @@ def _words(plan: Plan, cell: dict[Any, Any]) -> dict[str, str]:
         waiting = "running" if cell["running"] else "no value yet" if cell["missing"] else "failed"
         ours, n = (waiting, n) if cell["seeds"] else (NONE, NONE)
     published = _with(f"{cell['published']:.{printed}f}", cell["published_std"], printed)
+    published += INFERRED * bool(cell.get("inferred"))
     gain = _with(_signed(cell["gain"], digits), cell["half_width"], digits)
     return {
         "row": cell["row"],

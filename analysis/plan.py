@@ -54,6 +54,7 @@ class Cell:
     measure: str = ""  # the label of what gives the number; "": the history, by a selection rule
     tunes: tuple[str, ...] = ()  # of a search's winner: the printed rows whose search it was
     budget: str = ""  # and what the search was given
+    inferred: bool = False  # whether the published number's column was lost, and found again
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -68,6 +68,34 @@ ABOUT = {
         "finished seed. Of more than 20 classes only the first 10 are drawn, as they lie among all "
         "others. Distances between far groups, axes and their scale have no meaning.",
     ),
+    "softmax_weights": (
+        "Softmax weights over training",
+        "Mean absolute error between class sizes, scaled to 0 to 1, and the mean weight that a "
+        "class has in the softmax of other classes' images: learned by the advisor, and by both "
+        "functions of the equalization loss. The lower, the more it keeps rare classes from being "
+        "pushed down.",
+    ),
+    "weights_of_images": (
+        "Weights of features, by image",
+        "W_f of the first training images of the first and last class (by name), in the last "
+        "column of each row that has them: a line an image. The bar beside it is pink where the "
+        "label is right, light blue where it is wrong.",
+    ),
+    "feature_weights": (
+        "Weights of features",
+        "W_f of training images at the end, in two dimensions: a dot an image, of a row's first "
+        "finished seed. Colours tell right labels from wrong ones; where all are right, classes.",
+    ),
+    "attack_curves": (
+        "Accuracy under attack",
+        "Share of the test images that are still right, of those that were before, by how far each "
+        "pixel may be moved (eps): the mean over a row's seeds.",
+    ),
+    "label_pictures": (
+        "Labels",
+        "What stands for the first classes in each row, one scale of colours a row. A vector is "
+        "shown as a bar of its numbers.",
+    ),
     "class_similarity": (
         "Similarity of the classes",
         "Cosines of the vectors that stand for the classes, and the most similar classes with the "
@@ -152,7 +180,9 @@ def _draw(
     soft = _soft_labels(plan, recorded, tracking_uri)
     over_training = {i: runs.learned_soft_labels(tracking_uri, i) for i in soft}
     features = _features(plan, recorded, tracking_uri)
-    drawn = draw.draw(plan, recorded, histories, soft, over_training, features, rule)
+    own = {i for c, i in _first_finished(plan, recorded) if c.settings.get("method") != "Method"}
+    told = {i: runs.of_method(tracking_uri, i) for i in own}
+    drawn = draw.draw(plan, recorded, histories, soft, over_training, features, rule, told)
     drawn |= of_searches.searches(searches)
     style.save(drawn, folder)
     return list(drawn)

@@ -22,6 +22,7 @@ from trainables.storage import names
 
 SQLITE = "sqlite:///"
 SNAPSHOT = re.compile(r"soft_labels-(\d+)\.csv")  # after so many epochs
+OF_METHOD = re.compile(r"method-(\w+?)(?:-(\d+))?\.csv")  # its name, and after how many
 RANK = {"finished": 2, "failed": 1}  # of two runs with one trial id, the one further on counts
 
 Content = TypeVar("Content")
@@ -121,6 +122,22 @@ def learned_soft_labels(tracking_uri: str, trial_id: str) -> dict[int, DataFrame
     return {epoch: f.set_axis(f.columns) for epoch, f in read.items() if f is not None}
 
 
+def of_method(tracking_uri: str, trial_id: str) -> dict[tuple[str, int | None], DataFrame]:
+    """What a trial's method told of itself: tables by name and epoch; None stands for the end."""
+    recorded = trials(tracking_uri, [trial_id])
+    if recorded.empty:
+        return {}
+    client = _connect(tracking_uri)
+    run = client.get_run(recorded["run_id"].iloc[0])
+    tables = {}
+    for entry in client.list_artifacts(run.info.run_id):
+        if found := OF_METHOD.fullmatch(entry.path):
+            table = _artifact(client, run, entry.path, _read_images)
+            if table is not None:
+                tables[found[1], int(found[2]) if found[2] else None] = table
+    return tables
+
+
 def features(tracking_uri: str, trial_id: str, measure: str) -> DataFrame | None:
     """What the measure with that label kept, with a column label; None if it kept nothing."""
     return _artifact_of(tracking_uri, trial_id, names.features(measure), _read_features)
@@ -145,6 +162,10 @@ def class_counts(tracking_uri: str, trial_id: str) -> DataFrame | None:
 
 def _read_counts(path: Path) -> DataFrame:
     return pd.read_csv(path, dtype={"class": str}, keep_default_na=False)
+
+
+def _read_images(path: Path) -> DataFrame:
+    return pd.read_csv(path, dtype={"given": str, "clean": str}, keep_default_na=False)
 
 
 def _read_features(path: Path) -> DataFrame:

@@ -13,6 +13,7 @@ from trainables.data.imbalances.imbalance import Imbalance
 from trainables.data.samplers.sampler import Sampler
 from trainables.data.sources.source import Source
 from trainables.heads.head import Head
+from trainables.labels.matrices.label_matrices import LabelMatrices
 from trainables.labels.words import ClassVectors
 from trainables.losses.loss import Loss
 from trainables.measures.measure import Measure
@@ -28,6 +29,7 @@ KINDS: dict[str, type] = {
     "Losses: how far the output is from the target": Loss,
     "Heads: from features to the output": Head,
     "Class vectors: what a head may hold fixed": ClassVectors,
+    "Label matrices: arrays that stand for classes": LabelMatrices,
     "Nets": Net,
     "Data sets": Source,
     "Augmentations": Augment,

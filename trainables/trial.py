@@ -73,9 +73,12 @@ class Trial(Record):
         order, loss, targets = get_args(Mass), self.loss, self.targets
         needs = loss.part.needs(**dict(loss.items))
         has = targets.part.mass(**dict(targets.items))
-        if order.index(has) < order.index(needs):
-            valid = f"{WORDS[needs]}: {loss!r} takes their logarithm"
-            raise Invalid(f"trial.targets = {targets!r}: must be {valid}")
+        if order.index(has) < order.index(needs) or needs == "none" != has:
+            wanted, why = WORDS[needs]
+            raise Invalid(f"trial.targets = {targets!r}: must be {wanted}: {loss!r} {why}")
+        if has == "none" and not self.head.part.emits_labels:
+            valid = f"one that emits labels, as LabelDecoder: {targets!r} has its labels"
+            raise Invalid(f"trial.head = {self.head!r}: must be {valid}")
 
     def _check_distances(self) -> None:
         """Raises Invalid where something needs distances that the head does not emit."""
@@ -97,7 +100,7 @@ class Trial(Record):
 
     def _check_meta(self) -> None:
         """Raises Invalid where the method learns from clean images, and there are none."""
-        if self.method.part.meta and self.data.meta_per_class is None:
+        if self.method.part.meta and not self.data.has_meta:
             valid = f"a number of images: {self.method.name} learns from clean ones"
             raise Invalid(f"dataspec.meta_per_class = None: must be {valid}")
 

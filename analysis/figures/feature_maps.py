@@ -1,13 +1,14 @@
 """Figure of features: the t-SNE that the measure Separation has kept of each row."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from analysis.figures.style import COLOURS, empty_figure, style
-from analysis.plan import Plan
+from analysis.plan import Cell, Plan
 
 MARKERS = ("o", "x", "^")  # after one round of colours the next
 MOST_CLASSES = 20  # with more, the first FEW alone are drawn: nobody tells so many apart
@@ -21,13 +22,17 @@ def feature_maps(plan: Plan, features: Mapping[tuple[str, str], DataFrame]) -> F
     `features`: columns x, y, label, by trial id and measure; others are passed over. Of a row's
     seeds the first one that has some is shown. None without any.
     """
-    panels: dict[str, DataFrame] = {}
+    kept: list[tuple[Cell, DataFrame]] = []
     for cell in plan.cells:
         keys = [(i, cell.measure) for i in cell.trials.values() if i]
         first = next((key for key in keys if "x" in features.get(key, ())), None)
         if first is not None:
-            label = cell.row if cell.row not in panels else f"{cell.row}, {cell.column}"
-            panels[label] = features[first]
+            kept.append((cell, features[first]))
+    often = Counter(cell.row for cell, _ in kept)
+    panels = {
+        cell.row if often[cell.row] == 1 else f"{cell.row}, {cell.column}": frame
+        for cell, frame in kept
+    }
     if not panels:
         return None
     found = list(dict.fromkeys(name for frame in panels.values() for name in frame["label"]))

@@ -4,6 +4,7 @@ from typing import Any
 
 from trainables.data.sources.image_folder import ImageFolder
 from trainables.data.sources.image_lists import ImageLists
+from trainables.data.sources.split_lists import SplitLists
 from trainables.settings import Use
 
 
@@ -37,3 +38,33 @@ CUB = folder("CUB_200_2011", 200, 5994, 5794, **SQUASHED)
 FLOWERS = folder("flowers-102", 102, 2040, 6149, **SQUASHED, turn=9)
 CARS = folder("stanford-cars", 196, 8144, 8041, **SQUASHED, turn=10)
 AIRCRAFT = folder("fgvc-aircraft", 100, 6667, 3333, **SQUASHED, turn=11)
+
+
+def tail(path: str, name: str, classes: int, images: int, clean: int, test: int, turn: int) -> Use:
+    """One of the long tails of Liu et al. (CVPR 2019), whose lists lie beside the images."""
+    files = {"train": "train", "meta": "val", "test": "test"}
+    lists = {part: (f"{name}_{file}.txt",) for part, file in files.items()}
+    sizes = {"classes": classes, "images": images, "meta_images": clean, "test_images": test}
+    return Use(SplitLists, path=path, **lists, **sizes, side=224, resize=256, turn=turn)
+
+
+IMAGENET_LT = tail("imagenet", "ImageNet_LT", 1000, 115_846, 20_000, 50_000, turn=13)
+PLACES_LT = tail("places365", "Places_LT", 365, 62_500, 7300, 36_500, turn=14)
+
+CLOTHING = Use(
+    SplitLists,
+    path="clothing1m",
+    train=("noisy_train_key_list.txt", "noisy_label_kv.txt"),
+    meta=("clean_val_key_list.txt", "clean_label_kv.txt"),
+    test=("clean_test_key_list.txt", "clean_label_kv.txt"),
+    **SQUASHED,
+    classes=14,
+    images=1_000_000,
+    meta_images=14_313,
+    test_images=10_526,
+    names=(
+        *("T-Shirt", "Shirt", "Knitwear", "Chiffon", "Sweater", "Hoodie", "Windbreaker"),
+        *("Jacket", "Down Coat", "Suit", "Shawl", "Dress", "Vest", "Underwear"),
+    ),
+    turn=15,
+)

@@ -12,6 +12,12 @@ from trainables.settings import Use, unknown
 from trainables.trial import Trial
 
 Published = float | tuple[float, float] | None  # mean, or mean and standard deviation, as printed
+
+
+class Inferred(float):
+    """A mean whose column was lost with the document's layout, and found again."""
+
+
 # A cell as it is typed. No trial: a number of other authors, never run here. With a measure: it
 # stands in place of the column's.
 Entry = tuple[Trial | None, Published] | tuple[Trial | None, Published, Use]
@@ -44,6 +50,7 @@ class Grid:
     assumed: tuple[str, ...] = ()
     # By row, the settings that make it that row: a search leaves them as they are.
     fixed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    searches_data: bool = False  # whether the size of the meta-set is among what is searched
     seeds: int = 3
     demo: Callable[[Trial], Trial] = demo
 

@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from analysis.plan import Cell, Plan, Scale
-from study.grids.grid import Published, find
+from study.grids.grid import Inferred, Published, find
 from trainables.measures.measure import flat, label
 from trainables.recipe import Recipe
 from trainables.settings import Invalid, Use, unknown
@@ -112,7 +112,8 @@ def cell_of(
     ids = {str(ready.seed): trial_id for ready, trial_id in trials.items()}
     pair = published if isinstance(published, tuple) or published is None else (published, None)
     settings = trial.flat() if trial else {}
-    return Cell(row=row, column=column, trials=ids, published=pair, settings=settings), trials
+    cell = Cell(row=row, column=column, trials=ids, published=pair, settings=settings)
+    return replace(cell, inferred=isinstance(published, Inferred)), trials
 
 
 def study_name(grid: str, scale: Scale, overrides: tuple[str, ...]) -> str:

@@ -1,8 +1,6 @@
 """Numbers of a table, typed as they are printed."""
 
-from collections.abc import Sequence
-
-from study.grids.grid import Published
+from study.grids.grid import Inferred, Published
 
 
 def printed(table: str) -> dict[str, list[Published]]:
@@ -17,18 +15,10 @@ def printed(table: str) -> dict[str, list[Published]]:
     return rows
 
 
-def inferred(table: str, columns: Sequence[str]) -> str:
-    """In words, which numbers of the table are of a column that was found again."""
-    found = []
-    for line in table.strip().splitlines():
-        name, *cells = (cell.strip() for cell in line.split("|"))
-        marked = [c for c, cell in zip(columns, cells, strict=True) if cell.endswith("*")]
-        found += [f"{name} at {', '.join(marked)}"] if marked else []
-    return "; ".join(found)
-
-
 def _number(cell: str) -> Published:
     if cell == "-":
         return None
     mean, _, deviation = cell.removesuffix("*").partition("±")
+    if cell.endswith("*"):
+        return Inferred(mean)
     return (float(mean), float(deviation)) if deviation else float(mean)

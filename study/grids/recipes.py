@@ -105,7 +105,59 @@ ADVISOR_AUGMENTED = ADVISOR_TAIL.but(
 )
 AUGMENTED_STEPS = 13_000
 
+# The same, section 4.3, on ImageNet-LT and Places-LT. What is assumed is of the public codes of
+# BALMS and of the data sets' authors, but for their changes of colour.
+ADVISOR_IMAGENET_LT = ADVISOR_TAIL.but(
+    epochs=180,
+    batch_size=512,
+    lr=0.2,
+    schedule="cosine",
+    milestones=(),
+    augment=(Use(ResizedCrop), Use(Flip)),
+    assumed=("batch_size", "momentum", "weight_decay", "augment"),
+)
+ADVISOR_PLACES_LT = ADVISOR_IMAGENET_LT.but(
+    epochs=60,
+    batch_size=64,
+    lr=0.005,
+    assumed=("momentum", "weight_decay", "augment"),
+)
+
+# The same, section 4.6, on Clothing1M: crops, and no flips.
+ADVISOR_CLOTHING = ADVISOR_TAIL.but(
+    epochs=20,
+    batch_size=32,
+    lr=0.01,
+    weight_decay=1e-3,
+    milestones=(10, 15),
+    augment=(Use(Crop),),
+    paper="Ricci et al. 2023 (advisor networks), section 4.6",
+    assumed=(),
+)
+
+# The same, section 4.7, on its long tails.
+ADVISOR_CLOTHING_TAIL = ADVISOR_CLOTHING.but(
+    batch_size=64,
+    weight_decay=1e-4,
+    paper="Ricci et al. 2023 (advisor networks), section 4.7",
+)
+
 
 def in_steps(recipe: Recipe, steps: int, images: int) -> Recipe:
     """The recipe with as many whole epochs as come nearest to so many steps."""
     return recipe.but(epochs=max(1, round(steps / steps_of(images, recipe.batch_size))))
+
+
+# Chen et al. (label representations): the public code; 600 epochs, x0.1 at 299 and 449.
+LABEL_CIFAR = Recipe(
+    epochs=600,
+    batch_size=128,
+    lr=0.1,
+    momentum=0.9,
+    weight_decay=1e-4,
+    schedule="step",
+    milestones=(299, 449),
+    augment=(Use(Crop, padding=4), Use(Flip)),
+    paper="Chen et al. 2021 (label representations), its public code",
+    assumed=("augment",),
+)

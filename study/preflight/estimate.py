@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from trainables.data.data import Batch
+from trainables.data.data import Batch, share_of
 from trainables.data.loader import steps_of
 from trainables.data.sources.source import Source
 from trainables.heads.linear import Linear
@@ -132,9 +132,11 @@ def task_without_data(trial: Trial, site: Site) -> Task:
 
 def _labels(trial: Trial, source: Source, names: tuple[str, ...]) -> Tensor:
     """(n,) on the CPU; as if the classes of the data set itself had equally many images."""
-    meta = source.classes * (trial.data.meta_per_class or 0)
-    images = round(source.images * (1 - trial.data.validation)) - meta
+    taken = source.classes * trial.data.taken_per_class
+    images = round(source.images * (1 - trial.data.validation)) - taken
     per_class = trial.data.train_per_class
+    if trial.data.train_share:
+        per_class = share_of(source.images // source.classes, trial.data.train_share)
     if trial.data.imbalance is not None:
         most = min(per_class or images, images // source.classes)
         sizes = trial.data.imbalance.build()(most, names, generator(trial.seed, "imbalance"))

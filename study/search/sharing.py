@@ -42,12 +42,17 @@ def shared(
     cells: Sequence[tuple[str, str, Trial | None]],
     fixed: Mapping[str, tuple[str, ...]],
     kinds: str,
+    with_data: bool = False,
 ) -> list[SharedSearch]:
-    """The searches over the cells (row, column, trial) of a table, by what may be searched."""
+    """The searches over the cells (row, column, trial) of a table, by what may be searched.
+
+    `with_data`: of trials with a meta-set, what the data suggest, too.
+    """
     groups: dict[tuple[Any, ...], tuple[Space, list[str]]] = {}
     for row, column, trial in cells:
         if trial is not None:
-            space = Space(trial, KINDS[kinds], fixed.get(row, ()))
+            sized = with_data and trial.data.meta_per_class is not None
+            space = Space(trial, (*KINDS[kinds], *["data"] * sized), fixed.get(row, ()))
             key = (column, space.neutral, tuple(space.parameters.items()))
             groups.setdefault(key, (space, []))[1].append(row)
     one_column = len({column for _, column, _ in cells}) == 1
@@ -92,8 +97,8 @@ def searches_of(
     for row in only:
         if row not in rows:
             raise unknown("--only: row", row, dict.fromkeys(rows))
-    fixed = find(grid).fixed
-    found = shared(cells, {row: fixed.get(row, ()) + set_by_hand for row, *_ in cells}, kinds)
+    fixed = {row: find(grid).fixed.get(row, ()) + set_by_hand for row, *_ in cells}
+    found = shared(cells, fixed, kinds, find(grid).searches_data)
     wanted = [what for what in found if not only or set(what.rows) & set(only)]
     if not wanted:
         raise Invalid(f"--search: row {only[0]!r} is of other authors: there is nothing to search")

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from trainables.data.spec import DataSpec
 from trainables.recipe import Recipe
-from trainables.settings import Suggest, Use
+from trainables.settings import Record, Suggest, Use
 from trainables.trial import Trial
 
 FIRST_SEED = 1000  # of searched trials; a table's seeds are below
 HELD_OUT = 0.1  # of the training images, at least
 
 PARTS = ("head", "targets", "loss", "method")
+RECORDS: dict[str, type[Record]] = {"recipe": Recipe, "data": DataSpec}
 KINDS: dict[str, tuple[str, ...]] = {  # by --search-space: the fields of a trial that are searched
     "both": (*PARTS, "recipe"),
     "parts": PARTS,
@@ -58,10 +60,10 @@ class Space:
         return lambda trial: suggest(_Within(trial, kind, fixed))
 
     def _with(self, values: Mapping[str, Mapping[str, Any]]) -> Trial:
-        now: dict[str, Recipe | Use] = {}
+        now: dict[str, Record | Use] = {}
         for kind, suggested in values.items():
-            if kind == "recipe":
-                now[kind] = self.trial.recipe.but(**suggested)
+            if kind in RECORDS:
+                now[kind] = getattr(self.trial, kind).but(**suggested)
             else:  # a setting that this branch does not ask for is at its default
                 items = settings_of(self.trial, kind)
                 kept = {n: v for n, v in items if f"{kind}.{n}" not in self.parameters}
@@ -70,11 +72,11 @@ class Space:
 
 
 def _class_of(trial: Trial, kind: str) -> type[Any]:
-    return Recipe if kind == "recipe" else getattr(trial, kind).part
+    return RECORDS.get(kind) or getattr(trial, kind).part
 
 
 def settings_of(trial: Trial, kind: str) -> list[tuple[str, Any]]:
-    """The settings, and their values, of a part or of the recipe."""
+    """The settings, and their values, of a part or a record."""
     return [(name, value) for name, value, _ in getattr(trial, kind).settings()]
 
 

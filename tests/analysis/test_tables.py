@@ -184,3 +184,16 @@ def test_other_units_have_three_decimals_and_no_points(world: World) -> None:
     shown = tables.text(world.plan, compare(world.plan, world.runs(), "last"))
     assert "0.820 ± 0.020" in shown
     assert "gain over only CE (share)" in shown
+
+
+def test_a_number_whose_column_was_inferred_is_marked_in_every_form(world: World) -> None:
+    first, *others = world.plan.cells
+    marked = world.planned(cells=(replace(first, inferred=True), *others))
+    cells = compare(marked.plan, marked.runs())
+    text = tables.text(marked.plan, cells, 200)
+    assert "85.8*" in text
+    assert "86.7*" not in text
+    assert "* after a published number: its column was lost" in text
+    assert r"85.8\*" in tables.markdown(marked.plan, cells)
+    assert list(pd.read_csv(StringIO(tables.csv(marked.plan, cells)))["inferred"])[:2] == [1, 0]
+    assert "inferred" not in tables.csv(world.plan, compare(world.plan, world.runs()))

@@ -22,9 +22,13 @@ from trainables.data.loader import training_batches
 from trainables.data.samplers.sampler import Sampler, Shuffle
 from trainables.data.sources.source import Source
 from trainables.heads.head import Head
+from trainables.heads.label_decoder import LabelDecoder
 from trainables.heads.prototypes import Prototypes
+from trainables.labels.matrices.label_matrices import LabelMatrices
+from trainables.labels.matrices.uniform import UniformMatrices
 from trainables.labels.words import ClassVectors
 from trainables.losses.cross_entropy import CrossEntropy
+from trainables.losses.huber import Huber
 from trainables.losses.knowledge import KnowledgeLoss
 from trainables.losses.loss import Loss
 from trainables.methods.method import Method
@@ -36,6 +40,7 @@ from trainables.storage.folder import Folder
 from trainables.storage.storage import Storage
 from trainables.storage.trial_files import TrialFiles
 from trainables.targets.knowledge import Knowledge
+from trainables.targets.label_matrix import LabelMatrix
 from trainables.targets.smooth import Smooth
 from trainables.targets.targets import Targets
 from trainables.task import Out, Task
@@ -52,6 +57,7 @@ KEYWORDS: dict[str, dict[str, Any]] = {
     "CifarResNet": {"depth": 8, "width": 4},
     "DimensionalityDriven": {"window": 2},  # below three epochs
     "Knowledge": {"hierarchy": "strokes"},
+    "LabelDecoder": {"labels": Use(UniformMatrices, shape=(16, 16))},
     # As at paper scale: the demo of each has its change of stage inside three epochs.
     "PENCIL": {"stage1": 8, "stage2": 16},
     "Arazo": {"start": 7.5},
@@ -62,9 +68,12 @@ KEYWORDS: dict[str, dict[str, Any]] = {
     "MetaSampler": {"start": 0.5},
     "FineTuning": {"start": 0.5},
 }
+DECODER = Use(LabelDecoder, **KEYWORDS["LabelDecoder"])
 # What stands beside a part: by default the plain parts of small_trial.
 BESIDE: dict[str, dict[str, Any]] = {
     "GCPL": {"head": Use(Prototypes)},
+    "Huber": {"head": DECODER, "targets": Use(LabelMatrix)},
+    "LabelMatrix": {"head": DECODER, "loss": Use(Huber)},
     "ProtoNet": {"head": Use(Prototypes)},
     "KnowledgeLoss": {"targets": Use(Knowledge, hierarchy="strokes")},  # the label has zeros
 }
@@ -127,7 +136,7 @@ TOGETHER = {
 TRIALS = {**dict(alone()), **TOGETHER}
 
 every_trial = pytest.mark.parametrize("trial", TRIALS.values(), ids=TRIALS)
-OTHER_KINDS = (Source, Augment, Corrupt, Imbalance, Sampler, ClassVectors)
+OTHER_KINDS = (Source, Augment, Corrupt, Imbalance, Sampler, ClassVectors, LabelMatrices)
 parts = [cls for kind in (*FIELDS.values(), *OTHER_KINDS) for cls in classes_of(kind).values()]
 
 
@@ -197,7 +206,15 @@ def test_shapes_are_as_the_kinds_say_and_all_numbers_are_finite(
     assert all(x.isfinite().all() for x in (out.features, out.output, out.scores, losses))
 
 
-@pytest.mark.parametrize("part", classes_of(Targets).values(), ids=lambda part: part.__name__)
+# Targets that are shares of the classes.
+shares = pytest.mark.parametrize(
+    "part",
+    [part for part in classes_of(Targets).values() if part is not LabelMatrix],
+    ids=lambda part: part.__name__,
+)
+
+
+@shares
 def test_targets_are_what_they_say_of_their_mass(part: type[Targets], tmp_path: Path) -> None:
     use = Use(part, **KEYWORDS.get(part.__name__, {}))
     run = started(small_trial(targets=use), tmp_path)
@@ -208,7 +225,7 @@ def test_targets_are_what_they_say_of_their_mass(part: type[Targets], tmp_path: 
     assert (target.min() > 0) == (part.mass(**dict(use.items)) == "positive")
 
 
-@pytest.mark.parametrize("part", classes_of(Targets).values(), ids=lambda part: part.__name__)
+@shares
 def test_logarithms_are_those_of_the_targets(part: type[Targets], tmp_path: Path) -> None:
     targets, batch, said = watched(part, tmp_path, sure=1)
     torch.manual_seed(0)
@@ -217,7 +234,7 @@ def test_logarithms_are_those_of_the_targets(part: type[Targets], tmp_path: Path
     torch.testing.assert_close(targets.log(batch, said), target.log())
 
 
-@pytest.mark.parametrize("part", classes_of(Targets).values(), ids=lambda part: part.__name__)
+@shares
 def test_positive_targets_have_finite_logarithms_however_sure_the_net_is(
     part: type[Targets], tmp_path: Path
 ) -> None:
@@ -357,14 +374,18 @@ def test_every_head_goes_with_every_loss_method_and_targets(
     head: type[Head], trial: Trial, tmp_path: Path
 ) -> None:
     takes = (use.part.takes_distances(**dict(use.items)) for use in (trial.loss, trial.method))
+    use = Use(head, **KEYWORDS.get(head.__name__, {}))
     if any(takes) and not head.emits_distances:
         with pytest.raises(Invalid, match="must be one that emits squared distances"):
-            trial.but(head=Use(head))
-    elif "head" in trial.method.part.replaces and Use(head) != trial.head:
+            trial.but(head=use)
+    elif trial.targets == Use(LabelMatrix) and not head.emits_labels:
+        with pytest.raises(Invalid, match="must be one that emits labels"):
+            trial.but(head=use)
+    elif "head" in trial.method.part.replaces and use != trial.head:
         with pytest.raises(Invalid, match="must be Linear"):
-            trial.but(head=Use(head))
+            trial.but(head=use)
     else:
-        train_a_step(trial.but(head=Use(head)), tmp_path)
+        train_a_step(trial.but(head=use), tmp_path)
 
 
 @pytest.mark.parametrize("sampler", classes_of(Sampler).values(), ids=lambda cls: cls.__name__)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import NamedTuple
 
@@ -90,6 +91,9 @@ def load(spec: DataSpec, seed: int, folder: Path, device: torch.device) -> Data:
     train = _split(images, rows.train, given, y, device)
     validation = _split(images, rows.validation, given, y, device)
     meta = _split(images, rows.meta, y, y, device)
+    if spec.meta_drawn == "source":
+        images, y = _load(source, folder, "meta", device)
+        meta = _split(images, chosen_meta(spec, y, names, seed), y, y, device)
     test = None
     if spec.test:
         images, y = _load(source, folder, "test", device)
@@ -132,20 +136,46 @@ def _meta(
     return meta, rows[~torch.isin(rows, meta)]
 
 
+def chosen_meta(spec: DataSpec, y: Tensor, names: Sequence[str], seed: int) -> Tensor:
+    """Which of the source's own clean images are learned from, by the labels of all; ascending.
+
+    Raises Invalid, naming the class, where one has too few images.
+    """
+    rows = torch.arange(len(y))
+    if (size := spec.meta_per_class) is None:
+        return rows
+    there = torch.bincount(y, minlength=len(names)).tolist()
+    for name, images in zip(names, there, strict=True):
+        if size > images:
+            valid = f"at most {images}, the clean images that the source has of class {name!r}"
+            raise Invalid(f"dataspec.meta_per_class = {size}: must be {valid}")
+    return subset(y, rows, [size] * len(names), generator(seed, "meta"))
+
+
 def _thinned(spec: DataSpec, y: Tensor, rest: Tensor, names: Sequence[str], seed: int) -> Tensor:
-    """Those of the rows that train_per_class and imbalance leave, ascending."""
-    if spec.train_per_class is None and spec.imbalance is None:
+    """Those of the rows that train_per_class, train_share and imbalance leave, ascending."""
+    if not (spec.train_per_class or spec.train_share or spec.imbalance):
         return rest
     there = torch.bincount(y[rest], minlength=len(names)).tolist()
-    most = spec.train_per_class or min(there)
-    sizes = [most] * len(names)
+    sizes = [spec.train_per_class] * len(names) if spec.train_per_class else there
+    if spec.train_share:
+        all_images = torch.bincount(y, minlength=len(names)).tolist()
+        sizes = [share_of(images, spec.train_share) for images in all_images]
     if spec.imbalance is not None:
-        sizes = spec.imbalance.build()(most, names, generator(seed, "imbalance"))
+        sizes = spec.imbalance.build()(min(sizes), names, generator(seed, "imbalance"))
     for name, size, images in zip(names, sizes, there, strict=True):
         if size > images:
             valid = f"at most {images}, the images left of class {name!r}"
-            raise Invalid(f"dataspec.train_per_class = {most}: must be {valid}")
+            if spec.train_share:
+                raise Invalid(f"dataspec.train_share = {spec.train_share}: {size} must be {valid}")
+            raise Invalid(f"dataspec.train_per_class = {spec.train_per_class}: must be {valid}")
     return subset(y, rest, sizes, generator(seed, "subset"))
+
+
+def share_of(images: int, share: float) -> int:
+    """The share of so many images: at least one, and a half counts as one more."""
+    exact = Decimal(str(share)) * images  # 0.29 of 50 are 14.5, and in binary a little less
+    return max(1, int(exact.to_integral_value(ROUND_HALF_UP)))
 
 
 def check_spec(spec: DataSpec, folder: Path) -> None:
@@ -156,8 +186,10 @@ def check_spec(spec: DataSpec, folder: Path) -> None:
     source: Source = spec.source.build()
     for use in spec.corrupt:
         use.build()(torch.zeros(0).long(), source.names(folder), generator(0, "corrupt"))
-    if spec.train_per_class or spec.imbalance or spec.meta_per_class:
-        chosen(spec, source.load(folder, "train")[1], source.names(folder), seed=0)
+    if spec.train_per_class or spec.train_share or spec.imbalance or spec.taken_per_class:
+        chosen(spec, source.labels_of(folder, "train"), source.names(folder), seed=0)
+    if spec.meta_drawn == "source":
+        chosen_meta(spec, source.labels_of(folder, "meta"), source.names(folder), seed=0)
 
 
 def _load(source: Source, folder: Path, part: str, device: torch.device) -> tuple[Images, Tensor]:

@@ -11,6 +11,7 @@ class Head(nn.Module, ABC):
     """From features to an output of any shape, and from that to a score a class."""
 
     emits_distances = False  # whether the output is a squared distance to each class
+    emits_labels = False  # whether it is an array as the labels that its setting `labels` makes
 
     def __init__(self, task: Task, features: int) -> None:
         super().__init__()
@@ -22,3 +23,7 @@ class Head(nn.Module, ABC):
     def scores(self, output: Tensor) -> Tensor:
         """(n, ...) -> (n, classes): the output itself, unless the head says otherwise."""
         return output
+
+    def hits(self, output: Tensor, y: Tensor) -> dict[str, Tensor]:
+        """Which images (n,) are right by other rules than the highest score, by a metric's name."""
+        return {}

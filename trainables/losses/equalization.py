@@ -10,6 +10,7 @@ from trainables.losses.loss import Loss
 from trainables.settings import Fraction, Interval, Positive, Suggest
 from trainables.task import Out, Task
 
+THRESHOLD, SHIFT, FALL = 3e-3, 80.0, 3000.0  # of both functions of a class's share
 LEAST = 1e-6  # of a class's share in the softmax, whose logarithm is taken
 
 
@@ -43,11 +44,11 @@ class Equalization(Loss):
         self,
         task: Task,
         *,
-        threshold: Annotated[float, Interval("(0, 1)")] = 3e-3,
+        threshold: Annotated[float, Interval("(0, 1)")] = THRESHOLD,
         chance: Fraction = 0.95,
         function: Literal["step", "gompertz"] = "step",
-        shift: Positive = 80.0,
-        fall: Positive = 3000.0,
+        shift: Positive = SHIFT,
+        fall: Positive = FALL,
     ) -> None:
         super().__init__(task)
         self.chance = chance

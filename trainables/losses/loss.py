@@ -27,7 +27,10 @@ class Loss(nn.Module, ABC):
 
     @classmethod
     def needs(cls, **settings: Any) -> Mass:
-        """The least that targets must be, by the settings; "partial": any will do."""
+        """The least that targets must be, by the settings; "partial": any shares of the classes.
+
+        "none": arrays as what the head emits, and nothing else.
+        """
         return "partial"
 
     @classmethod

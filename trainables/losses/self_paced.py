@@ -71,7 +71,7 @@ class Curriculum(Loss):
 
     @classmethod
     def check(cls, *, loss: Use, **_: object) -> None:
-        if loss.part.needs(**dict(loss.items)) == "positive":
+        if loss.part.needs(**dict(loss.items)) in ("none", "positive"):
             valid = "one that is finite to a label: images are chosen by their loss to it"
             raise Invalid(f"{cls.__name__}.loss = {loss!r}: must be {valid}")
 

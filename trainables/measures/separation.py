@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from trainables.measures.measure import Finished, Measure, label
-from trainables.settings import Count, Invalid, Positive, Use
+from trainables.settings import Count, Invalid, Positive, Share, Use
+from trainables.training.run import kept_epochs
 from trainables.trial import Trial
 
 
@@ -17,12 +18,15 @@ class Separation(Measure):
 
     Of the first `images` test images, or of all if there are fewer. Their t-SNE in two dimensions
     (van der Maaten and Hinton, JMLR 2008) is kept beside it, as x, y, label in the classes' order.
+    `at`: after which share of the training; below 1 that must be an epoch that the recipe keeps.
     """
 
     gives = ("silhouette",)
 
-    def __init__(self, *, images: Count = 500, perplexity: Positive = 30.0) -> None:
-        self.images, self.perplexity = images, perplexity
+    def __init__(
+        self, *, images: Count = 500, perplexity: Positive = 30.0, at: Share = 1.0
+    ) -> None:
+        self.images, self.perplexity, self.at = images, perplexity, at
 
     def __call__(self, finished: Finished) -> dict[str, float]:
         from sklearn.manifold import TSNE  # two seconds that a study without it saves
@@ -35,14 +39,15 @@ class Separation(Measure):
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(("x", "y", "label"))
         writer.writerows((*plane[i], finished.data.names[y[i]]) for i in y.argsort(kind="stable"))
-        use = Use(type(self), images=self.images, perplexity=self.perplexity)
+        use = Use(type(self), images=self.images, perplexity=self.perplexity, at=self.at)
         finished.files.write_features(label(use), table.getvalue())
         return {"silhouette": silhouette}
 
     @torch.no_grad()
     def _features(self, finished: Finished) -> tuple[Tensor, Tensor]:
         """(n, features) and the labels (n,)."""
-        model = finished.method().model
+        epoch = None if self.at == 1 else round(self.at * finished.trial.recipe.epochs)
+        model = finished.method(epoch).model
         features, labels = [], []
         for batch in finished.pixels():
             features.append(model(finished.normalised(batch.x)).features.float())
@@ -58,3 +63,8 @@ class Separation(Measure):
         if settings["perplexity"] >= images:
             valid = f"less than {images}, the images"
             raise Invalid(f"Separation.perplexity = {settings['perplexity']}: must be {valid}")
+        recipe, at = trial.recipe, settings["at"]
+        kept = kept_epochs(recipe.epochs, recipe.keep)
+        if at < 1 and round(at * recipe.epochs) not in kept:
+            valid = f"the share of a kept epoch, as recipe.keep = {recipe.keep} has them: {kept}"
+            raise Invalid(f"Separation.at = {at}: must be {valid}")

@@ -7,11 +7,23 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.losses.equalization import equalised
+from trainables.losses.equalization import FALL, SHIFT, THRESHOLD, equalised, gompertz
 from trainables.methods.meta_learned import Advice, Advised, Bilevel, Gradient, Layers, Precision
+from trainables.methods.method import Sweep
 from trainables.model import Model
 from trainables.settings import Count, Fraction, Positive, Suggest
 from trainables.task import Task
+
+SHOWN, OF_EACH = 500, 24  # images whose W_f is kept: in all, or of each class if that is more
+
+
+def first_of_each(y: Tensor, most: int) -> Tensor:
+    """The places of the first images of each class in labels (n,), at most so many; ascending."""
+    order = y.argsort(stable=True)
+    counts = torch.bincount(y)
+    starts = counts.cumsum(0) - counts
+    rank = torch.arange(len(y), device=y.device) - starts[y[order]]
+    return order[rank < most].sort().values
 
 
 class AdvisorNet(nn.Module):
@@ -67,6 +79,7 @@ class Advisor(Advised):
         self.weighs, self.chance = weighs, chance
         self.classes = task.classes
         self.drawn = torch.empty(0)
+        self.counts, self.y = task.counts.float(), task.y
 
     def begin(self, y: Tensor) -> Sequence[Tensor]:
         drawn = torch.rand(len(y), self.classes, device=y.device) < self.chance
@@ -85,6 +98,34 @@ class Advisor(Advised):
             return self.cross_entropies(features, y).mean()
         scores = self.scores(features)
         return equalised(scores, F.one_hot(y, self.classes), left_out).mean()
+
+    def tables(self, sweep: Sweep, last: bool) -> dict[str, dict[str, Tensor]]:
+        """The mean softmax weight of each class; at the end W_f of the first images of each class.
+
+        The weight of a class is 1 - s_k, the mean over images of others, as if b were 1. Beside it
+        stand those of both functions of the equalization loss. All classes must not be equal.
+        """
+        told, of_images = {}, []
+        sums, n = torch.zeros_like(self.counts), torch.zeros_like(self.counts)
+        for batch in sweep():
+            features, losses = self.seen(batch)
+            of_features, of_classes = self.net(features.to(losses.dtype), losses)
+            other = 1 - F.one_hot(batch.y, self.classes).to(of_classes.dtype)
+            sums += (other * of_classes).sum(0)
+            n += other.sum(0)
+            of_images.append(of_features)
+        if self.weighs != "features" and self.counts.min() < self.counts.max():
+            share = self.counts / self.counts.sum()
+            told["softmax_weights"] = {
+                "images": self.counts,
+                "advisor": 1 - sums / n,
+                "step": (share >= THRESHOLD).float(),
+                "gompertz": 1 - gompertz(share, SHIFT, FALL),
+            }
+        if last and self.weighs != "softmax":
+            index = first_of_each(self.y, max(OF_EACH, SHOWN // self.classes))
+            told["feature_weights"] = {"index": index, "w": torch.cat(of_images)[index]}
+        return told
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -108,6 +108,11 @@ class MetaLearned(Method, ABC):
             output = self.model.head(features)
         return self.model.scores(output)
 
+    def seen(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """What the advice follows from: features (n, d) and losses (n,), without gradient."""
+        out = self.model(batch.x)
+        return out.features.detach(), F.cross_entropy(out.scores, batch.y, reduction="none")
+
 
 class Advised(MetaLearned, ABC):
     """The advice is that of a net of its own, learned by Adam and dropped after training."""

@@ -99,6 +99,14 @@ class Method(nn.Module):
         Where what the model predicts by follows from the training set, it is found out here.
         """
 
+    def tables(self, sweep: Sweep, last: bool) -> dict[str, dict[str, Tensor]]:
+        """What figures show of the method: tables by name, columns (n,) or (n, m) by name.
+
+        Called after a few evenly spaced epochs, and with `last` at the end, as `start_epoch`. The
+        column "index" has places of training images; their class names are written beside it.
+        """
+        return {}
+
     def end_epoch(self) -> None:
         """Called after the last step of an epoch."""
         self.model.targets.end_epoch()
@@ -107,6 +115,14 @@ class Method(nn.Module):
         """(n, classes) scores, in evaluation mode."""
         scores: Tensor = self.model(x).scores
         return scores
+
+    def evaluated(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """What `predict` gives, and which images are right by the head's other rules.
+
+        By name, (n,) each. Their means are metrics of an epoch.
+        """
+        out = self.model(batch.x)
+        return out.scores, self.model.head.hits(out.output, batch.y)
 
     def get_extra_state(self) -> dict[str, Any]:
         optimizers = {name: optimizer.state_dict() for name, optimizer in self._optimizers()}

@@ -1,8 +1,10 @@
 """MW-Net: a small net weighs each image by its loss (Shu et al., NeurIPS 2019)."""
 
+import torch
 from torch import Tensor, nn
 
 from trainables.methods.meta_learned import Advice, Advised, Bilevel, Gradient, Layers, Precision
+from trainables.methods.method import Sweep
 from trainables.model import Model
 from trainables.settings import Count, Positive, Suggest, Weight
 from trainables.task import Task
@@ -50,6 +52,17 @@ class MWNet(Advised):
 
     def weighted(self, features: Tensor, y: Tensor, advice: Advice) -> Tensor:
         return weigh(self.cross_entropies(features, y), advice[0], self.normalised)
+
+    def tables(self, sweep: Sweep, last: bool) -> dict[str, dict[str, Tensor]]:
+        """At the end the loss and the weight of each training image."""
+        if not last:
+            return {}
+        rows = []
+        for batch in sweep():
+            features, losses = self.seen(batch)
+            rows.append(torch.stack([losses, *self.advise(features, losses)], dim=1))
+        loss, weight = torch.cat(rows).unbind(1)
+        return {"weights": {"index": torch.arange(len(loss)), "loss": loss, "weight": weight}}
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

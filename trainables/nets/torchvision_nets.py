@@ -142,6 +142,27 @@ class TorchvisionResNet(TorchvisionNet):
         return {name: value for name, value in entries.items() if not name.startswith("fc.")}
 
 
+class ResNet10(TorchvisionResNet):
+    """10 layers, 512 features; torchvision has no weights of it."""
+
+    block = "BasicBlock"
+    blocks = (1, 1, 1, 1)
+
+    def __init__(
+        self,
+        task: Task,
+        *,
+        weights: Literal["none"] = "none",
+        width: Positive = 1.0,
+        depth: Positive = 1.0,
+    ) -> None:
+        super().__init__(task, weights=weights, width=width, depth=depth)
+
+    @staticmethod
+    def url() -> str:
+        return ""
+
+
 class ResNet18(TorchvisionResNet):
     """18 layers, 512 features."""
 
@@ -184,6 +205,17 @@ class ResNet101(TorchvisionResNet):
     @staticmethod
     def url() -> str:
         return str(models().ResNet101_Weights.IMAGENET1K_V1.url)
+
+
+class ResNet152(TorchvisionResNet):
+    """152 layers, 2048 features; blocks as in ResNet50."""
+
+    block = "Bottleneck"
+    blocks = (3, 8, 36, 3)
+
+    @staticmethod
+    def url() -> str:
+        return str(models().ResNet152_Weights.IMAGENET1K_V1.url)
 
 
 class MobileNetV2(TorchvisionNet):

@@ -1,4 +1,4 @@
-"""VGG-16 (Simonyan & Zisserman 2015, table 1, column D) without its hidden linear layers."""
+"""VGG-16 and VGG-19 (Simonyan & Zisserman 2015, table 1, columns D, E), but the linear layers."""
 
 import math
 
@@ -8,8 +8,6 @@ from torch import Tensor, nn
 from trainables.nets.net import Net, start, through
 from trainables.settings import Positive, Use
 from trainables.task import Task
-
-BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # convolutions and their channels
 
 
 class Halve(nn.Module):
@@ -27,11 +25,13 @@ class VGG16(Net):
     after each convolution, which the paper has not, and without which rates near 0.1 diverge.
     """
 
+    blocks = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))  # convolutions and their channels
+
     def __init__(self, task: Task, *, batch_norm: bool = False, width: Positive = 1.0) -> None:
         super().__init__(task)
         self.stages = nn.ModuleList()
         inputs = task.channels
-        for convolutions, channels in BLOCKS:
+        for convolutions, channels in self.blocks:
             layers: list[nn.Module] = []
             for _ in range(convolutions):
                 outputs = math.ceil(width * channels)
@@ -54,3 +54,9 @@ class VGG16(Net):
     def demo(cls, use: Use) -> Use:
         """An eighth of the channels."""
         return use.but(width=use["width"] / 8)
+
+
+class VGG19(VGG16):
+    """The same with sixteen convolutions: a fourth in each of the last three stages."""
+
+    blocks = ((2, 64), (2, 128), (4, 256), (4, 512), (4, 512))

@@ -25,6 +25,7 @@ from trainables.settings.ranges import (
     Weight,
     checked,
 )
+from trainables.settings.remembered import cache_folder
 from trainables.settings.settings import (
     Record,
     Setting,
@@ -55,6 +56,7 @@ __all__ = [
     "Use",
     "Weight",
     "assigned",
+    "cache_folder",
     "checked",
     "checksum",
     "classes_of",

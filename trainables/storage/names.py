@@ -13,6 +13,7 @@ SOFT_LABELS = "soft_labels.csv"  # the targets' matrix at the end
 CHECKPOINTS = "checkpoint-*.pt"
 EPOCHS = "epoch-*.pt"
 ALL_SOFT_LABELS = "soft_labels*.csv"
+ALL_OF_METHOD = "method-*.csv"  # what the method tells of itself
 
 
 def checkpoint(step: int) -> str:
@@ -28,6 +29,11 @@ def epoch_weights(epoch: int) -> str:
 def soft_labels(epoch: int) -> str:
     """The targets' matrix after that epoch."""
     return f"soft_labels-{epoch:05d}.csv"
+
+
+def of_method(table: str, epoch: int | None) -> str:
+    """A table of the method after that epoch; None: at the end."""
+    return f"method-{table}.csv" if epoch is None else f"method-{table}-{epoch:05d}.csv"
 
 
 def measure(label: str) -> str:

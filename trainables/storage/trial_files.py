@@ -90,6 +90,10 @@ class TrialFiles:
         name = names.SOFT_LABELS if epoch is None else names.soft_labels(epoch)
         self.shelf.write(name, table.encode())
 
+    def write_of_method(self, name: str, table: str, epoch: int | None = None) -> None:
+        """What the method tells of itself at the end, or after an epoch."""
+        self.shelf.write(names.of_method(name, epoch), table.encode())
+
     def write_wrong_labels(self, table: str) -> None:
         self.shelf.write(names.WRONG_LABELS, table.encode())
 
@@ -98,8 +102,9 @@ class TrialFiles:
 
     def tables(self) -> Iterator[tuple[str, str]]:
         """(name, text) of what the trial has as comma-separated values."""
-        others = (names.WRONG_LABELS, names.CLASS_COUNTS)
-        for name in (*self.shelf.names(names.ALL_SOFT_LABELS), *others):
+        several = (names.ALL_SOFT_LABELS, names.ALL_OF_METHOD)
+        found = [name for pattern in several for name in self.shelf.names(pattern)]
+        for name in (*found, names.WRONG_LABELS, names.CLASS_COUNTS):
             content = self.shelf.read(name)
             if content is not None:
                 yield name, content.decode()

@@ -8,12 +8,19 @@ from torch import Tensor, nn
 from trainables.data.data import Batch
 from trainables.task import Out, Task
 
-# Which targets there may be: some that sum to less than 1, distributions with zeros, or such alone
-# that give every class some probability, so that its logarithm is finite.
-Mass = Literal["partial", "distribution", "positive"]
-WORDS: dict[Mass, str] = {
-    "distribution": "distributions, that sum to 1",
-    "positive": "distributions with some probability for every class, as Smooth",
+# Which targets there may be: arrays as what the head emits, that are no shares of the classes; some
+# that sum to less than 1; distributions with zeros; or such alone that give every class some
+# probability, so that its logarithm is finite.
+Mass = Literal["none", "partial", "distribution", "positive"]
+# What a loss wants that needs such, and why.
+WORDS: dict[Mass, tuple[str, str]] = {
+    "none": ("arrays as the head emits, as LabelMatrix", "compares them with its output"),
+    "partial": ("shares of the classes, as OneHot", "takes such"),
+    "distribution": ("distributions, that sum to 1", "takes their logarithm"),
+    "positive": (
+        "distributions with some probability for every class, as Smooth",
+        "takes their logarithm",
+    ),
 }
 
 

@@ -31,7 +31,7 @@ CHECKPOINT_SECONDS = 600  # an epoch longer than this is saved inside, too
 KEPT_CHECKPOINTS = 2
 
 
-SNAPSHOTS = 5  # evenly spaced epochs after which learned soft labels are written
+SNAPSHOTS = 5  # evenly spaced epochs after which what is learned beside the weights is written
 
 
 EVALUATED_AT_ONCE = 64  # images, at least: small batches cost small nets a third of the time more
@@ -87,20 +87,31 @@ class Run:
             self.totals = {}
             if epoch + 1 in kept_epochs(recipe.epochs, recipe.keep):
                 self.files.save_model(self.method.model.state_dict(), epoch + 1)
-            if learned and epoch + 1 in kept_epochs(recipe.epochs, min(SNAPSHOTS, recipe.epochs)):
-                self._write_soft_labels(epoch + 1)
+            if epoch + 1 in kept_epochs(recipe.epochs, min(SNAPSHOTS, recipe.epochs)):
+                self._write_tables(epoch + 1)
+                if learned:
+                    self._write_soft_labels(epoch + 1)
             self._checkpoint()
             self.files.write_history(self.history)
             report(self.history[-1])
         self.files.save_model(self.method.model.state_dict())
         self.files.save_outputs(self._outputs())
         self._write_soft_labels()
+        self._write_tables()
 
     def _write_soft_labels(self, epoch: int | None = None) -> None:
         """The targets' matrix, if they have one."""
         soft = getattr(self.method.model.targets, "soft", None)
         if soft is not None:
             self.files.write_soft_labels(written.soft_labels(soft, self.data.names), epoch)
+
+    @torch.no_grad()
+    def _write_tables(self, epoch: int | None = None) -> None:
+        """What the method tells of itself after an epoch, or at the end."""
+        self.method.eval()
+        for name, columns in self.method.tables(self._sweep, last=epoch is None).items():
+            on_cpu = {key: column.cpu() for key, column in columns.items()}
+            self.files.write_of_method(name, written.of_method(on_cpu, self.data), epoch)
 
     def _epoch(self, epoch: int) -> None:
         trial, recipe, steps = self.trial, self.trial.recipe, self.task.steps
@@ -162,7 +173,9 @@ class Run:
         row |= {f"train.{name}": total / images for name, total in sums.items()}
         for name, split in (("validation", self.data.validation), ("test", self.data.test)):
             if split is not None:
-                found = evaluate(self._scores(split), split.y, self.groups)
+                scores, others = self._evaluated(split)
+                found = evaluate(scores, split.y, self.groups)
+                found |= {rule: float(hits.float().mean()) for rule, hits in others.items()}
                 row |= {f"{name}.{k}": v for k, v in found.items()}
         if self.wrong is not None:
             said = self._scores(self.wrong).argmax(1)
@@ -173,10 +186,16 @@ class Run:
                 raise Diverged(f"{name} was {value} in epoch {epoch + 1}, step {self.task.steps}")
         return row
 
-    @torch.no_grad()
     def _scores(self, split: Split) -> Tensor:
+        return self._evaluated(split)[0]
+
+    @torch.no_grad()
+    def _evaluated(self, split: Split) -> tuple[Tensor, dict[str, Tensor]]:
+        """Scores (n, classes), and which images are right by other rules, (n,) by name."""
         self.method.eval()
-        return torch.cat([self.method.predict(batch.x) for batch in self._batches(split)])
+        found = [self.method.evaluated(batch) for batch in self._batches(split)]
+        rules = {rule: torch.cat([hits[rule] for _, hits in found]) for rule in found[0][1]}
+        return torch.cat([scores for scores, _ in found]), rules
 
     def _batches(self, split: Split) -> Iterator[Batch]:
         """All images of a split, in order, not augmented."""

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Mapping
 
 from torch import Tensor
 
@@ -42,3 +43,26 @@ def wrong_labels(data: Data) -> str:
             values = zip(*(column.tolist() for column in columns), strict=True)
             lines += [f"{name},{row},{clean},{given}" for row, clean, given in values]
     return "\n".join(lines) + "\n"
+
+
+def of_method(columns: Mapping[str, Tensor], data: Data) -> str:
+    """Numbers by column, (n,) or (n, m), as comma-separated values; "index" are training images.
+
+    These get their given and true class names beside them.
+    """
+    heads: list[str] = []
+    values: list[list[object]] = []
+    for name, column in columns.items():
+        if name == "index":
+            heads += ["given", "clean"]
+            for labels in (data.train.y, data.train.clean):
+                values.append([data.names[label] for label in labels.cpu()[column].tolist()])
+            continue
+        parts = column[:, None] if column.dim() == 1 else column
+        heads += [name] if column.dim() == 1 else [f"{name}{i}" for i in range(parts.shape[1])]
+        values += [[f"{value:.6g}" for value in part] for part in parts.T.tolist()]
+    text = io.StringIO()
+    rows = csv.writer(text, lineterminator="\n")
+    rows.writerow(heads)
+    rows.writerows(zip(*values, strict=True))
+    return text.getvalue()

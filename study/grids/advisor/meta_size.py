@@ -25,6 +25,7 @@ def row(images: int) -> dict[str, Entry]:
 
 
 grid = table(
+    searches_data=True,
     title="Advisor networks, clean images (CIFAR, ResNet-32, IF 100)",
     columns=dict.fromkeys(TRIALS, percent("test.accuracy")),
     assumed=(

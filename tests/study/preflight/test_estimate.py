@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from study.grids.grid import find
 from study.preflight import estimate
 from study.preflight.dry_run import measured_peaks
 from study.preflight.estimate import against_share, cost, places, task_without_data
@@ -118,3 +119,11 @@ def test_as_many_trials_run_at_once_as_their_gpus_and_cpus_allow(
 ) -> None:
     (cpus, gpus), (cpus_per_trial, gpus_per_trial) = machine, trial_gets
     assert places(cpus, cpus_per_trial, gpus, gpus_per_trial) == fit
+
+
+def test_a_share_of_the_images_is_estimated_as_so_many() -> None:
+    grid = find("label_efficiency")
+    trial = next(t for _, column, t, _ in grid.at("demo") if t and column == "10%")
+    task = task_without_data(trial, SITE)
+    # Of 1,200 digits each class counts as 120: a tenth is 12.
+    assert task.counts.tolist() == [12] * 10

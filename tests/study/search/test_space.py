@@ -67,3 +67,15 @@ def test_what_makes_a_row_are_settings_of_it(name: str) -> None:
         settings.setdefault(row, set()).update(trial.flat() if trial else ())
     for row, fixed in grid.fixed.items():
         assert set(fixed) <= settings[row]
+
+
+def test_the_size_of_the_meta_set_is_searched_where_the_grid_says_so_and_rows_share_it() -> None:
+    found = searches_of("advisor_meta_size", "demo", (), "parts", ())
+    assert [what.column for what in found] == ["CIFAR-10", "CIFAR-100"]  # the baseline offers none
+    for what in found:
+        assert what.rows == tuple(f"{n} clean images" for n in (100, 200, 500, 1000))
+        assert what.space.parameters["data.meta_per_class"] == "1 to 100, step 1, log"
+        assert "method.lr" in what.space.parameters
+        assert what.space.neutral.data.meta_per_class == 1
+    others = searches_of("advisor_flip", "demo", (), "both", ("MFRW",))
+    assert not any("data.meta_per_class" in what.space.parameters for what in others)

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from trainables.data.corruptions.flip import FlipNoise
 from trainables.data.corruptions.symmetric import Symmetric
-from trainables.data.data import Data, Split, check_spec, held_out, load, subset
+from trainables.data.data import Data, Split, check_spec, held_out, load, share_of, subset
 from trainables.data.imbalances.long_tail import LongTail
 from trainables.data.sources.cifar import Cifar10
 from trainables.data.sources.digits import Digits
@@ -108,6 +108,56 @@ def test_training_on_fewer_images_leaves_the_validation_and_test_images_as_they_
     assert rows(few.train) < rows(many.train)
     assert rows(few.validation) == rows(many.validation)
     assert rows(few.test) == rows(many.test)
+
+
+@pytest.mark.parametrize(
+    ("images", "share", "kept"),
+    [
+        (5000, 0.01, 50),
+        (500, 0.01, 5),
+        (500, 1.0, 500),
+        (114, 0.1, 11),  # 11.4
+        (150, 0.01, 2),  # 1.5: a half counts
+        (50, 0.29, 15),  # 14.5, which binary numbers have a little below
+        (50, 0.27, 14),  # 13.5, which they have a little above
+        (10, 0.01, 1),  # one at least
+    ],
+)
+def test_a_share_is_rounded_half_up_and_at_least_one(images: int, share: float, kept: int) -> None:
+    assert share_of(images, share) == kept
+
+
+def test_a_share_is_of_every_class_those_held_out_counted_in() -> None:
+    data = digits(train_share=0.1, validation=0.5)
+    all_images = torch.bincount(true_labels()).tolist()
+    assert images(data) == [int(count / 10 + 0.5) for count in all_images]
+    assert rows(data.train) < rows(digits(validation=0.5).train)
+    assert rows(data.validation) == rows(digits(validation=0.5).validation)
+    assert images(digits(train_share=1.0, validation=0.0)) == all_images
+
+
+def test_the_larger_share_has_the_images_of_the_smaller_one() -> None:
+    assert rows(digits(train_share=0.02).train) < rows(digits(train_share=0.2).train)
+
+
+def test_unequal_classes_begin_with_the_share_that_every_class_has() -> None:
+    tail = images(long_tailed(10, train_share=0.5))
+    assert (tail[0], tail[9]) == (56, 5)  # half of the 112 ones, the least, and a tenth
+
+
+def test_a_share_that_is_not_left_is_refused_with_the_class() -> None:
+    spec = DataSpec(source=Use(Digits), train_share=0.95, validation=0.1)
+    message = r"train_share = 0.95: \d+ must be at most \d+, the images left of class 'zero'"
+    with pytest.raises(Invalid, match=message):
+        check_spec(spec, Path())
+
+
+def test_a_number_and_a_share_of_images_are_not_set_together() -> None:
+    message = "dataspec.train_share = 0.5: must be None where dataspec.train_per_class = 5"
+    with pytest.raises(Invalid, match=message):
+        DataSpec(source=Use(Digits), train_per_class=5, train_share=0.5)
+    with pytest.raises(Invalid, match=r"train_share = 0.0: must lie in \(0, 1\]"):
+        DataSpec(source=Use(Digits), train_share=0)
 
 
 def test_the_seed_draws_the_split_and_the_subset_but_never_the_test_images() -> None:

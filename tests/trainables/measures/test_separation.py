@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from tests.trainables.measures.conftest import TRIAL
+from tests.trainables.small import small_trial
 from trainables.measures.measure import Finished, label
 from trainables.measures.separation import Separation
 from trainables.settings import Invalid, Use
@@ -89,8 +90,19 @@ def test_the_same_settings_give_the_same_map(own: Finished) -> None:
 
 
 def test_with_fewer_images_than_neighbours_it_is_refused() -> None:
-    Separation.suits(TRIAL, images=31, perplexity=30.0)
+    Separation.suits(TRIAL, images=31, perplexity=30.0, at=1.0)
     with pytest.raises(Invalid, match=r"perplexity = 30.0: must be less than 30, the images"):
-        Separation.suits(TRIAL, images=30, perplexity=30.0)
+        Separation.suits(TRIAL, images=30, perplexity=30.0, at=1.0)
     with pytest.raises(Invalid, match="must be less than 597, the images"):
-        Separation.suits(TRIAL, images=5000, perplexity=600.0)
+        Separation.suits(TRIAL, images=5000, perplexity=600.0, at=1.0)
+
+
+def test_an_epoch_that_is_not_kept_is_refused_and_a_kept_one_is_looked_at() -> None:
+    kept = {"data.test": True, "recipe.epochs": 10, "recipe.keep": 5}
+    for at, valid in ((0.2, True), (0.6, True), (1.0, True), (0.3, False), (0.5, False)):
+        use = Use(Separation, images=20, perplexity=5.0, at=at)
+        if valid:
+            Separation.suits(small_trial(**kept), **dict(use.items))
+        else:
+            with pytest.raises(Invalid, match=r"Separation.at = .*: must be the share of a kept"):
+                Separation.suits(small_trial(**kept), **dict(use.items))

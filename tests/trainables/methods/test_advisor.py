@@ -1,5 +1,6 @@
 """Advisors by hand: MFRW (equation 3), MES (equations 6 and 8), and both."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import torch
@@ -7,7 +8,8 @@ from torch import tensor
 from torch.testing import assert_close
 
 from tests.trainables.small import X, batch, pixel_method
-from trainables.methods.advisor import Advisor, AdvisorNet
+from trainables.data.data import Batch
+from trainables.methods.advisor import Advisor, AdvisorNet, first_of_each
 
 META = {"data.meta_per_class": 1}
 
@@ -73,3 +75,46 @@ def test_the_advisor_learns_by_adam_at_its_own_rate() -> None:
     changed = torch.cat([m[m > 1e-4] for m in moved])
     assert len(changed) > 100
     assert_close(changed, torch.full_like(changed, 0.01), atol=2e-3, rtol=0)
+
+
+def swept(labels: list[int], x: torch.Tensor) -> Iterator[Batch]:
+    yield batch(labels[:2], x[:2])
+    yield replace(batch(labels[2:], x[2:]), index=torch.arange(2, len(labels)))
+
+
+@torch.no_grad()
+def test_it_tells_the_mean_weight_of_each_class_in_the_softmax_of_others() -> None:
+    y = [0, 0, 0, 1, 1, 2]
+    built = pixel_method(Advisor, y, {"weighs": "softmax"}, **META)
+    x = torch.rand(6, 1, 2, 2)
+    tables = built.tables(lambda: swept(y, x), last=True)
+    assert list(tables) == ["softmax_weights"]
+    found = tables["softmax_weights"]
+    losses = torch.full((6,), 3.0).log()  # weights are zero: a third each
+    s = built.net(x.flatten(1), losses)[1]
+    label = torch.eye(3)[y]
+    expected = [float(s[label[:, k] == 0, k].mean()) for k in range(3)]
+    assert_close(found["advisor"], 1 - tensor(expected))
+    assert_close(found["images"], tensor([3.0, 2.0, 1.0]))
+    assert (found["step"] == 1).all()  # no class is so rare
+    assert (found["gompertz"] > 0.99).all()
+
+
+def test_of_equal_classes_it_tells_no_softmax_weights() -> None:
+    built = pixel_method(Advisor, [0, 1, 2], {"weighs": "softmax"}, **META)
+    assert built.tables(lambda: swept([0, 1, 2], torch.zeros(3, 1, 2, 2)), last=True) == {}
+
+
+@torch.no_grad()
+def test_at_the_end_it_tells_the_weights_of_features_of_the_first_images_of_each_class() -> None:
+    y = [0, 1, 2, 0, 1, 2]
+    built = pixel_method(Advisor, y, {"weighs": "features"}, **META)
+    x = torch.rand(6, 1, 2, 2)
+    assert built.tables(lambda: swept(y, x), last=False) == {}
+    found = built.tables(lambda: swept(y, x), last=True)["feature_weights"]
+    assert found["index"].tolist() == [0, 1, 2, 3, 4, 5]
+    assert_close(found["w"], built.net(x.flatten(1), torch.full((6,), 3.0).log())[0])
+
+
+def test_of_each_class_the_first_images_are_shown() -> None:
+    assert first_of_each(tensor([1, 0, 1, 1, 0, 2]), 2).tolist() == [0, 1, 2, 4, 5]

@@ -109,6 +109,16 @@ def test_the_prediction_is_the_models_scores() -> None:
     assert_close(built.predict(X), built.model(X).scores)
 
 
+def test_an_evaluation_has_scores_and_the_heads_other_hits_in_one_pass() -> None:
+    built, seen = method(), []
+    built.model.net.register_forward_hook(lambda *_: seen.append("pass"))
+    built.model.head.hits = lambda output, y: {"zero": output.argmax(1) == 0 * y}
+    scores, hits = built.evaluated(batch([1], X))
+    assert seen == ["pass"]
+    assert_close(scores, built.predict(X))
+    assert {name: right.tolist() for name, right in hits.items()} == {"zero": [True]}
+
+
 def test_the_state_holds_weights_and_momentum_so_that_another_goes_on_the_same() -> None:
     one, other = method(momentum=0.9), method(momentum=0.9)
     one.update(batch([0], X), lr=0.3)

@@ -8,6 +8,7 @@ from torch import tensor
 from torch.testing import assert_close
 
 from tests.trainables.small import X, batch, pixel_method, small_trial
+from trainables.data.data import Batch
 from trainables.methods.mw_net import MWNet, weigh
 from trainables.settings import Invalid, Use
 
@@ -59,3 +60,17 @@ def test_the_step_is_weighted_by_the_net_as_it_is_after_the_meta_step() -> None:
 def test_without_a_meta_set_it_is_refused() -> None:
     with pytest.raises(Invalid, match=r"meta_per_class = None: must be a number .* MWNet learns"):
         small_trial(method=Use(MWNet))
+
+
+@torch.no_grad()
+def test_at_the_end_it_tells_the_weight_of_each_training_image() -> None:
+    built = pixel_method(MWNet, [0, 1, 2], **META)
+
+    def sweep() -> list[Batch]:
+        return [batch([0, 1]), batch([2])]
+
+    assert built.tables(sweep, last=False) == {}
+    found = built.tables(sweep, last=True)["weights"]
+    assert found["index"].tolist() == [0, 1, 2]
+    assert_close(found["loss"], torch.full((3,), 3.0).log())
+    assert_close(found["weight"], built.net(found["loss"][:, None])[:, 0])

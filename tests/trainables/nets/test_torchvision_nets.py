@@ -23,22 +23,25 @@ from trainables import downloads
 from trainables.nets.net import Net
 from trainables.nets.torchvision_nets import (
     MobileNetV2,
+    ResNet10,
     ResNet18,
     ResNet34,
     ResNet50,
     ResNet101,
+    ResNet152,
     TorchvisionNet,
     TorchvisionResNet,
 )
 from trainables.settings import Invalid, Use, classes_of
 from trainables.task import Task
 
-NETS = (ResNet18, ResNet34, ResNet50, ResNet101, MobileNetV2)
+NETS = (ResNet18, ResNet34, ResNet50, ResNet101, ResNet152, MobileNetV2)
 ORIGINALS = {
     ResNet18: models.resnet18,
     ResNet34: models.resnet34,
     ResNet50: models.resnet50,
     ResNet101: models.resnet101,
+    ResNet152: models.resnet152,
     MobileNetV2: models.mobilenet_v2,
 }
 
@@ -62,10 +65,12 @@ def without_classifier(original: nn.Module) -> Any:
 @pytest.mark.parametrize(
     ("net", "count"),
     [
+        (ResNet10, 4_905_792),
         (ResNet18, 11_176_512),
         (ResNet34, 21_284_672),
         (ResNet50, 23_508_032),
         (ResNet101, 42_500_160),
+        (ResNet152, 58_143_808),
         (MobileNetV2, 2_223_872),
     ],
 )
@@ -79,10 +84,12 @@ def test_the_trunk_has_as_many_parameters_as_torchvisions(
 @pytest.mark.parametrize(
     ("net", "channels"),
     [
+        (ResNet10, (64, 128, 256, 512)),
         (ResNet18, (64, 128, 256, 512)),
         (ResNet34, (64, 128, 256, 512)),
         (ResNet50, (256, 512, 1024, 2048)),
         (ResNet101, (256, 512, 1024, 2048)),
+        (ResNet152, (256, 512, 1024, 2048)),
         (MobileNetV2, (24, 32, 96, 1280)),
     ],
 )
@@ -267,7 +274,7 @@ def test_demo_is_a_small_net_of_the_same_class_that_learns_from_grey_digits(
         assert demo.part is net
         assert demo["weights"] == "none"
         built = demo.build(task(8, channels=1))
-        assert sum(p.numel() for p in built.parameters()) < 500_000
+        assert sum(p.numel() for p in built.parameters()) < 700_000
         features, _ = built(torch.randn(4, 1, 8, 8))
         features.square().sum().backward()
         assert features.isfinite().all()

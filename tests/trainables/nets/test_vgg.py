@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 from torch.testing import assert_close
-from torchvision.models import vgg16, vgg16_bn
+from torchvision.models import vgg16, vgg16_bn, vgg19_bn
 
-from trainables.nets.vgg import VGG16
+from trainables.nets.vgg import VGG16, VGG19
 from trainables.settings import Use
 from trainables.task import Task
 
@@ -18,12 +18,15 @@ def task(side: int = 32, channels: int = 3) -> Task:
     return cast(Task, parts)
 
 
-@pytest.mark.parametrize(("batch_norm", "whole"), [(False, vgg16), (True, vgg16_bn)])
+@pytest.mark.parametrize(
+    ("part", "batch_norm", "whole"),
+    [(VGG16, False, vgg16), (VGG16, True, vgg16_bn), (VGG19, True, vgg19_bn)],
+)
 def test_it_computes_what_torchvisions_convolutions_compute(
-    batch_norm: bool, whole: type[nn.Module]
+    part: type[VGG16], batch_norm: bool, whole: type[nn.Module]
 ) -> None:
     torch.manual_seed(0)
-    net, theirs = VGG16(task(), batch_norm=batch_norm).eval(), whole().eval()
+    net, theirs = part(task(), batch_norm=batch_norm).eval(), whole().eval()
     weights = [w for name, w in theirs.state_dict().items() if name.startswith("features.")]
     net.load_state_dict(dict(zip(net.state_dict(), weights, strict=True)))
     x = torch.randn(2, 3, 64, 64)
@@ -42,8 +45,19 @@ def test_each_stage_halves_the_side_but_for_one_pixel(side: int, sides: list[int
     assert features.shape == (2, net.features) == (2, 32)
 
 
-def test_demo_has_an_eighth_of_the_channels() -> None:
-    assert Use(VGG16).demo().build(task(8, 1)).features == 64
+@pytest.mark.parametrize("part", [VGG16, VGG19])
+def test_demo_has_an_eighth_of_the_channels(part: type[VGG16]) -> None:
+    assert Use(part).demo().build(task(8, 1)).features == 64
+
+
+def test_convolutions_start_normal_by_their_output_channels_with_biases_of_0() -> None:
+    torch.manual_seed(0)
+    net = Use(VGG19, width=1 / 2).build(task())
+    convolutions = [module for module in net.modules() if isinstance(module, nn.Conv2d)]
+    assert len(convolutions) == 16
+    widest = convolutions[-1]  # of 256 channels, 9 places each: variance 2 / (9 * 256)
+    assert float(widest.weight.detach().std()) == pytest.approx((2 / (9 * 256)) ** 0.5, rel=0.01)
+    assert not any(convolution.bias.any() for convolution in convolutions)
 
 
 def test_every_parameter_gets_a_gradient() -> None:

@@ -28,3 +28,11 @@ def test_counts_are_by_true_and_by_given_labels() -> None:
 def test_wrong_labels_are_named_by_their_rows_in_the_source() -> None:
     table = written.wrong_labels(data([0, 1, 1], [0, 0, 1]))
     assert table == "split,row,clean,given\ntrain,8,0,1\n"
+
+
+def test_what_a_method_tells_has_class_names_beside_the_places_of_images() -> None:
+    columns = {"index": tensor([2, 0]), "loss": tensor([0.5, 2]), "w": tensor([[1, 0], [0, 0.25]])}
+    table = written.of_method(columns, data([0, 1, 1], [0, 0, 1]))
+    assert table == 'given,clean,loss,w0,w1\n"b, c","b, c",0.5,1,0\na,a,2,0,0.25\n'
+    alone = written.of_method({"images": tensor([3, 1])}, data([0], [0]))
+    assert alone == "images\n3\n1\n"

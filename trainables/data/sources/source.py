@@ -26,6 +26,7 @@ class Source(ABC):
     classes: int  # how many, and
     images: int  # how many to train on, and
     test_images: int  # to test on: known without the data, for an estimate of the cost
+    meta_images: int = 0  # clean ones besides, of the part "meta"; without any there is none
     # Mean and standard deviation, by channel, of pixels in [0, 1]: what is subtracted and divided.
     normalisation: tuple[tuple[float, ...], tuple[float, ...]]
 
@@ -45,7 +46,11 @@ class Source(ABC):
 
     @abstractmethod
     def load(self, folder: Path, part: str) -> tuple[Images, Tensor]:
-        """Images and labels (n,) int64 of the part "train" or "test"."""
+        """Images and labels (n,) int64 of the part "train", "test", or "meta" if there is one."""
+
+    def labels_of(self, folder: Path, part: str) -> Tensor:
+        """The labels alone, for a look at how many images there are."""
+        return self.load(folder, part)[1]
 
     @classmethod
     @abstractmethod

@@ -1,0 +1,3 @@
+"""The tables and figures on matrices as labels (Chen et al.)."""
+
+PREFIX = "label"
