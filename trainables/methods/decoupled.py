@@ -1,5 +1,6 @@
 """Decoupled training: first the features, then the classifier (Kang et al., ICLR 2020)."""
 
+import math
 from abc import ABC, abstractmethod
 from typing import Annotated, Self
 
@@ -23,14 +24,16 @@ START = 0.9  # 10 of 100 epochs are the second stage in the public code for Imag
 class Decoupled(Method, ABC):
     """From the share `start` of the training on, the net stays as it is, in evaluation mode.
 
-    What follows the features is trained then, on batches in which all classes are as frequent. One
-    schedule spans both stages: the public code begins a cosine of its own, from 0.2.
+    What follows the features is trained then, on batches in which all classes are as frequent. Its
+    rate falls from the recipe's to 0 by a cosine of its own, epoch by epoch. The public code has
+    such a schedule, from the rate of its first stage, too.
     """
 
     def __init__(self, model: Model, task: Task, *, start: float) -> None:
         super().__init__(model, task)
         self.task = task
-        self.first = start * task.recipe.epochs  # an epoch, may be broken
+        epochs = task.recipe.epochs
+        self.first = min(math.ceil(start * epochs), epochs - 1)  # epoch of the second stage
 
     @property
     def apart(self) -> bool:
@@ -39,6 +42,13 @@ class Decoupled(Method, ABC):
 
     def sampling_in(self, epoch: int) -> Use | None:
         return Use(Resample) if epoch >= self.first else None
+
+    def lr(self, planned: float) -> float:
+        if not self.apart:
+            return planned
+        recipe = self.task.recipe
+        done = (self.epoch - self.first) / (recipe.epochs - self.first)
+        return recipe.lr * (1 + math.cos(math.pi * done)) / 2
 
     def start_epoch(self, epoch: int, sweep: object) -> None:
         was_apart = epoch > 0 and self.apart

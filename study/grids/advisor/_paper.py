@@ -40,7 +40,7 @@ ASSUMED = (
     "Focal and CB loss with gamma 1 (CB: sigmoid, beta 0.9999); LDAM-DRW re-weights from 0.8 of "
     "the epochs on; MW-Net's rate is 1e-3, its weights are not normalised; b is drawn once a step",
     "fine-tuning from 0.8 of the epochs on; the second stage of BALMS (features stay, class rates "
-    "are learned) is the last 2/15, by one schedule with the first",
+    "are learned) is the last 2/15, with a cosine of its own",
     "published only: rows that others' papers report, and methods that are not here",
 )
 NOISE = (

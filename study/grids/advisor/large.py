@@ -66,8 +66,8 @@ grid = large_table(
         "scale 4",
         "ResNet-152 starts from torchvision's ImageNet weights, and all its layers are trained",
         "Equalization loss: classes of fewer than about 50 images count as rare; the last tenth of "
-        "the epochs is the second stage of cRT and LWS, the last 2/15 that of BALMS, by one "
-        "schedule with the first",
+        "the epochs is the second stage of cRT and LWS, the last 2/15 that of BALMS, with a cosine "
+        "of its own",
         "RCB, whose numbers lost their columns (29.9, 54.82, 30.8), is left out",
         "at demo scale the tails have IF 256 and 400 (the paper: 256 and 996), eased, and the "
         "learning rate of the tables on CIFAR",

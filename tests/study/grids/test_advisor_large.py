@@ -8,7 +8,7 @@ import torch
 from study.grids.grid import find
 from study.grids.lay_out import lay_out
 from study.preflight.estimate import task_without_data
-from tests.study.grids.test_grids import printed, typed
+from tests.study.grids.published import printed, typed
 from trainables.data.data import Data, load
 from trainables.data.sources.digits import Digits
 from trainables.settings import Use

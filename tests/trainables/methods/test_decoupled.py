@@ -59,6 +59,16 @@ def test_the_classifier_is_trained_anew_from_other_weights_without_momentum() ->
     assert float(task_seeds[0].abs().max()) > 0
 
 
+def test_the_second_stage_has_a_cosine_of_its_own_from_the_recipes_rate() -> None:
+    built = pixel_method(CRT, [0, 1, 2], {"start": 0.5}, **{"recipe.epochs": 8, "recipe.lr": 2.0})
+    rates = []
+    for epoch in range(8):
+        built.start_epoch(epoch, None)
+        rates.append(built.lr(0.25))
+    root = 2**0.5 / 2
+    assert rates == pytest.approx([0.25] * 4 + [2.0, 1 + root, 1.0, 1 - root])
+
+
 def test_it_is_made_anew_once_only() -> None:
     built = pixel_method(CRT, [0, 1, 2], {"start": 0.3})
     built.start_epoch(0, None)
