@@ -11,7 +11,7 @@ from torch.func import functional_call
 from trainables.data.data import Batch
 from trainables.methods.decoupled import Decoupled, Start
 from trainables.model import Model
-from trainables.settings import Positive, Suggest
+from trainables.settings import Fraction, Positive, Suggest
 from trainables.task import Out, Task
 
 
@@ -30,9 +30,10 @@ class MetaSampler(Decoupled):
     """In the second stage a batch is drawn anew from itself, by class rates learned by Adam.
 
     The loss is the trial's, BalancedSoftmax for BALMS. The virtual step is plain SGD on the
-    classifier alone, the meta loss the cross-entropy of clean images after it. Rates start equal,
-    on batches in which classes are as frequent. Virtual and actual step share the noise. The public
-    code, which has 13,000 steps and then 2,000, takes its clean images from the training images.
+    classifier alone, the meta loss the cross-entropy of clean images after it. Virtual and actual
+    step share the noise. A class's rate starts as the `power` of its training images: 0 is equal
+    rates, the default of the public code, and 1 those of the images. That code has 13,000 steps
+    and then 2,000, and takes its clean images from the training images.
     """
 
     meta = True
@@ -44,11 +45,12 @@ class MetaSampler(Decoupled):
         *,
         start: Start = 13 / 15,
         lr: Positive = 0.01,
+        power: Fraction = 0.0,
         temperature: Positive = 1.0,
     ) -> None:
         super().__init__(model, task, start=start)
         self.temperature = temperature
-        self.rates = nn.Parameter(torch.zeros(task.classes, device=task.device))
+        self.rates = nn.Parameter(power * task.counts.clamp(min=1).log())
         self.adam = torch.optim.Adam([self.rates], lr)
 
     def change_over(self) -> None:
@@ -92,4 +94,5 @@ class MetaSampler(Decoupled):
         return {
             "start": trial.suggest_float("start", 0.5, 0.95),
             "lr": trial.suggest_float("lr", 1e-3, 0.1, log=True),
+            "power": trial.suggest_float("power", 0, 1),
         }

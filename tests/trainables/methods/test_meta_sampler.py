@@ -63,3 +63,10 @@ def test_the_step_counts_each_image_as_often_as_it_is_drawn() -> None:
     metrics = built.update(replace(batch([0, 1], X.repeat(2, 1, 1, 1)), meta=batch([0], X)), 1.0)
     assert_close(metrics["loss"], tensor(3.0).log())
     assert_close(built.model.head.classifier.bias.detach(), tensor([-1 / 3, 2 / 3, -1 / 3]))
+
+
+def test_rates_start_as_a_power_of_the_class_sizes() -> None:
+    y = [0] * 8 + [1] * 4 + [2]
+    for power, expected in ((0.0, [1, 1, 1]), (1.0, [8, 4, 1]), (0.5, [8**0.5, 2, 1])):
+        built = pixel_method(MetaSampler, y, {"power": power}, **META)
+        assert_close(built.rates.detach().exp(), torch.tensor(expected).float())
