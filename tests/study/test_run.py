@@ -24,7 +24,7 @@ def first_id(data: Path) -> str:
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [
-        ([], "--grid is missing: valid are advisor_flip"),
+        ([], "--grid is missing: valid are advisor_backbone_size"),
         (["--grid", "kesl_ablatio"], "--grid 'kesl_ablatio' is unknown: valid are kesl_ablation"),
         ([*GRID, "--scale", "dmo"], "argument --scale: invalid choice: 'dmo' (choose from"),
         ([*GRID, "--seeds", "0"], "argument --seeds: '0' must be a whole number from 1 on"),
