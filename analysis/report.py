@@ -77,9 +77,9 @@ ABOUT = {
     ),
     "weights_of_images": (
         "Weights of features, by image",
-        "W_f of the first training images of the first and last class (by name), in the last "
-        "column of each row that has them: a line an image. The bar beside it is pink where the "
-        "label is right, light blue where it is wrong.",
+        "W_f of the first training images of the largest and of the smallest class (of equal ones "
+        "the first and last by name), in the last column of each row that has them: a line an "
+        "image. The bar beside it is pink where the label is right, light blue where it is wrong.",
     ),
     "feature_weights": (
         "Weights of features",

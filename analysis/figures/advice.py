@@ -81,7 +81,7 @@ def feature_weights(plan: Plan, told: Told) -> dict[str, Figure]:
 
 
 def weights_of_images(plan: Plan, told: Told) -> Figure | None:
-    """W_f of up to 24 images of the first and of the last class, a line a row (Fig. 7).
+    """W_f of up to 24 images of the largest and of the smallest class, a line a row (Fig. 7).
 
     Of a row the last cell is shown. Images with wrong labels are marked. None without W_f.
     """
@@ -92,7 +92,8 @@ def weights_of_images(plan: Plan, told: Told) -> Figure | None:
         figure = empty_figure(7.2, 0.6 + 2.3 * len(lines), plan, None)
         axes = figure.subplots(len(lines), 2, squeeze=False)
         for pair, (row, (cell, table)) in zip(axes, lines.items(), strict=True):
-            counts = table["clean"].value_counts(sort=False).sort_index()
+            by_name = table["clean"].value_counts(sort=False).sort_index()
+            counts = by_name.sort_values(ascending=False, kind="stable")
             for ax, name in zip(pair, (counts.index[0], counts.index[-1]), strict=True):
                 image = _strip(ax, table[table["clean"] == name].head(IMAGES))
                 ax.set_title(f"{row}, {cell.column}: {name}", fontsize=8)

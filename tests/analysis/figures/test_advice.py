@@ -91,6 +91,14 @@ def test_24_images_of_the_first_and_last_class_are_shown_one_by_one(world: World
     assert len(set(colours[2:])) == 1
 
 
+def test_the_largest_class_stands_beside_the_smallest(world: World) -> None:
+    table = images(0).iloc[5:80]  # 25 of class 0, 30 of class 1, 20 of class 2
+    figure = weights_of_images(world.plan, {"b0": {("feature_weights", None): table}})
+    assert figure
+    titles = [ax.get_title(loc="left").rpartition(": ")[2] for ax in figure.axes[:2]]
+    assert titles == ["class 1", "class 2"]
+
+
 def test_without_tables_nothing_is_drawn(world: World) -> None:
     assert softmax_weights(world.plan, {}) is None
     assert weights_of_images(world.plan, {}) is None
