@@ -111,31 +111,16 @@ def soft_labels(tracking_uri: str, trial_id: str) -> DataFrame | None:
 
 def learned_soft_labels(tracking_uri: str, trial_id: str) -> dict[int, DataFrame]:
     """Those that a trial had learned by some of its epochs, by epoch; none where they are fixed."""
-    recorded = trials(tracking_uri, [trial_id])
-    if recorded.empty:
-        return {}
-    client = _connect(tracking_uri)
-    run = client.get_run(recorded["run_id"].iloc[0])
-    listed = (entry.path for entry in client.list_artifacts(run.info.run_id))
-    epochs = {int(found[1]): name for name in listed if (found := SNAPSHOT.fullmatch(name))}
-    read = {epoch: _artifact(client, run, epochs[epoch], pd.read_csv) for epoch in sorted(epochs)}
-    return {epoch: f.set_axis(f.columns) for epoch, f in read.items() if f is not None}
+    read = {int(n[1]): f for n, f in _named(tracking_uri, trial_id, SNAPSHOT, pd.read_csv)}
+    return {epoch: read[epoch].set_axis(read[epoch].columns) for epoch in sorted(read)}
 
 
 def of_method(tracking_uri: str, trial_id: str) -> dict[tuple[str, int | None], DataFrame]:
     """What a trial's method told of itself: tables by name and epoch; None stands for the end."""
-    recorded = trials(tracking_uri, [trial_id])
-    if recorded.empty:
-        return {}
-    client = _connect(tracking_uri)
-    run = client.get_run(recorded["run_id"].iloc[0])
-    tables = {}
-    for entry in client.list_artifacts(run.info.run_id):
-        if found := OF_METHOD.fullmatch(entry.path):
-            table = _artifact(client, run, entry.path, _read_images)
-            if table is not None:
-                tables[found[1], int(found[2]) if found[2] else None] = table
-    return tables
+    return {
+        (name[1], int(name[2]) if name[2] else None): table
+        for name, table in _named(tracking_uri, trial_id, OF_METHOD, _read_images)
+    }
 
 
 def features(tracking_uri: str, trial_id: str, measure: str) -> DataFrame | None:
@@ -238,6 +223,21 @@ def _artifact_of(
         return None
     client = _connect(tracking_uri)
     return _artifact(client, client.get_run(recorded["run_id"].iloc[0]), name, read)
+
+
+def _named(
+    tracking_uri: str, trial_id: str, pattern: re.Pattern[str], read: Callable[[Path], Content]
+) -> Iterator[tuple[re.Match[str], Content]]:
+    """The files of the trial's run whose names match; none where it is not recorded."""
+    recorded = trials(tracking_uri, [trial_id])
+    if recorded.empty:
+        return
+    client = _connect(tracking_uri)
+    run = client.get_run(recorded["run_id"].iloc[0])
+    for entry in client.list_artifacts(run.info.run_id):
+        name = pattern.fullmatch(entry.path)
+        if name and (content := _artifact(client, run, entry.path, read)) is not None:
+            yield name, content
 
 
 def _artifact(

@@ -142,5 +142,7 @@ def _copies(module: nn.Module) -> dict[str, Tensor]:
 def _gradient(
     of: Tensor, by: Sequence[Tensor], along: Tensor | None = None, **graph: bool
 ) -> tuple[Tensor, ...]:
-    """Zeros for what `of` does not depend on, and nothing for a net without weights."""
-    return grad(of, list(by), along, materialize_grads=True, **graph) if by else ()
+    """Zeros for what `of` does not depend on, and for weights that are not to change."""
+    free = [x for x in by if x.requires_grad]
+    found = iter(grad(of, free, along, materialize_grads=True, **graph) if free else ())
+    return tuple(next(found) if x.requires_grad else torch.zeros_like(x) for x in by)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pandas import DataFrame
 from PIL import Image
 
-from analysis.figures.style import empty_figure, style
+from analysis.figures.style import empty_figure, first_of_rows, style
 from analysis.plan import Plan
 
 NAMED_CLASSES = 30  # with more, the names do not fit beside a heat map
@@ -26,12 +26,7 @@ def class_similarity(plan: Plan, features: Mapping[tuple[str, str], DataFrame]) 
     `features`: columns label, images and the numbers of each class's vector, by trial id and
     measure; others are passed over. Of a row's seeds the first one is shown. None without any.
     """
-    lines: dict[str, DataFrame] = {}
-    for cell in plan.cells:
-        for trial_id in cell.trials.values():
-            frame = features.get((trial_id or "", cell.measure))
-            if frame is not None and "images" in frame:
-                lines.setdefault(cell.row, frame)
+    lines = first_of_rows(plan, features, "images")
     if not lines:
         return None
     with style():

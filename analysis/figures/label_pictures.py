@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.gridspec import SubplotSpec
 from pandas import DataFrame
 
-from analysis.figures.style import empty_figure, style
+from analysis.figures.style import empty_figure, first_of_rows, style
 from analysis.plan import Plan
 
 MOST = 10  # classes in a line
@@ -20,12 +20,7 @@ def label_pictures(plan: Plan, features: Mapping[tuple[str, str], DataFrame]) ->
     `features`: columns label, height, width and the numbers by rows, by trial id and measure;
     others are passed over. Of a row's seeds the first one is shown. None without any.
     """
-    lines: dict[str, DataFrame] = {}
-    for cell in plan.cells:
-        for trial_id in cell.trials.values():
-            frame = features.get((trial_id or "", cell.measure))
-            if frame is not None and "height" in frame:
-                lines.setdefault(cell.row, frame)
+    lines = first_of_rows(plan, features, "height")
     if not lines:
         return None
     with style():

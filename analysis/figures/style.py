@@ -10,6 +10,7 @@ import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.typing import RcKeyType
+from pandas import DataFrame
 
 from analysis.plan import Cell, Plan
 
@@ -91,6 +92,19 @@ def distinct(cells: Iterable[Cell]) -> list[Cell]:
     for cell in cells:
         by_trials.setdefault(tuple(sorted(cell.trials.items())), cell)
     return [cell for cell in by_trials.values() if cell.trials]
+
+
+def first_of_rows(
+    plan: Plan, features: Mapping[tuple[str, str], DataFrame], column: str
+) -> dict[str, DataFrame]:
+    """By row, the first frame with that column; `features` are by trial id and measure."""
+    found: dict[str, DataFrame] = {}
+    for cell in plan.cells:
+        for trial_id in cell.trials.values():
+            frame = features.get((trial_id or "", cell.measure))
+            if frame is not None and column in frame:
+                found.setdefault(cell.row, frame)
+    return found
 
 
 def is_number(value: object) -> bool:

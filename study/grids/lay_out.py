@@ -112,8 +112,15 @@ def cell_of(
     ids = {str(ready.seed): trial_id for ready, trial_id in trials.items()}
     pair = published if isinstance(published, tuple) or published is None else (published, None)
     settings = trial.flat() if trial else {}
-    cell = Cell(row=row, column=column, trials=ids, published=pair, settings=settings)
-    return replace(cell, inferred=isinstance(published, Inferred)), trials
+    cell = Cell(
+        row=row,
+        column=column,
+        trials=ids,
+        published=pair,
+        settings=settings,
+        inferred=isinstance(published, Inferred),
+    )
+    return cell, trials
 
 
 def study_name(grid: str, scale: Scale, overrides: tuple[str, ...]) -> str:

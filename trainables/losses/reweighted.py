@@ -1,6 +1,6 @@
 """Re-weighting: images of rare classes count more, from some moment of the training on."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from torch import Tensor
 
@@ -8,12 +8,12 @@ from trainables.data.data import Batch
 from trainables.labels.class_weights import Beta, Rule, class_weights
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.losses.loss import Loss
+from trainables.losses.wrapping import Wrapping
 from trainables.settings import Interval, Of, Suggest, Use
-from trainables.targets.targets import Mass
 from trainables.task import Out, Task
 
 
-class Reweighted(Loss):
+class Reweighted(Wrapping):
     """Any loss, each image's times the weight of its class by training images (`class_weights`).
 
     `start`: before this share of the training all weigh the same. 0.8 with LDAM is LDAM-DRW (Cao
@@ -33,9 +33,7 @@ class Reweighted(Loss):
         start: Annotated[float, Interval("[0, 1)")] = 0.0,
         mean: Literal["images", "weights"] = "images",
     ) -> None:
-        super().__init__(task)
-        self.loss: Loss = loss.build(task)
-        self.logarithmic = self.loss.logarithmic
+        super().__init__(task, loss)
         self.first, self.mean = start * task.recipe.epochs, mean  # first: an epoch, may be broken
         weights = class_weights(task.counts, rule, beta)
         self.register_buffer("weights", weights, persistent=False)  # follows from the data
@@ -48,21 +46,6 @@ class Reweighted(Loss):
         if self.mean == "weights":
             weights = weights / weights.mean()
         return weights * losses
-
-    def observe(self, batch: Batch, out: Out) -> None:
-        self.loss.observe(batch, out)
-
-    @classmethod
-    def needs(cls, **settings: Any) -> Mass:
-        loss: Use = settings["loss"]
-        mass: Mass = loss.part.needs(**dict(loss.items))
-        return mass
-
-    @classmethod
-    def takes_distances(cls, **settings: Any) -> bool:
-        loss: Use = settings["loss"]
-        takes: bool = loss.part.takes_distances(**dict(loss.items))
-        return takes
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

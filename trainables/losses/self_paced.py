@@ -1,7 +1,7 @@
 """Self-paced learning: images of small loss first (Kumar et al., NeurIPS 2010)."""
 
 from abc import abstractmethod
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
@@ -10,8 +10,8 @@ from torch import Tensor
 from trainables.data.data import Batch
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.losses.loss import Loss
+from trainables.losses.wrapping import Wrapping
 from trainables.settings import Invalid, Of, Share, Suggest, Use
-from trainables.targets.targets import Mass
 from trainables.task import Out, Task
 
 DECAY = 0.9  # of the moving average; the default of MentorNet's public code is 0.5
@@ -23,7 +23,7 @@ def easy(above: Tensor) -> Tensor:
     return (above <= 0).float()
 
 
-class Curriculum(Loss):
+class Curriculum(Wrapping):
     """Any loss, each image's times a weight v_i by how far its loss to the label is above lambda.
 
     The label is the given one, whatever the targets are. lambda is a moving average, over the
@@ -33,9 +33,7 @@ class Curriculum(Loss):
     threshold: Tensor
 
     def __init__(self, task: Task, loss: Use) -> None:
-        super().__init__(task)
-        self.loss: Loss = loss.build(task)
-        self.logarithmic = self.loss.logarithmic
+        super().__init__(task, loss)
         self.classes = task.classes
         self.register_buffer("threshold", torch.tensor(torch.nan))  # lambda; NaN before any step
 
@@ -57,7 +55,7 @@ class Curriculum(Loss):
         quantile = self._quantile(self._to_label(batch, out), batch)
         moved = self.threshold.lerp(quantile, 1 - DECAY)
         self.threshold.copy_(moved.where(~moved.isnan(), quantile))
-        self.loss.observe(batch, out)
+        super().observe(batch, out)
 
     @torch.no_grad()
     def _to_label(self, batch: Batch, out: Out) -> Tensor:
@@ -74,18 +72,6 @@ class Curriculum(Loss):
         if loss.part.needs(**dict(loss.items)) in ("none", "positive"):
             valid = "one that is finite to a label: images are chosen by their loss to it"
             raise Invalid(f"{cls.__name__}.loss = {loss!r}: must be {valid}")
-
-    @classmethod
-    def needs(cls, **settings: Any) -> Mass:
-        loss: Use = settings["loss"]
-        mass: Mass = loss.part.needs(**dict(loss.items))
-        return mass
-
-    @classmethod
-    def takes_distances(cls, **settings: Any) -> bool:
-        loss: Use = settings["loss"]
-        takes: bool = loss.part.takes_distances(**dict(loss.items))
-        return takes
 
 
 class SelfPaced(Curriculum):

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables.data.data import Batch
 from trainables.losses.equalization import FALL, SHIFT, THRESHOLD, equalised, gompertz
 from trainables.methods.meta_learned import Advice, Advised, Bilevel, Gradient, Layers, Precision
 from trainables.methods.method import Sweep
@@ -100,32 +101,47 @@ class Advisor(Advised):
         return equalised(scores, F.one_hot(y, self.classes), left_out).mean()
 
     def tables(self, sweep: Sweep, last: bool) -> dict[str, dict[str, Tensor]]:
-        """The mean softmax weight of each class; at the end W_f of the first images of each class.
+        """After some epochs the mean softmax weight of each class; at the end W_f of images."""
+        if last:
+            told = self.weighs != "softmax"
+            return {"feature_weights": self._of_features(sweep)} if told else {}
+        equal = bool(self.counts.min() == self.counts.max())
+        told = self.weighs != "features" and not equal
+        return {"softmax_weights": self._of_classes(sweep)} if told else {}
 
-        The weight of a class is 1 - s_k, the mean over images of others, as if b were 1. Beside it
-        stand those of both functions of the equalization loss. All classes must not be equal.
+    def _of_classes(self, sweep: Sweep) -> dict[str, Tensor]:
+        """1 - s_k, the mean over images of other classes, as if b were 1.
+
+        Beside it stand the weights by both functions of the equalization loss.
         """
-        told, of_images = {}, []
         sums, n = torch.zeros_like(self.counts), torch.zeros_like(self.counts)
         for batch in sweep():
-            features, losses = self.seen(batch)
-            of_features, of_classes = self.net(features.to(losses.dtype), losses)
+            _, of_classes = self._said(batch)
             other = 1 - F.one_hot(batch.y, self.classes).to(of_classes.dtype)
             sums += (other * of_classes).sum(0)
             n += other.sum(0)
-            of_images.append(of_features)
-        if self.weighs != "features" and self.counts.min() < self.counts.max():
-            share = self.counts / self.counts.sum()
-            told["softmax_weights"] = {
-                "images": self.counts,
-                "advisor": 1 - sums / n,
-                "step": (share >= THRESHOLD).float(),
-                "gompertz": 1 - gompertz(share, SHIFT, FALL),
-            }
-        if last and self.weighs != "softmax":
-            index = first_of_each(self.y, max(OF_EACH, SHOWN // self.classes))
-            told["feature_weights"] = {"index": index, "w": torch.cat(of_images)[index]}
-        return told
+        share = self.counts / self.counts.sum()
+        return {
+            "images": self.counts,
+            "advisor": 1 - sums / n,
+            "step": (share >= THRESHOLD).float(),
+            "gompertz": 1 - gompertz(share, SHIFT, FALL),
+        }
+
+    def _of_features(self, sweep: Sweep) -> dict[str, Tensor]:
+        """W_f of the first images of each class."""
+        index = first_of_each(self.y, max(OF_EACH, SHOWN // self.classes))
+        found = []
+        for batch in sweep():
+            shown = torch.isin(batch.index.to(index.device), index)
+            found.append(self._said(batch)[0][shown])
+        return {"index": index, "w": torch.cat(found)}
+
+    def _said(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """W_f (n, d) and s (n, classes)."""
+        features, losses = self.seen(batch)
+        weights: tuple[Tensor, Tensor] = self.net(features.to(losses.dtype), losses)
+        return weights
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

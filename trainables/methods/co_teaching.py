@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.data.data import Batch
-from trainables.methods.method import Method
+from trainables.methods.method import Method, descend
 from trainables.model import Model, fresh
 from trainables.settings import Fraction, Suggest, Use, Weight
 from trainables.task import Task
@@ -42,11 +42,7 @@ class CoTeaching(Method):
         other = F.cross_entropy(said.scores, batch.y, reduction="none")
         kept = self.kept(len(batch.y))
         least = [losses.detach().argsort(stable=True)[:kept] for losses in (own, other)]
-        for group in self.peer_optimizer.param_groups:
-            group["lr"] = lr
-        self.peer_optimizer.zero_grad()
-        other[least[0]].mean().backward()  # type: ignore[no-untyped-call]
-        self.peer_optimizer.step()
+        descend(self.peer_optimizer, other[least[0]].mean(), lr)
         return self.step(batch, out, own[least[1]].mean(), lr)
 
     @classmethod

@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from dataclasses import replace
 from typing import Annotated, Self
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from trainables.data.data import Batch
 from trainables.data.samplers.resample import Resample
 from trainables.heads.linear import Linear
-from trainables.methods.method import Method
+from trainables.methods.method import Method, Sweep, last_stage
 from trainables.model import Model
 from trainables.seeding import seed_of
 from trainables.settings import Interval, Suggest, Use
@@ -32,8 +33,7 @@ class Decoupled(Method, ABC):
     def __init__(self, model: Model, task: Task, *, start: float) -> None:
         super().__init__(model, task)
         self.task = task
-        epochs = task.recipe.epochs
-        self.first = min(math.ceil(start * epochs), epochs - 1)  # epoch of the second stage
+        self.first = last_stage(start, task.recipe.epochs)
 
     @property
     def apart(self) -> bool:
@@ -50,10 +50,9 @@ class Decoupled(Method, ABC):
         done = (self.epoch - self.first) / (recipe.epochs - self.first)
         return recipe.lr * (1 + math.cos(math.pi * done)) / 2
 
-    def start_epoch(self, epoch: int, sweep: object) -> None:
-        was_apart = epoch > 0 and self.apart
-        self.epoch = epoch
-        if self.apart and not was_apart:
+    def start_epoch(self, epoch: int, sweep: Sweep) -> None:
+        super().start_epoch(epoch, sweep)
+        if epoch == self.first:
             self.change_over()
 
     @abstractmethod
@@ -62,25 +61,9 @@ class Decoupled(Method, ABC):
 
     def train(self, mode: bool = True) -> Self:
         super().train(mode)
-        if self.apart:
-            self.model.net.eval()
+        self.model.net.train(mode and not self.apart)
+        self.model.net.requires_grad_(not self.apart)
         return self
-
-    def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
-        return self.retrain(batch, lr) if self.apart else super().update(batch, lr)
-
-    def retrain(self, batch: Batch, lr: float) -> dict[str, Tensor]:
-        """A step of the second stage: as any, but for weights that have no gradient."""
-        out = self.said(batch.x)
-        return self.step(batch, out, self.model.objective(batch, out).mean(), lr)
-
-    def said(self, x: Tensor) -> Out:
-        """What the model says of images, without a gradient for the net."""
-        with self.model.autocast():
-            with torch.no_grad():
-                features, stages = self.model.net(x)
-            output = self.model.head(features)
-        return Out(features, output, self.model.scores(output), stages)
 
 
 class CRT(Decoupled):
@@ -131,11 +114,13 @@ class LWS(Decoupled):
         self.weight.copy_(self.classifier.weight)
         self.bias.copy_(self.classifier.bias)
 
-    def said(self, x: Tensor) -> Out:
-        out = super().said(x)
-        plain = F.linear(out.features.to(self.weight.dtype), self.weight, self.bias)
-        scores = self.scales * plain
-        return Out(out.features, scores, scores, out.stages)
+    def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
+        if not self.apart:
+            return super().update(batch, lr)
+        out = self.model(batch.x)
+        scores = self.scales * F.linear(out.features.to(self.weight.dtype), self.weight, self.bias)
+        scaled = replace(out, output=scores, scores=scores)
+        return self.step(batch, scaled, self.model.objective(batch, scaled).mean(), lr)
 
     def step(self, batch: Batch, out: Out, loss: Tensor, lr: float) -> dict[str, Tensor]:
         self.scaling.zero_grad()

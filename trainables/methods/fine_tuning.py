@@ -5,7 +5,7 @@ from typing import Annotated
 from torch import Tensor
 
 from trainables.data.data import Batch
-from trainables.methods.method import Method
+from trainables.methods.method import Method, last_stage
 from trainables.model import Model
 from trainables.settings import Interval, Suggest
 from trainables.task import Task
@@ -29,7 +29,7 @@ class FineTuning(Method):
         start: Annotated[float, Interval("[0, 1)")] = 0.8,
     ) -> None:
         super().__init__(model, task)
-        self.first = start * task.recipe.epochs  # an epoch, may be broken
+        self.first = last_stage(start, task.recipe.epochs)
 
     def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
         if self.epoch < self.first:

@@ -1,10 +1,11 @@
 """GDW: the gradient of each score is weighed by image and class (Chen et al., NeurIPS 2021)."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.methods.meta_learned import (
     Advice,
@@ -14,6 +15,7 @@ from trainables.methods.meta_learned import (
     Layers,
     Precision,
 )
+from trainables.methods.mw_net import weighing_net
 from trainables.model import Model
 from trainables.settings import Count, Positive, Suggest, Weight
 from trainables.task import Task
@@ -59,16 +61,14 @@ class GDW(Advised):
         layers: Layers = None,
         noted: bool = False,
     ) -> None:
-        def make() -> nn.Module:
-            return nn.Sequential(
-                nn.Linear(1, hidden), nn.ReLU(), nn.Linear(hidden, 1), nn.Sigmoid()
-            )
-
         how = Bilevel(gradient, precision, layers, noted)
-        super().__init__(model, task, make, how, lr=lr, weight_decay=weight_decay)
+        super().__init__(
+            model, task, partial(weighing_net, hidden), how, lr=lr, weight_decay=weight_decay
+        )
         self.rate, self.clip = rate, clip
         self.classes = task.classes
         self.offset = torch.empty(0)
+        self.given = torch.empty(0)  # the weights that the step began with
         self.weights: Tensor | None = None  # of the step, once the meta step has been made
 
     def begin(self, y: Tensor) -> Sequence[Tensor]:

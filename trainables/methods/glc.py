@@ -29,9 +29,7 @@ class GLC(Method):
 
     def __init__(self, model: Model, task: Task) -> None:
         super().__init__(model, task)
-        # In a tuple, so that it is no module of this one: it is read anew, not checkpointed.
-        self._taught = (task.teacher(self.teacher()),)
-        self.classes, self.given = task.classes, len(task.y)
+        self.task = task
         self.register_buffer("corruption", torch.eye(task.classes, device=task.device))
         self.register_buffer("share", torch.zeros((), device=task.device))
 
@@ -44,13 +42,14 @@ class GLC(Method):
         super().start_epoch(epoch, sweep)
         if epoch > 0:
             return
+        taught = self.task.teacher(self.teacher())
         sums = torch.zeros_like(self.corruption)
-        counts = sums.new_zeros(self.classes)
+        counts = sums.new_zeros(self.task.classes)
         for batch in sweep(meta=True):
-            sums.index_add_(0, batch.y, self._taught[0](batch.x).scores.softmax(1))
-            counts += torch.bincount(batch.y, minlength=self.classes)
+            sums.index_add_(0, batch.y, taught(batch.x).scores.softmax(1))
+            counts += torch.bincount(batch.y, minlength=self.task.classes)
         self.corruption.copy_(sums / counts[:, None])
-        self.share.copy_(counts.sum() / (counts.sum() + self.given))
+        self.share.copy_(counts.sum() / (counts.sum() + len(self.task.y)))
 
     def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
         assert batch.meta is not None, "its trials have a meta-set"

@@ -1,18 +1,17 @@
 """The meta sampler of BALMS: class rates are learned (Ren et al., NeurIPS 2020)."""
 
-from collections.abc import Mapping
+from functools import partial
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.autograd import grad
-from torch.func import functional_call
 
+from trainables.bilevel import double_backward, meta_loss
 from trainables.data.data import Batch
 from trainables.methods.decoupled import Decoupled, Start
 from trainables.model import Model
 from trainables.settings import Fraction, Positive, Suggest
-from trainables.task import Out, Task
+from trainables.task import Task
 
 
 def drawn(rates: Tensor, y: Tensor, noise: Tensor, temperature: float) -> Tensor:
@@ -56,38 +55,23 @@ class MetaSampler(Decoupled):
     def change_over(self) -> None:
         """The classifier goes on from where it is."""
 
-    def retrain(self, batch: Batch, lr: float) -> dict[str, Tensor]:
+    def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
+        if not self.apart:
+            return super().update(batch, lr)
         assert batch.meta is not None, "its trials have a meta-set"
         n = len(batch.y)
         noise = -torch.empty(n, n, device=batch.x.device).exponential_().log()
-        out = self.said(batch.x)
-        self._learn(batch, out, noise, lr)
+        out = self.model(batch.x)
+        losses = self.model.objective(batch, out)
+        virtual = (drawn(self.rates, batch.y, noise, self.temperature) * losses).mean()
+        meta = partial(meta_loss, self.model, batch=batch.meta)
+        (self.rates.grad,) = double_backward(
+            self.model, out.features, lambda features: virtual, meta, [self.rates], lr
+        )
+        self.adam.step()
         with torch.no_grad():
             counts = drawn(self.rates, batch.y, noise, self.temperature)
-        losses = self.model.objective(batch, out)
         return self.step(batch, out, (counts * losses).mean(), lr)
-
-    def _learn(self, batch: Batch, out: Out, noise: Tensor, lr: float) -> None:
-        """The meta step, by the gradient through the virtual step."""
-        assert batch.meta is not None
-        weights = dict(self.model.head.named_parameters())
-        counts = drawn(self.rates, batch.y, noise, self.temperature)
-        loss = (counts * self.model.objective(batch, out)).mean()
-        slopes = grad(loss, list(weights.values()), create_graph=True)
-        ahead = {
-            name: w.detach() - lr * g for (name, w), g in zip(weights.items(), slopes, strict=True)
-        }
-        meta = F.cross_entropy(self._scores(ahead, batch.meta.x), batch.meta.y)
-        (self.rates.grad,) = grad(meta, [self.rates], retain_graph=True)
-        self.adam.step()
-
-    def _scores(self, weights: Mapping[str, Tensor], x: Tensor) -> Tensor:
-        """Of images, with these weights of the head."""
-        with self.model.autocast():
-            with torch.no_grad():
-                features, _ = self.model.net(x)
-            output = functional_call(self.model.head, dict(weights), (features,))
-        return self.model.scores(output)
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -1,5 +1,6 @@
 """Method: how the weights are changed by a batch; the default is ordinary training."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, Protocol
 
@@ -24,6 +25,20 @@ def check_start(recipe: Recipe, setting: str, epoch: float) -> None:
     if epoch >= recipe.epochs:
         valid = f"below {recipe.epochs}, the epochs of the whole training"
         raise Invalid(f"{setting} = {epoch:g}: must be {valid}")
+
+
+def last_stage(start: float, epochs: int) -> int:
+    """The first epoch of a stage that begins at the share `start` of so many; at most the last."""
+    return min(math.ceil(start * epochs), epochs - 1)
+
+
+def descend(optimizer: torch.optim.Optimizer, loss: Tensor, lr: float) -> None:
+    """One step of the optimizer at that rate along the gradient of `loss`, a scalar."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.zero_grad()
+    loss.backward()  # type: ignore[no-untyped-call]
+    optimizer.step()
 
 
 class Method(nn.Module):
@@ -82,11 +97,7 @@ class Method(nn.Module):
 
     def step(self, batch: Batch, out: Out, loss: Tensor, lr: float) -> dict[str, Tensor]:
         """The weights changed by the gradient of `loss`, a scalar; what `update` returns."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        self.optimizer.step()
+        descend(self.optimizer, loss, lr)
         with torch.no_grad():
             self.model.targets.observe(batch, out.detach())
             self.model.loss.observe(batch, out.detach())

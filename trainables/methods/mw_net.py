@@ -1,5 +1,7 @@
 """MW-Net: a small net weighs each image by its loss (Shu et al., NeurIPS 2019)."""
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 
@@ -14,6 +16,11 @@ def weigh(losses: Tensor, weights: Tensor, normalised: bool) -> Tensor:
     """The weighted sum of losses (n,), divided by n; normalised: by the sum of the weights."""
     total = weights.sum()
     return (weights * losses).sum() / (total + (total == 0) if normalised else len(losses))
+
+
+def weighing_net(hidden: int) -> nn.Sequential:
+    """From losses (n, 1) to weights (n, 1) in (0, 1)."""
+    return nn.Sequential(nn.Linear(1, hidden), nn.ReLU(), nn.Linear(hidden, 1), nn.Sigmoid())
 
 
 class MWNet(Advised):
@@ -38,13 +45,10 @@ class MWNet(Advised):
         layers: Layers = None,
         noted: bool = False,
     ) -> None:
-        def make() -> nn.Module:
-            return nn.Sequential(
-                nn.Linear(1, hidden), nn.ReLU(), nn.Linear(hidden, 1), nn.Sigmoid()
-            )
-
         how = Bilevel(gradient, precision, layers, noted)
-        super().__init__(model, task, make, how, lr=lr, weight_decay=weight_decay)
+        super().__init__(
+            model, task, partial(weighing_net, hidden), how, lr=lr, weight_decay=weight_decay
+        )
         self.normalised = normalised
 
     def advise(self, features: Tensor, losses: Tensor) -> Advice:

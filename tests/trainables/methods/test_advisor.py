@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import tensor
 from torch.testing import assert_close
@@ -87,8 +88,9 @@ def test_it_tells_the_mean_weight_of_each_class_in_the_softmax_of_others() -> No
     y = [0, 0, 0, 1, 1, 2]
     built = pixel_method(Advisor, y, {"weighs": "softmax"}, **META)
     x = torch.rand(6, 1, 2, 2)
-    tables = built.tables(lambda: swept(y, x), last=True)
+    tables = built.tables(lambda: swept(y, x), last=False)
     assert list(tables) == ["softmax_weights"]
+    assert built.tables(lambda: swept(y, x), last=True) == {}
     found = tables["softmax_weights"]
     losses = torch.full((6,), 3.0).log()  # weights are zero: a third each
     s = built.net(x.flatten(1), losses)[1]
@@ -102,7 +104,7 @@ def test_it_tells_the_mean_weight_of_each_class_in_the_softmax_of_others() -> No
 
 def test_of_equal_classes_it_tells_no_softmax_weights() -> None:
     built = pixel_method(Advisor, [0, 1, 2], {"weighs": "softmax"}, **META)
-    assert built.tables(lambda: swept([0, 1, 2], torch.zeros(3, 1, 2, 2)), last=True) == {}
+    assert built.tables(lambda: swept([0, 1, 2], torch.zeros(3, 1, 2, 2)), last=False) == {}
 
 
 @torch.no_grad()
@@ -110,7 +112,8 @@ def test_at_the_end_it_tells_the_weights_of_features_of_the_first_images_of_each
     y = [0, 1, 2, 0, 1, 2]
     built = pixel_method(Advisor, y, {"weighs": "features"}, **META)
     x = torch.rand(6, 1, 2, 2)
-    assert built.tables(lambda: swept(y, x), last=False) == {}
+    unswept = built.tables(lambda: pytest.fail("there is nothing to tell yet"), last=False)
+    assert unswept == {}
     found = built.tables(lambda: swept(y, x), last=True)["feature_weights"]
     assert found["index"].tolist() == [0, 1, 2, 3, 4, 5]
     assert_close(found["w"], built.net(x.flatten(1), torch.full((6,), 3.0).log())[0])

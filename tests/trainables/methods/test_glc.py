@@ -33,7 +33,7 @@ def test_the_matrix_is_the_teachers_mean_probability_on_clean_images() -> None:
         assert meta
         yield batch([0, 1, 2, 2])
 
-    built._taught = (teacher,)  # type: ignore[assignment]
+    built.task = replace(built.task, teacher=lambda changes: teacher)
     built.start_epoch(0, sweep)
     assert_close(built.corruption, tensor([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.3, 0.2, 0.5]]))
     assert_close(built.share, tensor(0.4))  # four clean images and six others
@@ -49,9 +49,8 @@ def test_a_given_label_is_seen_through_the_matrix_and_a_clean_one_is_not() -> No
 
 
 def test_the_matrix_is_part_of_the_state_and_the_teacher_is_not() -> None:
-    state = glc().state_dict()
-    assert {"corruption", "share"} <= set(state)
-    assert not any("taught" in name for name in state)
+    of_model = {f"model.{name}" for name in glc().model.state_dict()}
+    assert set(glc().state_dict()) == {*of_model, "corruption", "share", "_extra_state"}
 
 
 def test_the_teacher_is_the_plain_trial() -> None:

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 from tests.trainables.small import X, batch, pixel_method, small_trial
 from trainables.data.data import Batch
 from trainables.losses.sce import SymmetricCrossEntropy
-from trainables.methods.method import Method
+from trainables.methods.method import Method, last_stage
 from trainables.model import Model
 from trainables.settings import Invalid, Use
 from trainables.targets.one_hot import OneHot
@@ -170,3 +170,8 @@ def test_the_state_of_every_optimizer_is_kept() -> None:
     state = other.second.state_dict()["state"]
     assert state.keys() == one.second.state_dict()["state"].keys()
     assert all(entry["step"] == 1 for entry in state.values())
+
+
+def test_a_last_stage_begins_at_its_share_and_has_one_epoch_at_least() -> None:
+    assert [last_stage(start, 20) for start in (0.0, 0.5, 0.81, 0.9)] == [0, 10, 17, 18]
+    assert [last_stage(0.9, epochs) for epochs in (1, 2, 3)] == [0, 1, 2]
