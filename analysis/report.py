@@ -113,6 +113,7 @@ class Report:
     spent: str  # in a few words
     html: Path
     files: tuple[Path, ...]
+    cells: DataFrame  # as comparison.compare gives them
 
 
 def write(
@@ -159,7 +160,8 @@ def write(
         _page(plan, cells, recorded, folder, names, cost.html(lines, said)), encoding="utf-8"
     )
     total = cost.total(spent, price)
-    return Report(partial(tables.text, plan, cells), written["md"], total, page, (*files, page))
+    text = partial(tables.text, plan, cells)
+    return Report(text, written["md"], total, page, (*files, page), cells)
 
 
 def _draw(

@@ -8,7 +8,6 @@ what it had before the first step.
 """
 
 import argparse
-import resource
 import subprocess
 import sys
 import tempfile
@@ -83,12 +82,18 @@ def peak(name: str, net: Use, batch_size: int, site: Site) -> int:
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
     else:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+        before = most()
     for _ in range(3):
         run()
     if site.device.type == "cuda":
         return torch.cuda.max_memory_allocated() - before
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10) - before
+    return most() - before
+
+
+def most() -> int:
+    """The most bytes of memory that this process has had (getrusage counts its parent's, too)."""
+    status = Path("/proc/self/status").read_text()
+    return next(int(line.split()[1]) << 10 for line in status.splitlines() if "VmHWM" in line)
 
 
 def memory(batch_size: int) -> list[Figure]:

@@ -7,17 +7,30 @@ from pathlib import Path
 from typing import Literal, NoReturn
 
 from analysis.home import HOME
-from study.request import VARIABLES, Options, Request, Resources, from_environment
+from study.interpreter import called
+from study.request import (
+    PRUNERS,
+    RERUNS,
+    SAMPLERS,
+    SCALES,
+    SPACES,
+    VARIABLES,
+    Options,
+    Request,
+    Resources,
+    from_environment,
+)
 from trainables.settings import Invalid
 from trainables.storage.storage import Storage
 
-Mode = Literal["list", "clean", "status", "report", "dry_run", "run"]
+Mode = Literal["list", "clean", "status", "report", "dry_run", "check", "run"]
 SELECTION = ("grid", "scale", "seeds", "only", "set", "storage", "tracking_uri")
 USES = {  # what the commands that run no study take; given besides, an option would be ignored
     "list": (),
     "clean": ("storage", "dry_run"),
     "status": SELECTION,
     "report": (*SELECTION, "price_per_hour"),
+    "check": ("grid", "only", "set", "data_dir"),
 }
 OF_A_SEARCH = ("search_space", "search_seeds", "search_seed", "search_storage", "sampler", "pruner")
 
@@ -49,7 +62,7 @@ def explained(error: str, arguments: list[str]) -> str:
 
 
 def _mode(args: argparse.Namespace) -> Mode:
-    modes: tuple[Mode, ...] = ("list", "clean", "status", "report", "dry_run")
+    modes: tuple[Mode, ...] = ("list", "clean", "status", "report", "dry_run", "check")
     return next((mode for mode in modes if getattr(args, mode)), "run")
 
 
@@ -104,13 +117,13 @@ def parser() -> Parser:
     """The command line."""
     p = Parser(
         allow_abbrev=False,
-        prog="study/run.py",
+        prog=" ".join(called()[-1:]),
         description="Run a published table as trials on Ray.",
     )
     add = p.add_argument
-    add("--grid", help="the table to run")
+    add("--grid", help="the table to run: a name, or a file of your own that defines `grid`")
     add("--list", action="store_true", help="name all grids")
-    add("--scale", choices=("demo", "paper"), default="demo", help="default: demo")
+    add("--scale", choices=SCALES, default="demo", help="default: demo")
     add("--seeds", type=_natural, metavar="N", help="seeds 0 to N - 1 (default: the grid's)")
     add("--only", action="append", default=[], metavar="ROW", help="this row; repeatable")
     changes = "change a field of every row that has it, like targets.temperature=5; repeatable"
@@ -119,7 +132,9 @@ def parser() -> Parser:
     mode.add_argument("--dry-run", action="store_true", help="show the cells and what they cost")
     mode.add_argument("--status", action="store_true", help="how far it is, from the tracker")
     mode.add_argument("--report", action="store_true", help="the table of what is recorded")
-    mode.add_argument("--rerun", choices=("all", "failed"), help="train the selected cells again")
+    parts = "hold the parts of a grid of your own against what every part must keep to"
+    mode.add_argument("--check", action="store_true", help=parts)
+    mode.add_argument("--rerun", choices=RERUNS, help="train the selected cells again")
     add("--clean", action="store_true", help="remove what finished trials no longer need")
     add("--price-per-hour", type=_positive, help="of one GPU, or CPU: cost in the report")
     data = _or(from_environment("data_dir"), str(HOME / "data"))
@@ -136,15 +151,15 @@ def parser() -> Parser:
     add_tuning("--search", type=_natural, metavar="POINTS", help="so many configurations a search")
     add_tuning(
         "--search-space",
-        choices=("both", "parts", "recipe"),
+        choices=SPACES,
         default="both",
         help="the method's parts, the recipe (learning rate, weight decay), or (default) both",
     )
     add_tuning("--search-seeds", type=_natural, default=1, help="averaged for a point; default: 1")
-    add_tuning("--sampler", choices=("tpe", "random", "gp"), default="tpe", help="default: tpe")
+    add_tuning("--sampler", choices=SAMPLERS, default="tpe", help="default: tpe")
     add_tuning(
         "--pruner",
-        choices=("none", "median", "asha", "hyperband"),
+        choices=PRUNERS,
         default="none",
         help="ends poor configurations early; default: none",
     )

@@ -5,6 +5,8 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from pandas import DataFrame
+
 from analysis import report as reports
 from analysis import runs
 from analysis import status as states
@@ -16,6 +18,7 @@ from study.grids.grid import find, grids
 from study.grids.lay_out import study_name
 from study.interpreter import python
 from study.lease import lease
+from study.outcome import Outcome
 from study.preflight.prepare import check_storage
 from study.request import Request
 from study.selected import check_selected
@@ -64,8 +67,8 @@ def clean(request: Request) -> int:
     return 0
 
 
-def status(request: Request) -> int:
-    """Prints how far each trial is, from the tracker alone."""
+def status(request: Request) -> str:
+    """How far each trial is, a line each, from the tracker alone."""
     uri = tracking_uri(request)
     settle(uri, request.storage)
     check_reachable(uri)
@@ -74,18 +77,16 @@ def status(request: Request) -> int:
         recorded = runs.trials(uri, plan.trials())
         others = runs.others(uri, plan)
         ends = runs.epoch_ends(uri, [*states.running(recorded), *states.running(others)])
-    print(states.text(plan, recorded, others, ends, time.time()))
-    return 0
+    return states.text(plan, recorded, others, ends, time.time())
 
 
-def report(request: Request) -> int:
+def report(request: Request) -> Outcome:
     """Prints the table of what is recorded, and writes its report."""
     uri = tracking_uri(request)
     settle(uri, request.storage)
     check_reachable(uri)
     with reading(uri):
-        show(request, _recorded(request, uri), uri)
-    return 0
+        return show(request, _recorded(request, uri), uri)
 
 
 def _recorded(request: Request, uri: str) -> Plan:
@@ -101,7 +102,7 @@ def show(
     uri: str,
     tracker: Tracker | None = None,
     searches: Sequence[Any] = (),
-) -> None:
+) -> Outcome:
     """Prints the table and writes the report, to the study's folder and to its MLflow run."""
     # A report of some rows or seeds, which only `report` shows, never replaces that of the study.
     name = "selected" if tracker is None and (request.only or request.seeds) else "report"
@@ -138,3 +139,9 @@ def show(
     served = uri.startswith("http")
     command = shlex.join([python(), "-m", "mlflow", "ui", "--backend-store-uri", masked(uri)])
     print(f"MLflow UI: {masked(uri) if served else command}")
+    return Outcome(plan, uri, _all_finished(written.cells), written.html, written.cells)
+
+
+def _all_finished(cells: DataFrame) -> bool:
+    """Whether no trial of the table has failed, runs or is missing."""
+    return bool((cells[["failed", "running", "missing"]] == "").all(axis=None))

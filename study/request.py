@@ -2,13 +2,14 @@
 
 import math
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from analysis.home import HOME
 from analysis.plan import Scale
-from trainables.settings import Invalid
+from trainables.settings import Invalid, unknown
 from trainables.storage.storage import Storage
 
 # The environment variables that stand in for options, by the option.
@@ -29,6 +30,13 @@ def from_environment(option: str) -> str | None:
     return value if option in ("data_dir", "storage") else value or None
 
 
+SCALES = ("demo", "paper")
+SAMPLERS = ("tpe", "random", "gp")
+PRUNERS = ("none", "median", "asha", "hyperband")
+SPACES = ("both", "parts", "recipe")
+RERUNS = ("all", "failed")
+
+
 @dataclass(frozen=True)
 class Options:
     """What every search of a study gets."""
@@ -39,6 +47,14 @@ class Options:
     seed: int = 0  # of the sampler
     pruner: str = "none"
     space: Literal["both", "parts", "recipe"] = "both"
+
+    def __post_init__(self) -> None:
+        """Raises Invalid for a value that the command line would refuse."""
+        _whole("--search", self.points)
+        _whole("--search-seeds", self.seeds)
+        _one_of("--sampler", self.sampler, SAMPLERS)
+        _one_of("--pruner", self.pruner, PRUNERS)
+        _one_of("--search-space", self.space, SPACES)
 
 
 @dataclass(frozen=True)
@@ -52,6 +68,16 @@ class Resources:
 
     def __post_init__(self) -> None:
         """Raises Invalid for what Ray cannot grant."""
+        for option, number in (
+            ("--cpus-per-trial", self.cpus),
+            ("--stall-limit", self.stall_minutes),
+        ):
+            if not number > 0:
+                raise Invalid(f"{option} = {number!r}: must be a number above 0")
+        if self.gpus is not None and not self.gpus >= 0:
+            raise Invalid(f"--gpus-per-trial = {self.gpus!r}: must be a number from 0 on")
+        if self.concurrent is not None:
+            _whole("--max-concurrent", self.concurrent)
         for option, wanted in (("--cpus-per-trial", self.cpus), ("--gpus-per-trial", self.gpus)):
             if wanted and round(wanted, 4) != wanted:
                 raise Invalid(f"{option} = {wanted:g}: must be a multiple of 0.0001")
@@ -64,9 +90,13 @@ class Resources:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """A study and how it is to be run. The defaults are the command line's."""
+    """A study and how it is to be run. The defaults are the command line's.
 
-    grid: str = ""
+    In Python, folders and the storage may be given as text, and `changes` as a dictionary. Raises
+    Invalid for a value that the command line would refuse.
+    """
+
+    grid: str = ""  # a name, or the path of a file that defines `grid`
     scale: Scale = "demo"
     seeds: int | None = None  # 0 to seeds - 1; None: as many as the grid has
     only: tuple[str, ...] = ()  # these rows; none: all
@@ -85,6 +115,14 @@ class Request:
     price_per_hour: float | None = None
 
     def __post_init__(self) -> None:
+        self._convert()
+        _one_of("--scale", self.scale, SCALES)
+        if self.seeds is not None:
+            _whole("--seeds", self.seeds)
+        if self.rerun is not None:
+            _one_of("--rerun", self.rerun, RERUNS)
+        if self.price_per_hour is not None and not self.price_per_hour > 0:
+            raise Invalid(f"--price-per-hour = {self.price_per_hour!r}: must be a number above 0")
         for change in self.changes:
             name = change.partition("=")[0]
             same = [c for c in self.changes if c.partition("=")[0] == name]
@@ -94,3 +132,33 @@ class Request:
             if name == "data.test":
                 valid = "another field: tables show the test images"
                 raise Invalid(f"--set {change!r}: must be {valid}")
+
+    def _convert(self) -> None:
+        """What Python takes besides a field's own type becomes that type."""
+        given: dict[str, Any] = dict(vars(self))
+        if isinstance(changes := given["changes"], Mapping):
+            given["changes"] = tuple(f"{name}={value}" for name, value in changes.items())
+        if isinstance(rows := given["only"], str):
+            given["only"] = (rows,)
+        if not isinstance(place := given["storage"], Storage):
+            given["storage"] = Storage(place if "://" in str(place) else _folder(place))
+        given["data_dir"] = _folder(given["data_dir"]).absolute()
+        given["grid"] = str(given["grid"])
+        for name in ("changes", "only"):
+            given[name] = tuple(given[name])
+        for name, value in given.items():
+            object.__setattr__(self, name, value)
+
+
+def _folder(path: str | Path) -> Path:
+    return Path(path).expanduser()
+
+
+def _whole(option: str, value: object) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise Invalid(f"{option} = {value!r}: must be a whole number from 1 on")
+
+
+def _one_of(option: str, value: object, valid: Sequence[str]) -> None:
+    if value not in valid:
+        raise unknown(option, str(value), valid)

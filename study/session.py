@@ -1,6 +1,7 @@
 """One command's work on a study: what its table lacks is searched, trained and measured."""
 
 import sys
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ from analysis.records import FAILURES
 from study import measures as measured
 from study.databases import search_storage, tracking_uri
 from study.lease import lease
+from study.outcome import Outcome
 from study.preflight import prepare
 from study.preflight.outset import checked
 from study.progress import TrialProgress, progress
@@ -24,11 +26,8 @@ STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
 # Ray and Optuna are imported where they are first needed: a study that lacks nothing needs neither.
 
 
-def run(request: Request, again: str) -> int:
-    """What the study lacks, then its table. Returns the exit code: 1 where something is missing.
-
-    `again` is the command that goes on with this one.
-    """
+def run(request: Request, again: str) -> Outcome:
+    """What the study lacks, then its table. `again` is what goes on with this command."""
     if request.search and request.rerun:
         raise Invalid("--rerun: not together with --search; what is trained stays as it is")
     uri, wanted = tracking_uri(request), checked(request)
@@ -37,21 +36,25 @@ def run(request: Request, again: str) -> int:
         from study.running import nodes
 
         nodes.require_fit(request.storage)
+    shown = None
     with lease(request.storage):
         session = Session(request, uri, formats, wanted)
         session.work()
         away = session.tracker.behind
         if away is None:
             try:
-                show(request, session.plan, uri, session.tracker, session.searches)
+                shown = show(request, session.plan, uri, session.tracker, session.searches)
             except (*FAILURES, Invalid) as error:
                 away = error
-    session.tell_what_is_missing()
+    lacks = session.missing()
+    for line in lacks:
+        print(f"error: {line}", file=sys.stderr, flush=True)
     if away:
         why = masked((str(away) or type(away).__name__).splitlines()[0])
-        lacks = f"MLflow lacks {len(session.unwritten)} runs"
-        print(f"no report ({why}): {lacks}; to write them: {again}")
-    return 1 if away or session.incomplete else 0
+        unwritten = f"MLflow lacks {len(session.unwritten)} runs"
+        print(f"no report ({why}): {unwritten}; to write them: {again}")
+    shown = shown or Outcome(session.plan, uri, complete=False)
+    return replace(shown, complete=not (away or session.incomplete), lacks=tuple(lacks))
 
 
 class Session:
@@ -105,15 +108,11 @@ class Session:
         finally:
             self.unwritten = self.tracker.stop(within)
 
-    def tell_what_is_missing(self) -> None:
-        """Prints a line for each trial, measure and search that came to nothing."""
-        for trial_id, reason in self.lost.items():
-            print(f"error: trial {trial_id} has no result: {reason}", file=sys.stderr)
-        for trial_id, reason in self.unmeasured.items():
-            print(f"error: measures of trial {trial_id} were lost: {reason}", file=sys.stderr)
-        for name in self.hopeless:
-            print(f"error: every point failed or was pruned: {name}", file=sys.stderr)
-        sys.stderr.flush()
+    def missing(self) -> list[str]:
+        """A line for each trial, measure and search that came to nothing."""
+        lost = [f"trial {i} has no result: {reason}" for i, reason in self.lost.items()]
+        lost += [f"measures of trial {i} were lost: {why}" for i, why in self.unmeasured.items()]
+        return lost + [f"every point failed or was pruned: {name}" for name in self.hopeless]
 
     @property
     def incomplete(self) -> bool:

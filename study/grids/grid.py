@@ -4,12 +4,15 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 from analysis.plan import Metric, Scale, check_given
 from study.grids.demo import demo
 from trainables.settings import Use, unknown
 from trainables.trial import Trial
+
+SUFFIX = ".py"  # of a file that defines a grid
 
 Published = float | tuple[float, float] | None  # mean, or mean and standard deviation, as printed
 
@@ -20,7 +23,8 @@ class Inferred(float):
 
 # A cell as it is typed. No trial: a number of other authors, never run here. With a measure: it
 # stands in place of the column's.
-Entry = tuple[Trial | None, Published] | tuple[Trial | None, Published, Use]
+Full = tuple[Trial | None, Published] | tuple[Trial | None, Published, Use]
+Entry = Trial | Full  # a trial alone: nobody has printed a number
 
 
 def percent(
@@ -42,8 +46,10 @@ class Grid:
     title: str
     paper: str = ""  # its key in published.csv, and the table's; none for a table of one's own
     table: str = ""
-    columns: Mapping[str, Metric]
     rows: Mapping[str, Entry | Mapping[str, Entry]]  # one entry: a table of one column
+    columns: Mapping[str, Metric] = field(
+        default_factory=lambda: {"accuracy": percent("test.accuracy")}
+    )
     baseline: str
     selection: str = "best_validation"  # the rule of selection.RULES that is reported by
     # What the paper leaves open, in words; what its recipes assume, they say themselves.
@@ -80,9 +86,11 @@ class Grid:
                     found[row, column] = measure.demo() if scale == "demo" else measure
         return found
 
-    def _entries(self, entries: Entry | Mapping[str, Entry]) -> Mapping[str, Entry]:
+    def _entries(self, entries: Entry | Mapping[str, Entry]) -> Mapping[str, Full]:
         """By column."""
-        return {next(iter(self.columns)): entries} if isinstance(entries, tuple) else entries
+        if not isinstance(entries, Mapping):
+            entries = {next(iter(self.columns)): entries}
+        return {c: (e, None) if isinstance(e, Trial) else e for c, e in entries.items()}
 
 
 def grids() -> list[str]:
@@ -94,12 +102,23 @@ def grids() -> list[str]:
 
 
 def find(name: str) -> Grid:
-    """The grid of that name. Raises Invalid for an unknown one."""
+    """The grid of that name, or of the file at that path. Raises Invalid for an unknown one."""
     modules = _modules()
     if name not in modules:
+        from study.grids import from_file  # which needs this module
+
+        if name.endswith(SUFFIX):
+            return from_file.load(name)
+        if own := from_file.loaded(name):
+            return own
         raise unknown("--grid", name, sorted(modules))
     grid: Grid = importlib.import_module(modules[name]).grid
     return grid
+
+
+def name_of(grid: str) -> str:
+    """What a grid is called: its name, or that of its file without the ending."""
+    return Path(grid).stem if grid.endswith(SUFFIX) else grid
 
 
 def _modules() -> dict[str, str]:

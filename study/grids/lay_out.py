@@ -6,7 +6,7 @@ from hashlib import sha256
 from typing import Any
 
 from analysis.plan import Cell, Plan, Scale
-from study.grids.grid import Inferred, Published, find
+from study.grids.grid import Inferred, Published, find, name_of
 from trainables.measures.measure import flat, label
 from trainables.recipe import Recipe
 from trainables.settings import Invalid, Use, unknown
@@ -45,7 +45,7 @@ def lay_out(
         trials |= of_seeds
     plan = Plan(
         study=study_name(name, scale, overrides),
-        grid=name,
+        grid=name_of(name),
         title=grid.title,
         paper=", ".join(filter(None, (grid.paper, grid.table))),
         scale=scale,
@@ -126,7 +126,8 @@ def cell_of(
 def study_name(grid: str, scale: Scale, overrides: tuple[str, ...]) -> str:
     """One study for each grid, scale and set of overrides: the same command finds it again."""
     changes = sha256("\n".join(sorted(overrides)).encode()).hexdigest()[:8]
-    return f"{grid}.{scale}.{changes}" if overrides else f"{grid}.{scale}"
+    name = f"{name_of(grid)}.{scale}"
+    return f"{name}.{changes}" if overrides else name
 
 
 def _overridden(rows: Mapping[Trial, str], overrides: tuple[str, ...]) -> dict[Trial, Trial]:

@@ -14,6 +14,7 @@ from typing import Any
 import ray
 import yaml
 
+from study.grids import from_file
 from study.request import Resources
 from study.running.address import VALID, check_token
 from trainables.settings import Invalid
@@ -30,6 +31,8 @@ def connect(address: str | None) -> None:
     Raises Invalid where no cluster answers (within 10 seconds), it refuses the token (30), or it
     has no worker (FIRST_WORKER_SECONDS).
     """
+    for module in from_file.modules():  # their files are on this machine alone
+        ray.cloudpickle.register_pickle_by_value(module)
     if ray.is_initialized():
         return
     check_token(address)

@@ -10,7 +10,7 @@ from pandas import DataFrame
 
 from analysis import runs, status
 from analysis.plan import Plan
-from study.run import main
+from study.command import main
 from tests.analysis.worlds import cell, record, small_world
 
 NOW = 1_700_000_000.0

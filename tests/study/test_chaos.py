@@ -15,7 +15,7 @@ import optuna
 import pytest
 from mlflow import MlflowClient
 
-from study.run import main
+from study.command import main
 from tests.study.command import command, driving, finish, results, runs, table
 from tests.study.server import Server
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from study.run import main
+from study.command import main
 from tests.study.command import finish
 
 SETTINGS = (

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from study.run import main
+from study.command import main
 from tests.study import recorded
 from tests.study.command import database, finish
 from tests.study.recorded import COMMANDS, COMPLETE, UNFINISHED, expected, reading, training

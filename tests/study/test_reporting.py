@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from study.lease import lease
-from study.run import main
+from study.command import main
 from trainables.storage.storage import Storage
 
 GRID = ["--grid", "kesl_ablation"]

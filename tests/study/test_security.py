@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from study.run import again, main
+from study.command import again, main
 from tests.study.command import command
 from tests.study.server import Server
 from trainables.settings import masked

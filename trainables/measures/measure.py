@@ -107,7 +107,8 @@ def label(use: Use) -> str:
     if hasattr(use.part, "files") and use.checksums is None:
         raise Invalid(f"{use!r}: the checksum of its files is not known yet")
     changed = {name: value for name, value, default in use.settings() if value != default}
-    identity = {"protocol": PROTOCOL, "measure": use.name, **changed, **sums}
+    source = {"source": use.source} if use.source else {}
+    identity = {"protocol": PROTOCOL, "measure": use.name, **source, **changed, **sums}
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
     words = [
         f"{name}_{value:.3g}" if isinstance(value, float) else f"{name}_{value}"

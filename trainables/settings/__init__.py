@@ -4,6 +4,7 @@ A setting's type and range stand in its annotation, `Annotated[float, Interval("
 nowhere else. `Record` (a frozen dataclass) and `Use` (a class and its keywords) check against it.
 """
 
+from trainables.settings.adopted import CHECKSUM, adopt, adopted, source_of
 from trainables.settings.checksums import Files, Read, Rows, checksum, require_file
 from trainables.settings.identity import Scalar, flat, identity, map_settings
 from trainables.settings.invalid import (
@@ -37,6 +38,7 @@ from trainables.settings.settings import (
 from trainables.settings.text import assigned
 
 __all__ = [
+    "CHECKSUM",
     "Before",
     "Count",
     "Files",
@@ -55,6 +57,8 @@ __all__ = [
     "Suggest",
     "Use",
     "Weight",
+    "adopt",
+    "adopted",
     "assigned",
     "cache_folder",
     "checked",
@@ -68,5 +72,6 @@ __all__ = [
     "printable",
     "readable",
     "require_file",
+    "source_of",
     "unknown",
 ]

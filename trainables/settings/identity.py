@@ -73,6 +73,8 @@ def _values(
     match value:
         case Use():
             yield name, value.name
+            if value.source:
+                yield f"{name}.source", value.source
             yield from inside(f"{name}.", value)
         case Record():
             yield from inside(f"{name}.", value)

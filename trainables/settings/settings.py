@@ -17,6 +17,7 @@ from typing import (
     get_type_hints,
 )
 
+from trainables.settings.adopted import adopted, source_of
 from trainables.settings.checksums import Names, Read, checksum
 from trainables.settings.invalid import Invalid, unknown
 from trainables.settings.ranges import checked
@@ -62,7 +63,7 @@ class Record:
 
 def keywords_of(part: type) -> dict[str, inspect.Parameter]:
     """The keyword-only parameters of a class: what may be set; the others come at run time."""
-    parameters = inspect.signature(part).parameters.values()
+    parameters = inspect.signature(part, eval_str=True).parameters.values()
     return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
 
 
@@ -119,6 +120,11 @@ class Use:
     def name(self) -> str:
         return self.part.__name__
 
+    @property
+    def source(self) -> str | None:
+        """What identifies the source of a class of the user's own; None for one of ours."""
+        return source_of(self.part)
+
     def settings(self) -> Iterator[tuple[str, Any, Any]]:
         """(name, value, default) of each keyword."""
         valid = keywords_of(self.part)
@@ -154,7 +160,7 @@ class Use:
 
 
 def classes_of(kind: type) -> dict[str, type]:
-    """Every class of the kind, by name: those in the files beside the one that defines `kind`."""
+    """Every class of the kind, by name: in the files beside the kind's own, and the adopted."""
     package = kind.__module__.rpartition(".")[0]
     found = {}
     for module in pkgutil.iter_modules(importlib.import_module(package).__path__, f"{package}."):
@@ -162,7 +168,8 @@ def classes_of(kind: type) -> dict[str, type]:
             own = isinstance(cls, type) and cls.__module__ == module.name
             if own and issubclass(cls, kind) and not inspect.isabstract(cls):
                 found[cls.__name__] = cls
-    return found
+    theirs = {name: cls for name, cls in adopted().items() if issubclass(cls, kind)}
+    return found | {name: cls for name, cls in theirs.items() if not inspect.isabstract(cls)}
 
 
 Setting = Record | Use

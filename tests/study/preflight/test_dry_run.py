@@ -10,7 +10,7 @@ import torch
 
 from study.grids.lay_out import changed
 from study.preflight import dry_run, prepare
-from study.run import main
+from study.command import main
 from trainables.storage.storage import Storage
 
 GRID = ["--grid", "kesl_ablation"]

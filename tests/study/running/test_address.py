@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from study.run import main
+from study.command import main
 from study.running import address
 from trainables.settings import Invalid
 

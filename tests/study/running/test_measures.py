@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 
 from study.measures import Job
 from study.request import Resources
-from study.run import main
+from study.command import main
 from study.running import cluster
 from study.running import measures as measuring
 from trainables.measures.calibration import Calibration

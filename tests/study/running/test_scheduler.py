@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from study.run import main
+from study.command import main
 from tests.study.command import command, database, finish, runs, searches, written
 
 POINTS, EPOCHS = 8, 4

@@ -9,7 +9,7 @@ from analysis import runs as reader
 from analysis.plan import Plan
 from analysis.records import EXPERIMENT
 from study.grids.lay_out import lay_out
-from study.run import main
+from study.command import main
 from study.tracking.runs import Runs, row_of, trial_tags
 from study.tracking.tracker import Tracker
 from trainables.settings import Invalid

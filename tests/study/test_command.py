@@ -10,7 +10,7 @@ import pytest
 
 from study.grids.lay_out import changed
 from study.preflight import prepare
-from study.run import again, main
+from study.command import again, main
 
 GRID = ["--grid", "kesl_ablation"]
 
