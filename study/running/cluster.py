@@ -32,7 +32,7 @@ def connect(address: str | None) -> None:
     has no worker (FIRST_WORKER_SECONDS).
     """
     for module in from_file.modules():  # their files are on this machine alone
-        ray.cloudpickle.register_pickle_by_value(module)
+        ray.cloudpickle.register_pickle_by_value(module)  # type: ignore[no-untyped-call]
     if ray.is_initialized():
         return
     check_token(address)
