@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -83,6 +84,7 @@ class Request:
     address: str | None = field(default_factory=lambda: from_environment("address"))
     resources: Resources = Resources()
     price_per_hour: float | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)  # see `supported`
 
     def __post_init__(self) -> None:
         for change in self.changes:

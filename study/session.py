@@ -10,6 +10,7 @@ from study.databases import search_storage, tracking_uri
 from study.lease import lease
 from study.preflight import prepare
 from study.preflight.outset import checked
+from study.preflight.supported import supported
 from study.progress import TrialProgress, progress
 from study.reporting import show
 from study.request import Options, Request, Resources
@@ -31,6 +32,7 @@ def run(request: Request, again: str) -> int:
     """
     if request.search and request.rerun:
         raise Invalid("--rerun: not together with --search; what is trained stays as it is")
+    request = supported(request)
     uri, wanted = tracking_uri(request), checked(request)
     formats = formats_there(request.address)
     if request.address:
