@@ -41,7 +41,7 @@ def headline(request: Request) -> None:
         raise Invalid(f"--grid is missing: valid are {', '.join(grids())}")
     grid = find(request.grid)
     if grid.demo is None:
-        print(f"{request.grid}: the setting as written, on data in {request.data_dir}", flush=True)
+        print(f"{request.grid}: the setting as written, on data of your own", flush=True)
         return
     if request.scale == "paper":
         how = "printed" if grid.paper else "written"

@@ -204,7 +204,7 @@ def _nodes(classes: Sequence[str], parents: Mapping[str, Sequence[str]]) -> list
         inner = {parent for above in parents.values() for parent in above}
         leaves = [node for node in parents if node not in inner]
         near = get_close_matches(missing[0], parents, n=3, cutoff=0.5)
-        nearest = f", the nearest to {missing[0]!r} are {_listed(near)}" if near else ""
+        nearest = f" (nearest to {missing[0]!r}: {_listed(near)})" if near else ""
         raise ValueError(
             f"misses the classes {_listed(missing)}: must name each{nearest}; its leaves are "
             f"{_listed(leaves)}"

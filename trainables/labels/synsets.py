@@ -179,7 +179,7 @@ def _question(name: str, wanted: str, synsets: Sequence[Synset], wordnet: WordNe
     if not synsets:
         which = "" if name == wanted else f" ({wanted!r})"
         near = _near(wanted, wordnet)
-        nearest = f", the nearest nouns are {', '.join(near)}" if near else ""
+        nearest = f" (nearest: {', '.join(near)})" if near else ""
         return f"the class {name!r}{which} is no noun or synset of WordNet{nearest}"
     glosses = (textwrap.shorten(synset.definition(), 45, placeholder="...") for synset in synsets)
     listed = zip(synsets, glosses, strict=True)

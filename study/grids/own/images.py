@@ -82,6 +82,7 @@ REMEDIES = {
     "KESL": ("--set targets.hierarchy=FILE, with a taxonomy of the classes",),
     "Word embedding": ("--set \"head.vectors=WordFile(path='glove.6B.300d.txt')\"",),
     "Speech": ("--set head.labels.wavs=FOLDER",),
+    **dict.fromkeys(("MFRW-MES", "BALMS"), ("--set data.meta_per_class=N, for every row",)),
 }
 WRITTEN = {**ROWS, **TAILS}
 THIRDS = ("larger", "medium", "smaller")
