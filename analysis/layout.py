@@ -1,6 +1,7 @@
 """Layout: what a table shows of a comparison, in words: its lines, its caption, its notes."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -36,12 +37,15 @@ def layout(plan: Plan, cells: DataFrame) -> Layout:
     ours = f"ours{_mark(plan)}"
     compared = bool((cells["verdict"] != "").any())
     if len(plan.columns) == 1:
-        (name, metric), names = next(iter(plan.columns.items())), ["ours", "n", "published"]
-        groups, header = [("", 1), (_in_unit(name, metric.unit), 3)], ["", ours, "n", "published"]
+        name, metric = next(iter(plan.columns.items()))
+        theirs = ["published"] * plan.printed
+        names, header = ["ours", "n", *theirs], ["", ours, "n", *theirs]
+        groups = [("", 1), (_in_unit(name, metric.unit), len(names))]
         if _has_gains(cells):
-            groups.append((_in_unit(f"gain over {plan.baseline}", _points(metric)), 3))
-            header += [ours, "pairs", "published"]
-            names += ["gain", "pairs", "published gain"]
+            gains = _in_unit(f"gain over {plan.baseline}", _points(metric))
+            groups.append((gains, 2 + plan.printed))
+            header += [ours, "pairs", *theirs]
+            names += ["gain", "pairs", *["published gain"] * plan.printed]
         if compared:
             groups.append(("ours and the published", 2))
             header += ["diff.", "verdict"]
@@ -77,10 +81,11 @@ def caption(plan: Plan, cells: DataFrame) -> list[str]:
     said = []
     if plan.scale == "demo":
         said.append(
-            "DEMO SCALE: small nets on a few of the embedded digits. The published numbers stand "
-            "beside ours for their order only; --scale paper is the setting as printed."
+            "DEMO SCALE: small nets on a few of the embedded digits. "
+            + "The published numbers stand beside ours for their order only; " * plan.printed
+            + f"--scale paper is the setting as {_written(plan)}."
         )
-    as_printed = ", as in the paper" * comparable(plan, rule)
+    as_printed = ", as in the paper" * (plan.printed and comparable(plan, rule))
     by_rule = "" if all_measured else f", {RULE_WORDS[rule]} (selection rule: {rule}{as_printed})"
     said.append(f"ours: mean ± standard deviation over n seeds{by_rule}.")
     if measured.any():
@@ -92,13 +97,14 @@ def caption(plan: Plan, cells: DataFrame) -> list[str]:
             "only, and is not corrected for the number of comparisons "
             f"({(cells['pairs'] > 0).sum()}).{_directions(plan)}"
         )
-    if comparable(plan, rule) or (cells["verdict"] != "").any():
+    if plan.printed and (comparable(plan, rule) or (cells["verdict"] != "").any()):
         said.append(
             "diff.: ours minus the published mean. reproduced: at most "
             f"{POINTS} percentage points or two standard errors, over at least {SEEDS} seeds; "
             "seen: so close, but over fewer seeds; differs: further away."
         )
-    if plan.scale == "paper" and not comparable(plan, rule) and not all_measured:
+    against = plan.printed and plan.scale == "paper" and not all_measured
+    if against and not comparable(plan, rule):
         which = " selected" * bool(measured.any())
         said.append(f"No difference to the published{which} numbers: {_why_not(plan, rule)}.")
     if "budget" in cells:
@@ -111,9 +117,13 @@ def caption(plan: Plan, cells: DataFrame) -> list[str]:
             * bool(cells["budget"].str.contains("epochs").any())
         )
     if plan.overrides:
-        said.append(f"Changed from the printed setting: {', '.join(plan.overrides)}.")
+        said.append(f"Changed from the {_written(plan)} setting: {', '.join(plan.overrides)}.")
     if plan.assumed:
-        said.append(f"Assumed, since the paper does not say: {'; '.join(plan.assumed)}.")
+        why = "Assumed, since the paper does not say" if plan.printed else "Of the setting"
+        said.append(f"{why}: {'; '.join(plan.assumed)}.")
+    if plan.left_out:
+        left = "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason(plan.left_out))
+        said.append(f"Left out: {left}.")
     if "inferred" in cells:
         said.append(
             f"{INFERRED} after a published number: its column was lost with the layout of the "
@@ -122,6 +132,12 @@ def caption(plan: Plan, cells: DataFrame) -> list[str]:
     if (cells["seeds"] == 0).any():
         said.append(f"{NONE}: a number that the paper prints and this study does not run.")
     return said
+
+
+def by_reason(left_out: Mapping[str, str]) -> list[tuple[str, list[str]]]:
+    """Each reason with the rows and columns that it is the reason of."""
+    reasons = dict.fromkeys(left_out.values())
+    return [(why, [name for name, own in left_out.items() if own == why]) for why in reasons]
 
 
 def rule_of(plan: Plan, cells: DataFrame) -> str:
@@ -237,6 +253,10 @@ def _directions(plan: Plan) -> str:
     lower = [name for name, metric in plan.columns.items() if metric.better == "lower"]
     better = f" For {', '.join(lower)} lower is better: there a negative gain is an improvement."
     return better if lower else ""
+
+
+def _written(plan: Plan) -> str:
+    return "printed" if plan.printed else "written"
 
 
 def _why_not(plan: Plan, rule: str) -> str:

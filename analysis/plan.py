@@ -74,6 +74,13 @@ class Plan:
     cells: tuple[Cell, ...]
     # By label, the settings of each measure; the columns' own are not repeated there.
     measures: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # The rows and columns of the grid that the data do not support, each with the reason.
+    left_out: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def printed(self) -> bool:
+        """Whether somebody has printed the table: else nothing is told of a paper."""
+        return bool(self.paper) or any(cell.published for cell in self.cells)
 
     def trials(self) -> list[str]:
         """The ids of all trials, each once, in the order of the table."""

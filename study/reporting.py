@@ -42,13 +42,18 @@ def headline(request: Request) -> None:
     """Prints which study it is. Raises Invalid for an unknown grid."""
     if not request.grid:
         raise Invalid(f"--grid is missing: valid are {', '.join(grids())}")
-    find(request.grid)
-    if request.scale == "paper":
-        print(f"{request.grid} at paper scale: the setting as printed", flush=True)
+    grid = find(request.grid)
+    if grid.demo is None:
+        print(f"{request.grid}: the setting as written, on data of your own", flush=True)
         return
+    if request.scale == "paper":
+        how = "printed" if grid.paper else "written"
+        print(f"{request.grid} at paper scale: the setting as {how}", flush=True)
+        return
+    whose = "the paper's" if grid.paper else "the written"
     print(
         f"{request.grid} at DEMO scale: small nets, a few of scikit-learn's 8 x 8 digits; "
-        "the paper's setting: --scale paper --data-dir FOLDER",
+        f"{whose} setting: --scale paper --data-dir FOLDER",
         flush=True,
     )
 
@@ -91,7 +96,8 @@ def report(request: Request) -> Outcome:
 
 def _recorded(request: Request, uri: str) -> Plan:
     """The study's plan, of the rows and seeds that are asked for."""
-    plan = runs.plan(uri, study_name(request.grid, request.scale, request.changes))
+    scale = request.scale if find(request.grid).demo else None
+    plan = runs.plan(uri, study_name(request.grid, scale, request.changes))
     check_selected(plan, request.only)
     return plan.of(request.only, request.seeds)
 

@@ -113,6 +113,7 @@ class Request:
     address: str | None = field(default_factory=lambda: from_environment("address"))
     resources: Resources = Resources()
     price_per_hour: float | None = None
+    left_out: Mapping[str, str] = field(default_factory=dict)  # see `supported`
 
     def __post_init__(self) -> None:
         self._convert()

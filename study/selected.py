@@ -22,8 +22,8 @@ def laid_out(
     measured: Callable[[Use], Use | None],
 ) -> tuple[Plan, dict[Trial, str | None]]:
     """The plan, and its distinct trials with their ids: see `lay_out`."""
-    seeds, changes = request.seeds, request.changes
-    return lay_out(request.grid, request.scale, seeds, changes, ready, measured)
+    seeds, changes, left_out = request.seeds, request.changes, request.left_out
+    return lay_out(request.grid, request.scale, seeds, changes, ready, measured, left_out)
 
 
 def check_selected(plan: Plan, only: tuple[str, ...]) -> None:
@@ -49,4 +49,5 @@ def wanted_searches(request: Request, options: Options) -> list[SharedSearch]:
     if seeds_of(request) > FIRST_SEED:
         valid = f"at most {FIRST_SEED} with --search, whose own seeds begin there"
         raise Invalid(f"--seeds = {seeds_of(request)}: must be {valid}")
-    return searches_of(request.grid, request.scale, request.changes, options.space, request.only)
+    table = request.grid, request.scale, request.changes
+    return searches_of(*table, options.space, request.only, request.left_out)

@@ -12,6 +12,7 @@ from study.lease import lease
 from study.outcome import Outcome
 from study.preflight import prepare
 from study.preflight.outset import checked
+from study.preflight.supported import supported
 from study.progress import TrialProgress, progress
 from study.reporting import show
 from study.request import Options, Request, Resources
@@ -30,6 +31,7 @@ def run(request: Request, again: str) -> Outcome:
     """What the study lacks, then its table. `again` is what goes on with this command."""
     if request.search and request.rerun:
         raise Invalid("--rerun: not together with --search; what is trained stays as it is")
+    request = supported(request)
     uri, wanted = tracking_uri(request), checked(request)
     formats = formats_there(request.address)
     if request.address:

@@ -58,7 +58,15 @@ class Grid:
     fixed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     searches_data: bool = False  # whether the size of the meta-set is among what is searched
     seeds: int = 3
-    demo: Callable[[Trial], Trial] = demo
+    # None: the trials have no counterparts on digits, and run as written at any scale.
+    demo: Callable[[Trial], Trial] | None = demo
+    # From the rows' trials and the data folder to the rows and columns that the data cannot have,
+    # with the reason. Raises Invalid for data that no row can be trained on.
+    unsupported: Callable[[Mapping[str, Trial], Path], dict[str, str]] | None = None
+
+    def scale(self, asked: Scale) -> Scale:
+        """The scale that the trials are of."""
+        return asked if self.demo else "paper"
 
     def cells(self) -> Iterator[tuple[str, str, Trial | None, Published]]:
         """(row, column, trial, published) of every cell, in reading order."""
@@ -69,7 +77,8 @@ class Grid:
     def at(self, scale: Scale) -> Iterator[tuple[str, str, Trial | None, Published]]:
         """The cells with their trials at that scale."""
         for row, column, trial, published in self.cells():
-            yield row, column, self.demo(trial) if trial and scale == "demo" else trial, published
+            small = self.demo if scale == "demo" else None
+            yield row, column, small(trial) if trial and small else trial, published
 
     def measures(self, scale: Scale) -> dict[tuple[str, str], Use]:
         """What is computed of each (row, column) whose number does not stand in the history.
@@ -83,7 +92,8 @@ class Grid:
                 measure = own[0] if own else metric.measure
                 if trial and measure:
                     check_given(measure, metric.name)
-                    found[row, column] = measure.demo() if scale == "demo" else measure
+                    small = self.demo and scale == "demo"
+                    found[row, column] = measure.demo() if small else measure
         return found
 
     def _entries(self, entries: Entry | Mapping[str, Entry]) -> Mapping[str, Full]:

@@ -1,8 +1,9 @@
 """Lay out: a grid as a plan of trials with ids."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
+from types import MappingProxyType
 from typing import Any
 
 from analysis.plan import Cell, Plan, Scale
@@ -12,6 +13,8 @@ from trainables.recipe import Recipe
 from trainables.settings import Invalid, Use, unknown
 from trainables.trial import Trial
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
+
 
 def lay_out(
     name: str,
@@ -20,20 +23,23 @@ def lay_out(
     overrides: tuple[str, ...],
     resolve: Callable[[Trial], tuple[Trial, str | None]],
     prepared: Callable[[Use], Use | None] = lambda measure: measure,
+    left_out: Mapping[str, str] = NOTHING,
 ) -> tuple[Plan, dict[Trial, str | None]]:
     """The plan of a study of the grid `name`, and its distinct trials with their ids.
 
     `resolve` makes a trial ready and gives its id, or None where that is not known; `prepared`
-    gives a measure with the checksums of its files, or None. Raises Invalid for an unknown grid,
-    for an override `field=value` that is wrong, or that no row has, and for a measure that does not
-    suit its trial.
+    gives a measure with the checksums of its files, or None. `left_out` are the rows and columns
+    that the data do not support, with the reason. Raises Invalid for an unknown grid, for an
+    override `field=value` that is wrong, or that no row has, and for a measure that does not suit
+    its trial.
     """
     grid = find(name)
+    scale = grid.scale(scale)
     wanted = grid.measures(scale)
     trials: dict[Trial, str | None] = {}
     measures: dict[str, dict[str, Any]] = {}
     cells = []
-    table = changed(name, scale, overrides)
+    table = changed(name, scale, overrides, left_out)
     for row, column, own, published in table:
         cell, of_seeds = cell_of(row, column, own, published, seeds or grid.seeds, resolve)
         if own and (measure := wanted.get((row, column))):
@@ -44,18 +50,23 @@ def lay_out(
         cells.append(cell)
         trials |= of_seeds
     plan = Plan(
-        study=study_name(name, scale, overrides),
+        study=study_name(name, scale if grid.demo else None, overrides),
         grid=name_of(name),
         title=grid.title,
         paper=", ".join(filter(None, (grid.paper, grid.table))),
         scale=scale,
         overrides=overrides,
-        columns={name: replace(metric, measure=None) for name, metric in grid.columns.items()},
+        columns={
+            name: replace(metric, measure=None)
+            for name, metric in grid.columns.items()
+            if name not in left_out
+        },
         baseline=grid.baseline,
         selection=grid.selection,
         assumed=(*assumptions((t.recipe for _, _, t, _ in table if t), overrides), *grid.assumed),
         cells=tuple(cells),
         measures=measures,
+        left_out=dict(left_out),
     )
     return plan, trials
 
@@ -84,9 +95,12 @@ def _words(value: object) -> str:
 
 
 def changed(
-    name: str, scale: Scale, overrides: tuple[str, ...]
+    name: str, scale: Scale, overrides: tuple[str, ...], left_out: Collection[str] = ()
 ) -> list[tuple[str, str, Trial | None, Published]]:
-    """The cells of the grid `name` at that scale, with the overrides in their trials."""
+    """The cells of the grid `name` at that scale, with the overrides in their trials.
+
+    But for the rows and columns in `left_out`.
+    """
     table = list(find(name).at(scale))
     rows: dict[Trial, str] = {}
     for row, _, trial, _ in table:
@@ -96,6 +110,7 @@ def changed(
     return [
         (row, column, now[trial] if trial else None, published)
         for row, column, trial, published in table
+        if row not in left_out and column not in left_out
     ]
 
 
@@ -123,11 +138,13 @@ def cell_of(
     return cell, trials
 
 
-def study_name(grid: str, scale: Scale, overrides: tuple[str, ...]) -> str:
-    """One study for each grid, scale and set of overrides: the same command finds it again."""
+def study_name(grid: str, scale: Scale | None, overrides: tuple[str, ...]) -> str:
+    """One study for each grid, scale and set of overrides: the same command finds it again.
+
+    A grid without demo has one scale, which has no name (None).
+    """
     changes = sha256("\n".join(sorted(overrides)).encode()).hexdigest()[:8]
-    name = f"{name_of(grid)}.{scale}"
-    return f"{name}.{changes}" if overrides else name
+    return ".".join(filter(None, (name_of(grid), scale, changes if overrides else "")))
 
 
 def _overridden(rows: Mapping[Trial, str], overrides: tuple[str, ...]) -> dict[Trial, Trial]:

@@ -10,6 +10,7 @@ from analysis.status import clock
 from study.grids.lay_out import cell_of, changed
 from study.preflight import estimate, prepare
 from study.preflight.outset import checked
+from study.preflight.supported import supported
 from study.progress import progress
 from study.request import Options, Request
 from study.running.formats import formats_there
@@ -24,6 +25,7 @@ from trainables.trial import Trial
 
 def dry_run(request: Request) -> int:
     """Prints what the study has and lacks. Returns the command's exit code."""
+    request = supported(request)
     wanted = checked(request)
     folder, formats = request.data_dir, formats_there(request.address)
     missing: dict[str, None] = {}
@@ -31,6 +33,7 @@ def dry_run(request: Request) -> int:
     known: prepare.Known = {}
 
     def ready(trial: Trial) -> tuple[Trial, str | None]:
+        trial = prepare.counted(trial, folder)
         lacks = prepare.missing(trial, folder, seen)
         missing.update(dict.fromkeys(lacks))
         if lacks:
@@ -78,7 +81,8 @@ def _selected(
 ) -> dict[Trial, str | None]:
     """The trials of the rows that are asked for; the plan's ids do not tell those without one."""
     trials: dict[Trial, str | None] = {}
-    for row, column, trial, published in changed(request.grid, request.scale, request.changes):
+    table = changed(request.grid, request.scale, request.changes, request.left_out)
+    for row, column, trial, published in table:
         if not request.only or row in request.only:
             trials |= cell_of(row, column, trial, published, seeds_of(request), ready)[1]
     return trials
@@ -97,7 +101,7 @@ def _searched_trials(
     """Says which searches there are. Returns trials like all of theirs, the winners' included."""
     trials = []
     for what in wanted:
-        neutral = what.space.neutral.with_formats(formats)
+        neutral = prepare.counted(what.space.neutral, request.data_dir).with_formats(formats)
         trials += [searched(neutral, FIRST_SEED)] * options.points * options.seeds
         trials += [neutral] * seeds_of(request)
         print(what)

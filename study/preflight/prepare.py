@@ -12,6 +12,7 @@ import torch
 from study.preflight.estimate import task_without_data
 from trainables.data.data import check_spec
 from trainables.data.sources.source import Source, names_of
+from trainables.data.spec import DataSpec
 from trainables.model import fresh
 from trainables.settings import Invalid, Missing, Setting, Use, map_settings
 from trainables.storage.storage import Storage
@@ -23,6 +24,7 @@ from trainables.worker.node import check_space
 
 # What a command has looked at: each Use with its data set, and the same with its checksums.
 Known = dict[tuple[Use, Use], Use]
+Case = tuple[DataSpec, int, int, Use]  # a part, with the batches and epochs that it is built for
 
 
 def ready(
@@ -34,6 +36,7 @@ def ready(
     is missing and cannot be fetched, or cannot be used.
     """
     seen = {} if known is None else known
+    trial = counted(trial, folder)
     source = trial.data.source
     names = partial(names_of, source, folder)
 
@@ -53,6 +56,16 @@ def ready(
 
     resolved: Trial = map_settings(trial.with_formats(formats), look)
     return resolved, resolved.id
+
+
+def counted(trial: Trial, folder: Path) -> Trial:
+    """The trial with the numbers of its data set that are not given as they are under `folder`.
+
+    Raises Missing or Invalid where they cannot be counted.
+    """
+    source = trial.data.source
+    known = source.part.counted(source, folder)
+    return trial if known == source else trial.but(data=trial.data.but(source=known))
 
 
 def measured(measure: Use, folder: Path) -> Use:
@@ -100,21 +113,23 @@ def remarks(trials: Iterable[Trial], folder: Path) -> list[str]:
     return lines
 
 
-def check_parts(trials: Iterable[Trial], folder: Path) -> None:
-    """Verifies every data set and builds every part once. Raises Invalid for the first bad one."""
+def check_parts(trials: Iterable[Trial], folder: Path, known: set[Case] | None = None) -> None:
+    """Verifies every data set and builds every part once. Raises Invalid for the first bad one.
+
+    Parts that are `known` are not built again; those that are built are added.
+    """
     site = Site(folder, torch.device("cpu"))
     trials = list(trials)
     for source in {trial.data.source for trial in trials}:
         fetch(source, folder)
     for data in {trial.data for trial in trials}:
         check_spec(data, folder)
-    seen = set()
+    seen = set() if known is None else known
     for trial in trials:
         length = trial.data, trial.recipe.batch_size, trial.recipe.epochs  # of its training
         for part in (trial.net, trial.head, trial.targets, trial.loss, trial.method):
             case = (*length, part)
             if case not in seen:
-                seen.add(case)
                 task = task_without_data(trial, site)
                 with _fitting(part):
                     if part is trial.net:
@@ -123,6 +138,7 @@ def check_parts(trials: Iterable[Trial], folder: Path) -> None:
                         fresh(task)
                     else:
                         part.build(*([fresh(task)] if part is trial.method else []), task)
+                seen.add(case)
 
 
 def _check_memory(net: Use, task: Task) -> None:

@@ -2,7 +2,7 @@
 
 import ast
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,13 +85,19 @@ def _words(space: Space) -> str:
 
 
 def searches_of(
-    grid: str, scale: Scale, overrides: tuple[str, ...], kinds: str, only: Sequence[str]
+    grid: str,
+    scale: Scale,
+    overrides: tuple[str, ...],
+    kinds: str,
+    only: Sequence[str],
+    left_out: Collection[str] = (),
 ) -> list[SharedSearch]:
     """The searches of a study: of all rows that offer something, or of those in `only`.
 
-    What an override sets stays as it is. Raises Invalid where there is nothing to search.
+    What an override sets stays as it is; rows and columns in `left_out` are not there. Raises
+    Invalid where there is nothing to search.
     """
-    cells = [cell[:3] for cell in changed(grid, scale, overrides)]
+    cells = [cell[:3] for cell in changed(grid, scale, overrides, left_out)]
     set_by_hand = tuple(name for override in overrides for name in _written(override))
     rows = [row for row, *_ in cells]
     for row in only:

@@ -15,6 +15,34 @@ def test_every_rule_has_words() -> None:
     assert layout.RULE_WORDS.keys() == RULES.keys()
 
 
+def own(world: World, **changes: object) -> World:
+    """The same table, of which no number is printed anywhere."""
+    cells = tuple(replace(cell, published=None) for cell in world.plan.cells if cell.trials)
+    return world.planned(paper="", cells=cells, **changes)
+
+
+@pytest.mark.parametrize("scale", ["demo", "paper"])
+def test_a_table_that_nobody_has_printed_speaks_of_no_paper(world: World, scale: str) -> None:
+    made = own(world, scale=scale, overrides=("a=1",), selection="best_validation")
+    cells = compare(made.plan, made.runs())
+    said = " ".join(layout.caption(made.plan, cells))
+    assert "Changed from the written setting: a=1." in said
+    assert "Of the setting: the recipe; three seeds." in said
+    for word in ("published", "printed", "the paper", "reproduced"):
+        assert word not in said
+    shown = layout.layout(made.plan, cells)
+    assert shown.groups == (("", 1), ("accuracy (%)", 2), ("gain over only CE (points)", 2))
+    assert "published" not in shown.header
+    assert {len(line) for block in shown.blocks for line in block} == {len(shown.header)}
+
+
+def test_what_is_left_out_is_told_with_each_reason_once(world: World) -> None:
+    left = {"KESL": "no noun", "BALMS": "equal classes", "larger": "equal classes"}
+    made = own(world, left_out=left)
+    said = layout.caption(made.plan, compare(made.plan, made.runs()))
+    assert "Left out: KESL (no noun); BALMS, larger (equal classes)." in said
+
+
 def test_where_lower_is_better_it_is_said(world: World) -> None:
     world = world.planned(columns={"error": Metric("test.accuracy", "%", 100.0, "lower")})
     cells = [replace(c, column="error") for c in world.plan.cells]

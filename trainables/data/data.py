@@ -108,7 +108,7 @@ def chosen(spec: DataSpec, y: Tensor, names: Sequence[str], seed: int) -> Rows:
 
     Raises Invalid, naming the class, where one has too few images.
     """
-    held, rest = held_out(y, spec.validation, generator(seed, "split"))
+    held, rest = held_out(y, spec.validation, generator(seed, "split"), names)
     meta = rest[:0]
     if spec.meta_drawn == "before":
         meta, rest = _meta(spec, y, rest, names, seed)
@@ -186,7 +186,9 @@ def check_spec(spec: DataSpec, folder: Path) -> None:
     source: Source = spec.source.build()
     for use in spec.corrupt:
         use.build()(torch.zeros(0).long(), source.names(folder), generator(0, "corrupt"))
-    if spec.train_per_class or spec.train_share or spec.imbalance or spec.taken_per_class:
+    thinned = spec.train_per_class or spec.train_share or spec.imbalance
+    listed = type(source).labels_of is not Source.labels_of  # without a look at the images
+    if thinned or spec.taken_per_class or (spec.validation and listed):
         chosen(spec, source.labels_of(folder, "train"), source.names(folder), seed=0)
     if spec.meta_drawn == "source":
         chosen_meta(spec, source.labels_of(folder, "meta"), source.names(folder), seed=0)
@@ -221,17 +223,22 @@ def corrupted(spec: DataSpec, y: Tensor, among: Rows, names: Sequence[str], seed
     return given
 
 
-def held_out(y: Tensor, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+def held_out(
+    y: Tensor, share: float, generator: torch.Generator, names: Sequence[str] = ()
+) -> tuple[Tensor, Tensor]:
     """Rows held out and rows left, both ascending: the share of every class, at least one image.
 
-    Raises Invalid where that leaves nothing of a class.
+    Raises Invalid where that leaves nothing of a class, by its name if there are `names`.
     """
     held = []
     for label in range(int(y.max()) + 1 if share else 0):
         rows = (y == label).nonzero()[:, 0]
         count = max(1, round(share * len(rows)))
         if count == len(rows):
-            valid = f"less, to leave some of the {count} images of class {label} to train on"
+            name = repr(names[label]) if names else label
+            valid = f"less, to leave some of the {count} images of class {name} to train on"
+            if count == 1:
+                valid = f"0, or class {name} must have more than its one image"
             raise Invalid(f"dataspec.validation = {share}: must be {valid}")
         held.append(rows[torch.randperm(len(rows), generator=generator)[:count]])
     taken = torch.zeros(len(y), dtype=torch.bool)

@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from difflib import get_close_matches
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -202,8 +203,10 @@ def _nodes(classes: Sequence[str], parents: Mapping[str, Sequence[str]]) -> list
     if missing:
         inner = {parent for above in parents.values() for parent in above}
         leaves = [node for node in parents if node not in inner]
+        near = get_close_matches(missing[0], parents, n=3, cutoff=0.5)
+        nearest = f" (nearest to {missing[0]!r}: {_listed(near)})" if near else ""
         raise ValueError(
-            f"misses the classes {_listed(missing)}: must name each; its leaves are "
+            f"misses the classes {_listed(missing)}: must name each{nearest}; its leaves are "
             f"{_listed(leaves)}"
         )
     return nodes

@@ -9,7 +9,8 @@ import re
 import textwrap
 import warnings
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -56,6 +57,7 @@ class WordNet(Protocol):
     def synset(self, name: str) -> Synset: ...
     def synsets(self, lemma: str, pos: str) -> list[Synset]: ...
     def synset_from_pos_and_offset(self, pos: str, offset: int) -> Synset | None: ...
+    def all_lemma_names(self, pos: str) -> Iterable[str]: ...
 
 
 def find(folder: Path) -> Path:
@@ -149,9 +151,9 @@ def choose(classes: Sequence[str], wordnet: WordNet, own: Mapping[str, str]) -> 
     undecided = [name for name, synsets in candidates.items() if len(synsets) != 1]
     if undecided:
         first, *others = undecided
+        question = _question(first, table.get(first, first), candidates[first], wordnet)
         raise ValueError(
-            f"{_question(first, table.get(first, first), candidates[first])}: choose by a line "
-            "'class synset' in a file, hierarchy = 'wordnet:FILE'"
+            f"{question}: choose by a line 'class synset' in a file, hierarchy = 'wordnet:FILE'"
             + (f" (so also for {', '.join(map(repr, others))})" if others else "")
         )
     return [candidates[name][0] for name in classes]
@@ -173,13 +175,22 @@ def _candidates(name: str, wordnet: WordNet) -> list[Synset]:
     return [sense for sense in senses if sense.lexname() in VISIBLE] or senses
 
 
-def _question(name: str, wanted: str, synsets: Sequence[Synset]) -> str:
+def _question(name: str, wanted: str, synsets: Sequence[Synset], wordnet: WordNet) -> str:
     if not synsets:
         which = "" if name == wanted else f" ({wanted!r})"
-        return f"the class {name!r}{which} is no noun or synset of WordNet"
+        near = _near(wanted, wordnet)
+        nearest = f" (nearest: {', '.join(near)})" if near else ""
+        return f"the class {name!r}{which} is no noun or synset of WordNet{nearest}"
     glosses = (textwrap.shorten(synset.definition(), 45, placeholder="...") for synset in synsets)
     listed = zip(synsets, glosses, strict=True)
     return f"the class {name!r} could be " + ", ".join(f"{s.name()} ({g})" for s, g in listed)
+
+
+def _near(name: str, wordnet: WordNet) -> list[str]:
+    """The most similar nouns with the first letter of the name."""
+    wanted = name.replace(" ", "_").lower()
+    alike = [noun for noun in wordnet.all_lemma_names("n") if noun[:1] == wanted[:1]]
+    return get_close_matches(wanted, alike, n=3, cutoff=0.7)
 
 
 def ids(synsets: Sequence[Synset]) -> list[str]:

@@ -8,7 +8,7 @@ trials/<id>/trial.json          the settings
             model.pt, outputs.pt    final weights; final scores and labels
             soft_labels.csv     the targets' matrix in the end; -00010 after that epoch
             wrong_labels.csv    images whose labels were made wrong: row in the data set, both
-            class_counts.csv    training images of each class, where they were made unequal
+            class_counts.csv    training images of each class, where classes are unequal
             epoch-00010.pt      weights of an epoch that the recipe keeps
             measure-<label>.json    a measure; its features-<label>.csv, if it keeps some
             log.txt

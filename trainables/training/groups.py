@@ -7,7 +7,13 @@ import torch
 from torch import Tensor
 
 Groups = Mapping[str, Tensor]  # by name, which classes belong: (classes,) of bool
+UNEQUAL = 2  # times as many images as the smallest class: then the largest is one of a long tail
 MANY, FEW = 100, 20  # images: more than MANY are many, fewer than FEW are few (Liu et al. 2019)
+
+
+def unequal(counts: Tensor) -> bool:
+    """Whether the largest class has at least UNEQUAL times the images of the smallest."""
+    return bool(counts.max() >= UNEQUAL * counts.min())
 
 
 def thirds(counts: Tensor, odd: Literal["larger", "medium", "smaller"]) -> dict[str, Tensor]:

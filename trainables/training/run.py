@@ -20,7 +20,7 @@ from trainables.storage.trial_files import TrialFiles
 from trainables.targets.targets import Targets
 from trainables.task import Task
 from trainables.training import written
-from trainables.training.groups import Groups, accuracies, shots, thirds
+from trainables.training.groups import Groups, accuracies, shots, thirds, unequal
 from trainables.training.site import Site
 from trainables.training.tasks import Trained, task_for
 from trainables.trial import Trial
@@ -274,10 +274,10 @@ def evaluate(scores: Tensor, y: Tensor, groups: Groups) -> Epoch:
 
 
 def groups_of(trial: Trial, data: Data) -> Groups:
-    """By the true labels of the training images; none where nothing made the classes unequal."""
-    if trial.data.imbalance is None:
-        return {}
+    """By the true labels of the training images; none where classes have about as many."""
     counts = data.train.clean.bincount(minlength=len(data.names))
+    if trial.data.imbalance is None and not unequal(counts):
+        return {}
     return thirds(counts, trial.data.odd_third) | shots(counts)
 
 

@@ -154,6 +154,7 @@ def test_a_study_is_named_by_its_overrides_in_any_order() -> None:
     assert study_name("g", "demo", ("a=1", "b=2")) == study_name("g", "demo", ("b=2", "a=1"))
     assert study_name("g", "demo", ("a=1",)) != study_name("g", "demo", ("a=2",))
     assert study_name("g", "demo", ()) == "g.demo"
+    assert study_name("g", None, ()) == "g"
 
 
 def test_a_gain_refers_to_the_baseline_of_the_same_column_or_row() -> None:
@@ -242,6 +243,25 @@ def test_a_folder_may_name_its_tables_otherwise(
     finally:
         for name in ("study.grids.paper_of_words", "study.grids.paper_of_words.limited"):
             sys.modules.pop(name, None)
+
+
+def test_a_grid_without_demo_runs_as_written_at_any_scale(measured_grid: Grid) -> None:
+    grid = replace(measured_grid, demo=None)
+    assert (grid.scale("demo"), measured_grid.scale("demo")) == ("paper", "demo")
+    assert list(grid.at("demo")) == list(grid.at("paper"))
+    assert grid.measures("demo") == grid.measures("paper")
+    importlib.import_module("study.grids.measured.grid").__dict__["grid"] = grid
+    plan, _ = lay_out("measured_grid", "demo", 1, (), named)
+    assert (plan.study, plan.scale) == ("measured_grid", "paper")
+
+
+def test_rows_and_columns_that_are_left_out_have_no_cells(measured_grid: Grid) -> None:
+    left = {"others": "of others", "clean": "no images"}
+    plan, _ = lay_out("measured_grid", "demo", 1, (), named, left_out=left)
+    assert [*plan.columns] == ["FGSM", "3 models"]
+    assert plan.rows() == ["hard", "smooth", "smooth, PGD"]
+    assert {cell.column for cell in plan.cells} == {"FGSM", "3 models"}
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))).left_out == left
 
 
 def own_grid(trial: Trial) -> Grid:

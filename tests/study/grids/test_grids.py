@@ -79,6 +79,8 @@ def test_measures_suit_their_trials_and_stay_apart_at_demo_scale(name: str, scal
 
 @pytest.mark.parametrize("name", grids())
 def test_the_demo_needs_no_files(name: str) -> None:
+    if find(name).demo is None:  # of images that only a user has
+        return
     for measure in find(name).measures("demo").values():
         assert label(measure.resolved(Path("/nowhere")))
     for _, _, trial, _ in find(name).at("demo"):

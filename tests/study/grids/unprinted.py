@@ -8,6 +8,14 @@ LABEL_SETS = [
 ]
 # The rows and columns of those tables and figures of which no number is printed, or all are lost.
 UNPRINTED: dict[str, tuple[list[str], list[str]]] = {
+    "own_images": (
+        [
+            *("Cross-entropy", "Label smoothing", "OLS", "KESL", "Word embedding", "MFRW-MES"),
+            *("Speech", "Gaussian composition", "Random matrix", "Resample", "Reweight"),
+            *("CB focal", "LDAM-DRW", "Balanced softmax", "BALMS"),
+        ],
+        ["accuracy", "larger", "medium", "smaller"],
+    ),
     "ols_alpha": (
         [f"alpha {a}" for a in ("0", "0.1", "0.2", "0.3", "0.4", "0.5")]
         + [f"alpha {a}" for a in ("0.6", "0.7", "0.8", "0.9", "1")],

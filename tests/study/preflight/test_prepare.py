@@ -96,6 +96,37 @@ def test_what_is_ignored_of_a_data_set_is_told_once(trial: Trial, tmp_path: Path
     assert prepare.remarks(two, tmp_path / "nowhere") == []
 
 
+def test_numbers_are_counted_where_a_trial_is_made_ready(trial: Trial, tmp_path: Path) -> None:
+    given = images(tmp_path)
+    open_numbers = given.but(classes=None, images=None, test_images=None)
+    ids = {
+        prepare.ready(trial.but(data=trial.data.but(source=use)), tmp_path, FORMATS)
+        for use in (given, open_numbers, open_numbers.but(images=2))
+    }
+    ((ready, _),) = ids
+    assert ready.data.source["classes"] == 2
+    assert prepare.counted(trial, tmp_path) is trial
+
+
+def test_a_class_too_small_to_hold_images_out_is_named(trial: Trial, tmp_path: Path) -> None:
+    few = trial.but(data=trial.data.but(source=images(tmp_path), train_per_class=None))
+    message = "validation = 0.1: must be 0, or class 'crow' must have more than its one image"
+    with pytest.raises(Invalid, match=message):
+        prepare.check_parts([few], tmp_path)
+
+
+def test_a_part_that_is_known_is_not_built_again(trial: Trial, tmp_path: Path) -> None:
+    known: set[prepare.Case] = set()
+    prepare.check_parts([trial], tmp_path, known)
+    assert {use.name for *_, use in known} == {*(u.name for u in trial.uses())} - {
+        *("Digits", "Shuffle")
+    }
+    wrong = trial.but(method=Use(Impossible))
+    for _ in range(2):  # what could not be built is not known
+        with pytest.raises(Invalid, match="not with"):
+            prepare.check_parts([wrong], tmp_path, known)
+
+
 def test_too_few_images_are_found_before_any_is_read(trial: Trial, tmp_path: Path) -> None:
     few = images(tmp_path).but(images=3)
     (tmp_path / "birds/test/jay/0.png").write_text("no image")

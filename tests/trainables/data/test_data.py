@@ -64,6 +64,12 @@ def test_a_class_must_keep_an_image_to_train_on() -> None:
         held_out(torch.tensor([0, 1, 0, 0, 1, 0, 0]), 0.8, generator(0, "split"))
 
 
+def test_of_one_image_none_can_be_held_out_and_the_class_is_named() -> None:
+    message = r"validation = 0.1: must be 0, or class 'b' must have more than its one image"
+    with pytest.raises(Invalid, match=message):
+        held_out(torch.tensor([0, 1, 0]), 0.1, generator(0, "split"), ("a", "b"))
+
+
 @given(labels, st.lists(st.integers(1, 3), min_size=5, max_size=5), seeds)
 @settings(deadline=None, max_examples=50)
 def test_a_subset_has_so_many_of_the_given_rows_of_each_class(

@@ -360,9 +360,15 @@ def test_a_missing_wordnet_says_where_to_get_it(
 def test_classes_that_the_taxonomy_misses_are_named(tmp_path: Path) -> None:
     (tmp_path / "animals.txt").write_text(LINES)
     assert reason("animals.txt", ["gull", "auk", "7.tern"], tmp_path) == (
-        "misses the classes 'auk', '7.tern': must name each; its leaves are "
-        "'dolphin', 'gull', 'duck'"
+        "misses the classes 'auk', '7.tern': must name each (nearest to 'auk': 'duck'); its "
+        "leaves are 'dolphin', 'gull', 'duck'"
     )
+
+
+def test_the_nearest_names_of_a_class_that_the_taxonomy_misses_are_told(tmp_path: Path) -> None:
+    (tmp_path / "animals.txt").write_text(LINES)
+    found = reason("animals.txt", ["gul"], tmp_path)
+    assert "must name each (nearest to 'gul': 'gull'); its leaves are" in found
 
 
 def test_of_many_missing_classes_ten_are_named(tmp_path: Path) -> None:

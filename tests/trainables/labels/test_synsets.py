@@ -136,8 +136,15 @@ def test_an_ambiguous_name_is_refused_with_its_candidates_and_their_glosses(
 
 @pytest.mark.parametrize("name", ["blorb", "n01443538", "n99999999", "goose.n.09", "zzz.n.01", ""])
 def test_a_name_that_wordnet_lacks_is_refused(wordnet: synsets.WordNet, name: str) -> None:
-    expected = f"the class {name!r} is no noun or synset of WordNet: choose by a line"
-    assert refusal(wordnet, name).startswith(expected)
+    found = refusal(wordnet, name)
+    assert found.startswith(f"the class {name!r} is no noun or synset of WordNet")
+    assert ": choose by a line" in found
+    assert ("WordNet (nearest: " in found) == (name == "blorb")
+
+
+def test_the_nearest_nouns_of_a_name_that_wordnet_lacks_are_told(wordnet: synsets.WordNet) -> None:
+    assert " (nearest: albatross, albatrellus, albers): choose" in refusal(wordnet, "albatros")
+    assert "(nearest: black-footed_albatross): choose" in refusal(wordnet, "Black_footed Albatross")
 
 
 def test_a_user_s_choice_that_wordnet_lacks_is_refused(wordnet: synsets.WordNet) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from trainables.training.groups import accuracies, shots, thirds
+from trainables.training.groups import accuracies, shots, thirds, unequal
 
 
 def members(groups: dict[str, Tensor]) -> dict[str, list[int]]:
@@ -28,6 +28,13 @@ def test_the_odd_third_has_those_that_are_left(
     groups = members(thirds(torch.arange(10, 0, -1), odd))
     assert [len(group) for group in groups.values()] == sizes
     assert sorted(c for group in groups.values() for c in group) == list(range(10))
+
+
+@pytest.mark.parametrize(
+    ("counts", "expected"), [([4, 7], False), ([4, 8, 5], True), ([0, 1], True)]
+)
+def test_twice_as_many_images_make_classes_unequal(counts: list[int], expected: bool) -> None:
+    assert unequal(torch.tensor(counts)) == expected
 
 
 def test_shots_are_bounded_at_100_and_20() -> None:

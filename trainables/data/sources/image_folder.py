@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,6 +29,7 @@ from trainables.settings import (
     readable,
 )
 
+COUNTS = ("classes", "images", "test_images")
 RESIDENT_BYTES = 8 << 30  # what is larger is decoded on demand
 
 Fit = Literal["crop", "squash"]
@@ -40,7 +42,8 @@ class ImageFolder(Source):
     square of `resize` pixels: the middle of the image resized by its shorter side ("crop"), or the
     whole image, distorted ("squash"). Augmentation and evaluation cut `side` pixels from this
     square. `classes`, `images` and `test_images` are how many classes, training and test images
-    there must be. `turn` is the variant of the embedded digits that stands for it at demo scale.
+    there must be; None: as many as there are. A trial's id has the number either way. `turn` is the
+    variant of the embedded digits that stands for it at demo scale.
     """
 
     def __init__(
@@ -50,15 +53,17 @@ class ImageFolder(Source):
         side: Count,
         resize: Count,
         fit: Fit = "crop",
-        classes: Count,
-        images: Count,
-        test_images: Count,
+        classes: Count | None = None,
+        images: Count | None = None,
+        test_images: Count | None = None,
         mean: tuple[Fraction, Fraction, Fraction] = (0.485, 0.456, 0.406),  # of ImageNet
         std: tuple[Positive, Positive, Positive] = (0.229, 0.224, 0.225),
         turn: Annotated[int, Interval("[0, 15]")] = 3,
     ) -> None:
         self.path, self.side, self.resize, self.fit = path, side, resize, fit
-        self.classes, self.images, self.test_images = classes, images, test_images
+        # 0 until they are counted: `counted` gives a Use that has them all.
+        self.classes, self.images = classes or 0, images or 0
+        self.test_images = test_images or 0
         self.normalisation = (mean, std)
 
     @classmethod
@@ -76,18 +81,35 @@ class ImageFolder(Source):
     def demo(cls, use: Use) -> Use:
         return Use(Digits, turn=use["turn"])
 
+    @classmethod
+    def counted(cls, use: Use, folder: Path) -> Use:
+        lacking = [name for name in COUNTS if use[name] is None]
+        if not lacking:
+            return use
+        source: ImageFolder = use.build()
+        source.verify(folder)
+        train, test = source._listing(folder, "train"), source._listing(folder, "test")
+        counts = map(len, (train.classes, train.images, test.images))
+        found = dict(zip(COUNTS, counts, strict=True))
+        return use.but(**{name: found[name] for name in lacking})
+
     def verify(self, folder: Path) -> None:
         train, test = self._listing(folder, "train"), self._listing(folder, "test")
         if other := sorted(set(train.classes).symmetric_difference(test.classes)):
             some = ", ".join(other[:3]) + (" ..." if len(other) > 3 else "")
             of = f"{test.part} must have the classes of {train.part.name}/"
             raise Invalid(f"{of}: only one has {some}")
-        complete(train.part, len(train.classes), self.classes, "classes")
+        if self.classes:
+            complete(train.part, len(train.classes), self.classes, "classes")
+        if len(train.classes) < 2:
+            some = f"one class, {train.classes[0]}" if train.classes else "no classes"
+            raise Missing(f"{train.part} has {some}: must have a folder for each of two or more")
         for found, needed in ((train, self.images), (test, self.test_images)):
-            if empty := set(range(self.classes)).difference(found.labels):
+            if empty := set(range(len(train.classes))).difference(found.labels):
                 name = found.classes[min(empty)]
                 raise Missing(f"{found.part / name} has no images: must have some")
-            complete(found.part, len(found.images), needed, "images")
+            if needed:
+                complete(found.part, len(found.images), needed, "images")
 
     def remarks(self, folder: Path) -> list[str]:
         found = (self._listing(folder, part).remark for part in ("train", "test"))
@@ -99,7 +121,10 @@ class ImageFolder(Source):
     def load(self, folder: Path, part: str) -> tuple[Images, Tensor]:
         found = self._listing(folder, part)
         images = Decoded(found.part, found.images, self.resize, self.fit)
-        return resident(images), torch.tensor(found.labels)
+        return resident(images), self.labels_of(folder, part)
+
+    def labels_of(self, folder: Path, part: str) -> Tensor:
+        return torch.tensor(self._listing(folder, part).labels)
 
     def _listing(self, folder: Path, part: str) -> Listing:
         return listing(place_of(folder / self.path, part))
@@ -149,7 +174,17 @@ def place_of(root: Path, part: str) -> Path:
             if (root / name).is_dir():
                 return root / name
     needed = "train/ and test/ or val/, with a folder of images for each class"
+    if not root.exists() and (near := _near(root)):
+        raise Missing(f"{root} is missing, the nearest there is {near}: must have {needed}")
     raise Missing(f"{root / part} is missing: {root} must have {needed}")
+
+
+def _near(root: Path) -> str | None:
+    """The folder beside it whose name is the most similar, if any."""
+    with readable(root.parent):
+        beside = root.parent.iterdir() if root.parent.is_dir() else ()
+        names = [each.name for each in beside if each.is_dir()]
+    return next(iter(get_close_matches(root.name, names, n=1, cutoff=0.5)), None)
 
 
 def complete(part: Path, found: int, needed: int, what: str) -> None:

@@ -36,6 +36,14 @@ class Source(ABC):
         Fetches what is missing where that is possible.
         """
 
+    @classmethod
+    def counted(cls, use: Use, folder: Path) -> Use:
+        """The same with the numbers that are not given as they are found under `folder`.
+
+        Raises Missing or Invalid where they cannot be counted.
+        """
+        return use
+
     def remarks(self, folder: Path) -> list[str]:
         """In lines, what a user should know of how the data are read."""
         return []

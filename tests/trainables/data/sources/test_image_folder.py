@@ -104,6 +104,42 @@ def test_images_are_squared_as_torchvision_does(
     assert_close(ours[0], v2.functional.pil_to_tensor(theirs(image)))
 
 
+def counted(folder: Path, **changes: object) -> Use:
+    given = {name: SETTINGS[name] for name in ("path", "side", "resize")}
+    return ImageFolder.counted(Use(ImageFolder, **given, **changes), folder)
+
+
+def test_numbers_that_are_not_given_are_counted(folder: Path) -> None:
+    assert counted(folder) == counted(folder, images=12) == Use(ImageFolder, **SETTINGS)
+    assert ImageFolder.counted(Use(ImageFolder, **SETTINGS), Path("/nowhere"))["images"] == 12
+
+
+def test_a_number_that_is_given_is_held_against_the_folder(folder: Path) -> None:
+    with pytest.raises(Invalid, match="train is incomplete: 12 of 13 images"):
+        counted(folder, images=13)
+
+
+def test_one_class_is_none_to_tell_apart(folder: Path) -> None:
+    for part in ("train", "test"):
+        for name in NAMES[1:]:
+            shutil.rmtree(folder / "birds" / part / name)
+    with pytest.raises(Invalid, match=rf"birds/train has one class, {NAMES[0]}: must have a"):
+        counted(folder)
+
+
+def test_labels_are_known_without_a_look_at_the_images(folder: Path) -> None:
+    (folder / "birds/train" / NAMES[0] / "bird_0.png").write_text("no image")
+    assert source().labels_of(folder, "train").tolist() == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_a_missing_folder_is_named_with_the_nearest(folder: Path) -> None:
+    said = refused(folder, path="brids")
+    assert said.startswith(
+        f"{folder}/brids is missing, the nearest there is birds: must have train/"
+    )
+    assert refused(folder, path="xyz").startswith(f"{folder}/xyz/train is missing: ")
+
+
 def test_images_come_in_the_order_that_is_asked_for(folder: Path) -> None:
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
     images = Decoded(folder, names, 10, "crop")

@@ -1,0 +1,1 @@
+"""Tables of one's own data, which no paper has printed."""
