@@ -5,6 +5,7 @@ nowhere else. `Record` (a frozen dataclass) and `Use` (a class and its keywords)
 """
 
 from trainables.settings.checksums import Files, Read, Rows, checksum, require_file
+from trainables.settings.explorer import Explorer, branches
 from trainables.settings.identity import Scalar, flat, identity, map_settings
 from trainables.settings.invalid import (
     Invalid,
@@ -39,6 +40,7 @@ from trainables.settings.text import assigned
 __all__ = [
     "Before",
     "Count",
+    "Explorer",
     "Files",
     "Fraction",
     "Interval",
@@ -56,6 +58,7 @@ __all__ = [
     "Use",
     "Weight",
     "assigned",
+    "branches",
     "cache_folder",
     "checked",
     "checksum",
