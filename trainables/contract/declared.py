@@ -21,7 +21,7 @@ def check_suggest(use: Use) -> None:
     offers, refuses = "suggest" in vars(part), bool(vars(part).get("nothing_to_search"))
     if offers == refuses:
         has = "both" if offers else "neither"
-        valid = 'must have `suggest`, or say why not in nothing_to_search = "..."'
+        valid = 'must itself have `suggest`, or say why not in nothing_to_search = "..."'
         raise Invalid(f"{name}: its class {valid}; it has {has}")
     for explorer, offered in branches(part.suggest) if offers else ():
         if unknown := [setting for setting in offered if setting not in keywords_of(part)]:
