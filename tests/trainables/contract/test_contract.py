@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import torch
 
+from study.grids.grid import find, grids
 from tests.trainables.contract import wrong
 from tests.trainables.contract.test_checks import trial_of
 from tests.trainables.small import SITE, small_trial
 from trainables.contract import CHECKS, check_contract, shortened
+from trainables.contract.contract import EPOCHS
 from trainables.contract.resumed import check_resumed, kill_after_epoch, outcome, train
 from trainables.data.imbalances.long_tail import LongTail
 from trainables.methods.pencil import PENCIL
@@ -125,6 +127,15 @@ def test_it_has_as_few_epochs_as_its_parts_allow() -> None:
     pencil = Use(PENCIL, stage1=2, stage2=5)
     longer = small_trial().recipe.but(epochs=40)
     assert shortened(small_trial(recipe=longer, method=pencil)).recipe.epochs == 6
+
+
+@pytest.mark.parametrize("name", grids())
+def test_the_demo_trials_of_every_table_can_be_shortened(name: str) -> None:
+    for *_, trial, _ in find(name).at("demo"):
+        if trial is not None:
+            short = shortened(trial)
+            assert EPOCHS <= short.recipe.epochs <= max(EPOCHS, trial.recipe.epochs)
+            assert list(short.uses()) == list(trial.uses())
 
 
 def test_unequal_classes_keep_their_images() -> None:
