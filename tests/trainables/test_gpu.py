@@ -10,7 +10,8 @@ import pytest
 import torch
 
 from tests.trainables.small import NOWHERE, small_trial
-from tests.trainables.test_contract import MEMORY, TRIALS, killed_after_epoch
+from tests.trainables.test_contract import MEMORY, TRIALS
+from trainables.contract.resumed import kill_after_epoch
 from trainables.storage.result import OUT_OF_MEMORY
 from trainables.storage.storage import Storage
 from trainables.training.fit import fit
@@ -53,7 +54,7 @@ def test_every_part_trains_an_epoch(trial: Trial, precision: str, tmp_path: Path
 def test_a_trial_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     undisturbed, killed = Storage(tmp_path / "whole"), Storage(tmp_path / "killed")
     whole = fit(MEMORY, undisturbed, SITE)
-    killed_after_epoch(2, MEMORY, killed, SITE)
+    kill_after_epoch(2, MEMORY, killed, SITE)
     stopped = killed.trial(MEMORY.id).history()
     result = fit(MEMORY, killed, SITE)
     assert result.history[:2] == stopped

@@ -3,12 +3,12 @@
 import pytest
 
 from study.grids.recipes import KESL_CUB
-from study.search.space import PARTS, branches
+from study.search.space import PARTS
 from trainables.heads.head import Head
 from trainables.losses.loss import Loss
 from trainables.methods.method import Method
 from trainables.recipe import Recipe
-from trainables.settings import Use, classes_of, keywords_of
+from trainables.settings import Use, branches, classes_of, keywords_of
 from trainables.targets.targets import Targets
 
 KINDS = dict(zip(PARTS, (Head, Targets, Loss, Method), strict=True))

@@ -6,6 +6,7 @@ nowhere else. `Record` (a frozen dataclass) and `Use` (a class and its keywords)
 
 from trainables.settings.adopted import CHECKSUM, adopt, adopted, source_of
 from trainables.settings.checksums import Files, Read, Rows, checksum, require_file
+from trainables.settings.explorer import Explorer, branches
 from trainables.settings.identity import Scalar, flat, identity, map_settings
 from trainables.settings.invalid import (
     Invalid,
@@ -41,6 +42,7 @@ __all__ = [
     "CHECKSUM",
     "Before",
     "Count",
+    "Explorer",
     "Files",
     "Fraction",
     "Interval",
@@ -60,6 +62,7 @@ __all__ = [
     "adopt",
     "adopted",
     "assigned",
+    "branches",
     "cache_folder",
     "checked",
     "checksum",

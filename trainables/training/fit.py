@@ -2,6 +2,7 @@
 
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +15,8 @@ from trainables.training.run import Diverged, Report, Run
 from trainables.training.site import Site, describe
 from trainables.trial import Trial
 
+Told = Callable[[Exception], object]
+
 
 def fit(
     trial: Trial,
@@ -21,13 +24,14 @@ def fit(
     site: Site,
     report: Report = lambda epoch: None,
     retry: bool = False,
+    told: Told = traceback.print_exception,
 ) -> Result:
     """The trial's result: read, if it has one; else trained, from its newest checkpoint on.
 
     A failure of the trial itself (a loss that is not finite, bad data, too little memory) is a
     result with status "failed" and a reason. Only a storage that cannot be written raises OSError.
     With `retry`, a trial that ran out of GPU memory is trained once more. A teacher that has no
-    result yet is trained first.
+    result yet is trained first. `told` hears of an error in the parts' code; what it raises passes.
     """
     files = storage.trial(trial.id)
     result = files.result()
@@ -37,7 +41,7 @@ def fit(
         torch.set_num_threads(site.threads)
         if site.device.type == "cuda":  # a worker trains several trials, one after the other
             torch.cuda.reset_peak_memory_stats()
-        result = replace(_outcome(trial, storage, site, report), retried=retry)
+        result = replace(_outcome(trial, storage, site, report, told), retried=retry)
         files.end(result)
     if result.final:
         files.remove_checkpoints()
@@ -58,14 +62,14 @@ def fail(trial: Trial, storage: Storage, reason: str) -> None:
     files.end(Result(reason=reason, history=history, seconds=seconds))
 
 
-def _outcome(trial: Trial, storage: Storage, site: Site, report: Report) -> Result:
+def _outcome(trial: Trial, storage: Storage, site: Site, report: Report, told: Told) -> Result:
     def trained(teacher: Trial) -> dict[str, Any]:
         return storage.trial(teacher.id).model(site.device)
 
     run = None
     try:
         for teacher in trial.teachers():
-            if (result := fit(teacher, storage, site)).failed:
+            if (result := fit(teacher, storage, site, told=told)).failed:
                 raise Invalid(f"its teacher {teacher.id} failed: {result.reason}")
         run = Run(trial, storage.trial(trial.id), site, trained)
         run.train(report)
@@ -77,7 +81,7 @@ def _outcome(trial: Trial, storage: Storage, site: Site, report: Report) -> Resu
     except torch.OutOfMemoryError:
         reason = OUT_OF_MEMORY
     except Exception as error:
-        traceback.print_exc()
+        told(error)
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
     if run is None:
         return Result(reason=reason, site=describe(site))

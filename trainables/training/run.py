@@ -117,7 +117,7 @@ class Run:
         trial, recipe, steps = self.trial, self.trial.recipe, self.task.steps
         first = self.step % steps
         if first == 0:
-            self._start(epoch)
+            self.start_epoch(epoch)
         sampler: Sampler = (self.method.sampling_in(epoch) or recipe.sampling).build()
         batches = training_batches(
             self.data,
@@ -142,7 +142,8 @@ class Run:
                 self._checkpoint()
 
     @torch.no_grad()
-    def _start(self, epoch: int) -> None:
+    def start_epoch(self, epoch: int) -> None:
+        """What comes before the first step of an epoch."""
         self.method.eval()
         self.method.start_epoch(epoch, self._sweep)
 

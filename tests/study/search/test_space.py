@@ -4,8 +4,8 @@ import pytest
 
 from study.grids.grid import find, grids
 from study.search.sharing import searches_of
-from study.search.space import Space, branches
-from trainables.settings import Invalid
+from study.search.space import Space
+from trainables.settings import Invalid, branches
 from trainables.trial import Trial
 
 

@@ -648,6 +648,23 @@ def test_an_error_of_a_part_is_a_result_of_one_line(
     assert "Traceback" in capsys.readouterr().err
 
 
+def test_whoever_asks_is_told_of_it_instead(
+    storage: Storage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faulty, errors = TRIAL.but(method=Use(Faulty)), list[Exception]()
+    assert fit(faulty, storage, SITE, told=errors.append).failed
+    assert [type(error) for error in errors] == [ZeroDivisionError]
+    assert capsys.readouterr().err == ""
+
+    def refuse(error: Exception) -> None:
+        raise error
+
+    elsewhere = Storage(tmp_path / "elsewhere")
+    with pytest.raises(ZeroDivisionError, match="no such"):
+        fit(faulty, elsewhere, SITE, told=refuse)
+    assert elsewhere.trial(faulty.id).result() is None
+
+
 def test_a_storage_that_cannot_be_written_is_an_error_and_no_result(tmp_path: Path) -> None:
     (tmp_path / "trials").write_text("a file")
     with pytest.raises(OSError, match="trials"):
