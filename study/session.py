@@ -10,7 +10,7 @@ from study import measures as measured
 from study.databases import search_storage, tracking_uri
 from study.lease import lease
 from study.outcome import Outcome
-from study.preflight import prepare
+from study.preflight import contracts, prepare
 from study.preflight.outset import checked
 from study.preflight.supported import supported
 from study.progress import TrialProgress, progress
@@ -85,7 +85,9 @@ class Session:
         self.ids = selected_ids(self.plan, request.only)
         before = progress(self._storage, self.ids)
         needed = self.ids if request.rerun else (*before.started, *before.new)
-        prepare.check_parts([t for t, i in self._trials.items() if i in needed], self._folder)
+        lacking = [trial for trial, i in self._trials.items() if i in needed]
+        prepare.check_parts(lacking, self._folder)
+        contracts.require(request, lacking)
         self.searches = self._opened(wanted, request.search) if request.search else []
         if request.rerun:
             self._forget(before.failed if request.rerun == "failed" else tuple(self.ids))

@@ -76,17 +76,16 @@ def check_imports(modules: Mapping[str, Module]) -> None:
         for function in ast.walk(ast.parse(module.text)):
             if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
                 for node in ast.walk(function):
-                    for name in _files(node):
-                        if _is_own(name, module.path.parent):
-                            where = f"{module.path}, line {node.lineno}"
-                            raise Invalid(f"{where}: import {name}: must stand at the top")
+                    if isinstance(node, ast.Import | ast.ImportFrom):
+                        _check_import(node, module)
 
 
-def _files(node: ast.AST) -> list[str]:
-    """The modules or packages of the first level that an import names."""
-    if isinstance(node, ast.Import):
-        return [alias.name.partition(".")[0] for alias in node.names]
-    return [(node.module or "").partition(".")[0]] if isinstance(node, ast.ImportFrom) else []
+def _check_import(node: ast.Import | ast.ImportFrom, module: Module) -> None:
+    named = [a.name for a in node.names] if isinstance(node, ast.Import) else [node.module or ""]
+    for name in (whole.partition(".")[0] for whole in named):
+        if _is_own(name, module.path.parent):
+            where = f"{module.path}, line {node.lineno}"
+            raise Invalid(f"{where}: import {name}: must stand at the top")
 
 
 def _is_own(name: str, folder: Path) -> bool:

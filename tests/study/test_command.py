@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from study.command import again, main
 from study.grids.lay_out import changed
 from study.preflight import prepare
-from study.command import again, main
 
 GRID = ["--grid", "kesl_ablation"]
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from study.lease import lease
 from study.command import main
+from study.lease import lease
 from trainables.storage.storage import Storage
 
 GRID = ["--grid", "kesl_ablation"]

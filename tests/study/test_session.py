@@ -9,10 +9,10 @@ import pytest
 import ray
 
 from analysis.plan import Metric
+from study.command import main
 from study.grids.grid import Grid
 from study.grids.lay_out import changed
 from study.preflight import prepare
-from study.command import main
 from trainables.data.sources.cifar import Cifar10
 from trainables.measures.human_kl import HumanKL
 from trainables.settings import Use

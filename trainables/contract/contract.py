@@ -67,7 +67,7 @@ def check_contract(trial: Trial, parts: Iterable[type], site: Site) -> Iterator[
         raise Invalid(f"{absent[0]}: must be used by the trial that is checked; it uses {there}")
     for part in parts:
         yield _passed((part,), "declaration", partial(check_declared, part))
-        if issubclass(part, SEARCHED):
+        if issubclass(part, SEARCHED) and {"suggest", "nothing_to_search"} & set(vars(part)):
             yield _passed((part,), "suggest", partial(check_suggest, uses[part]))
     with TemporaryDirectory(prefix="contract-") as folder:
         storage = Storage(Path(folder))

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from study.command import main
 from study.grids.lay_out import changed
 from study.preflight import dry_run, prepare
-from study.command import main
 from trainables.storage.storage import Storage
 
 GRID = ["--grid", "kesl_ablation"]

@@ -9,9 +9,9 @@ import pytest
 import ray
 from mlflow import MlflowClient
 
+from study.command import main
 from study.measures import Job
 from study.request import Resources
-from study.command import main
 from study.running import cluster
 from study.running import measures as measuring
 from trainables.measures.calibration import Calibration

@@ -8,8 +8,8 @@ from mlflow import MlflowClient
 from analysis import runs as reader
 from analysis.plan import Plan
 from analysis.records import EXPERIMENT
-from study.grids.lay_out import lay_out
 from study.command import main
+from study.grids.lay_out import lay_out
 from study.tracking.runs import Runs, row_of, trial_tags
 from study.tracking.tracker import Tracker
 from trainables.settings import Invalid
