@@ -39,8 +39,8 @@ CHECKS: dict[str, Callable[[Start], None]] = {
     "mass": check_mass,
     "purity": check_purity,
     "evaluation": check_evaluation,
-    "step": check_step,
     "observe": check_observe,
+    "step": check_step,
     "state": check_state,
 }
 SEARCHED = (Head, Targets, Loss, Method)
