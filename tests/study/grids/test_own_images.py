@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from study.run import main
+from study.command import main
 
 TINY = (
     *("data.source.side=8", "data.source.resize=10", "net=CifarResNet(depth=8, width=4)"),
