@@ -57,8 +57,8 @@ def clean(request: Request) -> int:
         files, size = cleaning.clean(storage, only_tell=True)
     else:
         check_storage(storage)
-        with lease(storage):
-            files, size = cleaning.clean(storage)
+        with lease(storage, "--clean") as command:
+            files, size = cleaning.clean(storage, command=command)
     said = "would be removed" if request.dry_run else "removed"
     print(f"{files} files, {size:,} bytes, of finished trials {said} from {storage}")
     return 0
@@ -124,7 +124,7 @@ def show(
     written = reports.write(plan, uri, folder, request.price_per_hour, found, tell)
     for old in set(folder.glob("*")) - set(written.files):  # no figure of an older layout stays
         if old.name != "searches.json":
-            old.unlink()
+            old.unlink(missing_ok=True)
     if shelf.path is None:
         for file in written.files:
             shelf.write(file.name, file.read_bytes())

@@ -1,13 +1,16 @@
 """One command's work on a study: what its table lacks is searched, trained and measured."""
 
+import random
 import sys
+import time
 from functools import partial
 from typing import Any
 
 from analysis.records import FAILURES
 from study import measures as measured
 from study.databases import search_storage, tracking_uri
-from study.lease import lease
+from study.grids.lay_out import study_name
+from study.lease import lease, turn
 from study.preflight import prepare
 from study.preflight.outset import checked
 from study.progress import TrialProgress, progress
@@ -18,6 +21,7 @@ from study.search.sharing import SharedSearch
 from study.selected import check_selected, laid_out, seeds_of, selected_cells, selected_ids
 from study.tracking.tracker import Tracker
 from trainables.settings import Invalid, masked
+from trainables.storage.claims import LOOK_SECONDS, Command, of_measure, of_trial
 
 STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
 
@@ -37,13 +41,15 @@ def run(request: Request, again: str) -> int:
         from study.running import nodes
 
         nodes.require_fit(request.storage)
-    with lease(request.storage):
-        session = Session(request, uri, formats, wanted)
+    study = study_name(request.grid, request.scale, request.changes)
+    with lease(request.storage, f"study {study}") as command:
+        session = Session(request, uri, formats, wanted, command)
         session.work()
         away = session.tracker.behind
         if away is None:
             try:
-                show(request, session.plan, uri, session.tracker, session.searches)
+                with turn(command, f"report-{study}"):
+                    show(request, session.plan, uri, session.tracker, session.searches)
             except (*FAILURES, Invalid) as error:
                 away = error
     session.tell_what_is_missing()
@@ -55,7 +61,7 @@ def run(request: Request, again: str) -> int:
 
 
 class Session:
-    """A study from its plan to its last result, in a storage whose lease is held.
+    """A study from its plan to its last result, in a storage where the `command` is known.
 
     Raises Invalid, before any trial starts, for what is wrong with files, rows or stored searches.
     `work` does it; after that, by id, `lost` says why a trial has no result and `unmeasured` why
@@ -68,7 +74,9 @@ class Session:
         uri: str,
         formats: dict[str, str],
         wanted: list[SharedSearch],
+        command: Command,
     ) -> None:
+        self._command = command
         self._request, self._storage = request, request.storage
         self._folder = request.data_dir
         self._ready = partial(prepare.ready, folder=self._folder, formats=formats, known={})
@@ -84,7 +92,8 @@ class Session:
         self.searches = self._opened(wanted, request.search) if request.search else []
         if request.rerun:
             self._forget(before.failed if request.rerun == "failed" else tuple(self.ids))
-        self.tracker = Tracker(uri, self._storage, self.plan, self._searched, self._pruned)
+        self.tracker = Tracker(uri, self._storage, self.plan, self._searched, self._pruned, command)
+        self._waited_for: list[Any] = []  # searches that others were said to carry out
         self.lost: dict[str, str] = {}
         self.unmeasured: dict[str, str] = {}
         self.hopeless: list[str] = []  # names of searches of which no point was trained to its end
@@ -131,10 +140,10 @@ class Session:
         from study.search.database import database_at, open_storage
 
         url = search_storage(self._request)
-        database = open_storage(url)
         rule = points.objective(self.plan)
         study, storage = self.plan.study, self._storage
-        with database_at(url):
+        with turn(self._command, "searches"), database_at(url):  # tables and records are made
+            database = open_storage(url)
             searches = [
                 search.Search(what, options, rule, study, database, storage, self._ready)
                 for what in wanted
@@ -150,7 +159,14 @@ class Session:
         failed_measures = measured.failed(self._shown(), self._storage)
         if ids or failed_measures:
             self._resources()  # refused here, where nothing is removed yet, if no node has them
-        for trial_id in dict.fromkeys((*ids, *failed_teachers)):
+        cleared = list(dict.fromkeys((*ids, *failed_teachers)))
+        claims = [of_trial(i) for i in cleared] + [of_measure(*pair) for pair in failed_measures]
+        for claim in claims:
+            if other := self._command.claim(claim):
+                raise Invalid(
+                    f"--rerun: {claim.replace('-', ' ', 1)} is held by {other}: wait for it"
+                )
+        for trial_id in cleared:
             self._storage.trial(trial_id).clear()
         measured.forget(failed_measures, self._storage)
 
@@ -167,17 +183,13 @@ class Session:
 
     def _search(self) -> None:
         """Until every search is over; their winners are further cells of the plan."""
-        from study.running import launch
         from study.search.database import database_at
-        from study.search.winners import SearchProgress, lines, tuned
+        from study.search.winners import lines, tuned
 
         with database_at(search_storage(self._request)):
-            if any(search.pending() for search in self.searches):
-                resources = self._resources()
-                with SearchProgress(self.searches, sys.stdout):
-                    self.lost |= launch.run(
-                        self.searches, self._storage, self._folder, resources, self.tracker.begun
-                    )
+            left = list(self.searches)
+            while left:
+                left = self._carry_out(left)
             for line in lines(self.searches):
                 print(line)
             seeds = seeds_of(self._request)
@@ -186,6 +198,42 @@ class Session:
             self.hopeless = [one.name for one in self.searches if one.over and not one.best]
         self.tracker.replan(self.plan)
         self.ids = selected_ids(self.plan, self._request.only)
+
+    def _carry_out(self, searches: list[Any]) -> list[Any]:
+        """Those that no other command carries out, each whole. Returns those that are waited for.
+
+        What they have done is read when they are claimed: nothing, or all that they wanted.
+        """
+        from study.running import launch
+        from study.search.winners import SearchProgress
+
+        claimed = {s: "" if s.over else self._command.claim(s.claim) for s in searches}
+        own = [search for search, other in claimed.items() if not other]
+        for search in own:
+            search.read()
+        try:
+            if any(search.pending() for search in own):
+                resources = self._resources()
+                with SearchProgress(self.searches, sys.stdout):
+                    self.lost |= launch.run(
+                        own,
+                        self._storage,
+                        self._folder,
+                        resources,
+                        self.tracker.begun,
+                        self._command,
+                    )
+        finally:
+            for search in own:
+                self._command.release(search.claim)
+        others = {search: other for search, other in claimed.items() if other}
+        for search, other in others.items():
+            if search not in self._waited_for:
+                self._waited_for.append(search)
+                print(f"{search.what} is carried out by {other}: waiting", flush=True)
+        if others:
+            time.sleep(LOOK_SECONDS)
+        return list(others)
 
     def _train(self) -> None:
         before = progress(self._storage, self.ids)
@@ -200,12 +248,21 @@ class Session:
         from study.running import feed, launch
 
         resources = self._resources()
+        if self._command.others():  # who would go through the same trials in the same order
+            mixed = list(todo.items())
+            random.Random(self._command.token).shuffle(mixed)
+            todo = dict(mixed)
         queue = feed.queue(todo, self._storage)
         self.tracker.follow(queue.trials)
         shown = list(dict.fromkeys((*self.ids, *queue.trials)))
         with TrialProgress(self._storage, queue.trials, shown, sys.stdout):
             self.lost |= launch.run(
-                [queue], self._storage, self._folder, resources, self.tracker.begun
+                [queue],
+                self._storage,
+                self._folder,
+                resources,
+                self.tracker.begun,
+                self._command,
             )
 
     def _compute_measures(self) -> None:
@@ -218,7 +275,9 @@ class Session:
         jobs = measured.jobs(todo, self.plan, self._trials, self._measure)
         resources = self._resources()
         with measuring.MeasureProgress(shown, self._storage, sys.stdout):
-            self.unmeasured = measuring.run(jobs, self._storage, self._folder, resources)
+            self.unmeasured = measuring.run(
+                jobs, self._storage, self._folder, resources, self._command
+            )
 
     def _resources(self) -> Resources:
         """What a trial gets of the cluster, which is connected to."""
