@@ -84,12 +84,13 @@ class _Known:
         self._tag: Tag | None = None
 
     def begin(self) -> None:
+        self._swap()
         if older := self._keep_older_ones_out():
+            self._commands.discard(self._file)
             raise Invalid(
                 f"--storage = {self._storage}: in use by a study command of an older version "
                 f"({older}); wait for it or give another storage"
             )
-        self._swap()
 
     def renew(self, done: threading.Event) -> None:
         while not done.wait(RENEWAL_SECONDS):
@@ -110,8 +111,8 @@ class _Known:
         """Where the storage fails, whoever comes next finds that this process has ended."""
         try:
             self._commands.discard(self._file)
-            found = None if self.command.others() else self._top.version(LEASE)
-            if found and _holder(found.content).get("token") == self._me["token"]:
+            found = self._top.version(LEASE)  # read first: one that begins now changes it
+            if found and "study" in _holder(found.content) and not self.command.others():
                 self._top.swap(LEASE, NOBODY, found.tag)
         except OSError as error:  # told, and in no other error's place
             print(f"the lease on {self._storage} cannot be given back: {error}", flush=True)

@@ -24,6 +24,7 @@ from study.tracking.client import check_reachable, reading
 from study.tracking.relocation import settle
 from study.tracking.tracker import Tracker
 from trainables.settings import Invalid, masked
+from trainables.storage.claims import running
 from trainables.storage.folder import Folder
 
 
@@ -57,7 +58,7 @@ def clean(request: Request) -> int:
         files, size = cleaning.clean(storage, only_tell=True)
     else:
         check_storage(storage)
-        with lease(storage, "--clean") as command:
+        with lease(storage, "cleaning") as command:
             files, size = cleaning.clean(storage, command=command)
     said = "would be removed" if request.dry_run else "removed"
     print(f"{files} files, {size:,} bytes, of finished trials {said} from {storage}")
@@ -67,6 +68,7 @@ def clean(request: Request) -> int:
 def status(request: Request) -> int:
     """Prints how far each trial is, from the tracker alone."""
     uri = tracking_uri(request)
+    request.storage.check_layout()
     settle(uri, request.storage)
     check_reachable(uri)
     with reading(uri):
@@ -78,9 +80,27 @@ def status(request: Request) -> int:
     return 0
 
 
+def studies(request: Request) -> int:
+    """Prints how far each study in the storage is, and whose command trains it."""
+    uri = tracking_uri(request)
+    request.storage.check_layout()
+    settle(uri, request.storage)
+    check_reachable(uri)
+    owners: dict[str, list[str]] = {}
+    for record in running(request.storage).values():
+        owner = f"host {record['host']}, process {record['process']}"
+        owners.setdefault(record["study"], []).append(owner)
+    with reading(uri):
+        plans = runs.studies(uri)
+        recorded = runs.trials(uri, [i for plan in plans for i in plan.trials()])
+    print(states.studies(plans, recorded, owners))
+    return 0
+
+
 def report(request: Request) -> int:
     """Prints the table of what is recorded, and writes its report."""
     uri = tracking_uri(request)
+    request.storage.check_layout()
     settle(uri, request.storage)
     check_reachable(uri)
     with reading(uri):

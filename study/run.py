@@ -52,6 +52,8 @@ def _dispatch(mode: Mode, request: Request, command: str) -> int:
         return reporting.list_grids()
     if mode == "clean":
         return reporting.clean(request)
+    if mode == "status" and not request.grid:
+        return reporting.studies(request)
     reporting.headline(request)
     if mode == "status":
         return reporting.status(request)

@@ -42,7 +42,7 @@ def run(request: Request, again: str) -> int:
 
         nodes.require_fit(request.storage)
     study = study_name(request.grid, request.scale, request.changes)
-    with lease(request.storage, f"study {study}") as command:
+    with lease(request.storage, study) as command:
         session = Session(request, uri, formats, wanted, command)
         session.work()
         away = session.tracker.behind

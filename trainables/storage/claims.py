@@ -88,11 +88,11 @@ class Command:
 
     def others(self) -> dict[str, str]:
         """The lines of the other commands that live, by token."""
-        tokens = (name.removesuffix(".json") for name in self._commands.names("*.json"))
         found = {}
-        for token in tokens:
-            record = self._commands.read_json(f"{token}.json") if token != self.token else None
-            if record and self.lives(token):
+        for name in self._commands.names("*.json"):
+            token = name.removesuffix(".json")
+            alive = token != self.token and self.lives(token)
+            if alive and (record := self._commands.read_json(name)):  # it has not ended since
                 found[token] = told(record)
         return found
 
@@ -132,6 +132,17 @@ class Others:
         return token if token in others else ""
 
 
+def running(storage: Storage) -> dict[str, dict[str, Any]]:
+    """The records of the commands that live, by token. Changes nothing."""
+    commands, found = storage.top / "commands", {}
+    for name in commands.names("*.json"):
+        seen = commands.version(name)
+        record = _read(seen)
+        if seen and record and lives(record, seen.age):
+            found[name.removesuffix(".json")] = record
+    return found
+
+
 def machine() -> dict[str, str | None]:
     """Where a process id has its meaning: containers may share the host's name, and not these."""
     boot, processes = Path("/proc/sys/kernel/random/boot_id"), Path("/proc/self/ns/pid")
@@ -159,7 +170,7 @@ def lives(record: dict[str, Any], age: float) -> bool:
 
 def told(record: dict[str, Any]) -> str:
     """The line about a command, from its record."""
-    return f"host {record['host']}, process {record['process']} ({record['study']})"
+    return f"host {record['host']}, process {record['process']} (study {record['study']})"
 
 
 def _read(found: Version | None) -> dict[str, Any]:
