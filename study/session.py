@@ -1,6 +1,5 @@
 """One command's work on a study: what its table lacks is searched, trained and measured."""
 
-import random
 import sys
 import time
 from functools import partial
@@ -248,11 +247,7 @@ class Session:
         from study.running import feed, launch
 
         resources = self._resources()
-        if self._command.others():  # who would go through the same trials in the same order
-            mixed = list(todo.items())
-            random.Random(self._command.token).shuffle(mixed)
-            todo = dict(mixed)
-        queue = feed.queue(todo, self._storage)
+        queue = feed.queue(todo, self._storage, self._command)
         self.tracker.follow(queue.trials)
         shown = list(dict.fromkeys((*self.ids, *queue.trials)))
         with TrialProgress(self._storage, queue.trials, shown, sys.stdout):

@@ -1,5 +1,6 @@
 """Feed: what is trained next; the one place that hands out trials."""
 
+import random
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
@@ -85,10 +86,15 @@ class Queue:
         return True
 
 
-def queue(trials: Mapping[str, Trial], storage: Storage) -> Queue:
-    """Of the trials, and of those without a result that they learn from."""
-    wanted, teachers = dict(trials), {}
+def queue(trials: Mapping[str, Trial], storage: Storage, command: Command | None = None) -> Queue:
+    """Of the trials, and of those without a result that they learn from.
+
+    Beside other commands in an order of its own, since those may go through the same trials.
+    """
     left = list(trials.items())
+    if command and command.others():
+        random.Random(command.token).shuffle(left)
+    wanted, teachers = dict(left), {}
     while left:
         trial_id, trial = left.pop()
         needed = {teacher.id: teacher for teacher in trial.teachers()}

@@ -288,3 +288,13 @@ def test_after_an_error_others_are_not_waited_for(tmp_path: Path, trial: Trial) 
     assert feed.suggest("t0") is None
     feed.end(OSError("away"))
     assert feed.suggest("t0") == Searcher.FINISHED
+
+
+def test_beside_others_each_command_has_an_order_of_its_own(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    trials = {(one := trial.but(seed=seed)).id: one for seed in range(9)}
+    mine = command(storage, "mine")
+    assert taken(queue_of(trials, storage, mine)) == list(trials)
+    orders = [taken(queue_of(trials, storage, c)) for c in (command(storage, "other"), mine)]
+    assert orders[0] != orders[1] != list(trials)
+    assert set(orders[0]) == set(orders[1]) == set(trials)
