@@ -65,7 +65,7 @@ def timed(commands: int, trials: int, slots: int, wait: float) -> float:
                 time.sleep(LOOK_SECONDS)
             begun = time.perf_counter()
             (folder / "go").touch()
-            if any([process.wait() for process in started]):
+            if any(process.wait() for process in started):
                 sys.exit("a command failed")
             seconds = time.perf_counter() - begun
         finally:

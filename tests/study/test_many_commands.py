@@ -20,7 +20,7 @@ from trainables.storage.storage import Storage
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
-EPOCHS = 12
+EPOCHS = 6
 SLOTS = 2  # trials at once of a command
 SEARCH = ("--only", "OLS", "--search", "3", "--max-concurrent", "1")
 STUDIES: dict[str, tuple[str, ...]] = {
@@ -161,7 +161,7 @@ def test_kills_at_random_moments_leave_the_tables_and_each_thing_once(
     victims = chance.sample([*["worker"] * 8, *["driver"] * 4], 12)
     with commands(tmp_path) as running:
         for victim in victims:
-            running.wait_until_trained(chance.randint(1, 8))
+            running.wait_until_trained(chance.randint(1, 5))
             if victim == "worker":
                 running.kill_worker(chance)
             else:
