@@ -235,11 +235,13 @@ class Feed(Searcher):
             if error and stored is None and self._given_up[ended] < HANDED_OUT_AGAIN:
                 self._given_up[ended] += 1
                 self._again.append((source, ended, trial))
-            elif stored is not None and not stored.final:
+                return
+            if self._command and not (stored and stored.final):
+                # Lost here, pruned, or set aside: nobody waits for what this command does not do.
+                self._command.release(of_trial(ended))
+            if stored and not stored.final:
                 self.aside[ended] = trial
             else:
-                if stored is None and self._command:  # lost here, or pruned: others may train it
-                    self._command.release(of_trial(ended))
                 self._tell(ended)
         except Exception as error:  # raised when what runs has ended
             self.broken = error

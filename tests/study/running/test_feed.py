@@ -262,6 +262,28 @@ def test_a_trial_that_ends_without_a_result_is_left_to_others(tmp_path: Path, tr
 
 
 @pytest.mark.usefixtures("impatient")
+def test_two_commands_with_a_trial_set_aside_each_do_not_wait_for_each_other(
+    tmp_path: Path, trial: Trial
+) -> None:
+    """Each tries it again when all others have ended: also those that the other has set aside."""
+    storage = Storage(tmp_path)
+    feeds = {}
+    for name, first in (("mine", "x"), ("other", "y")):
+        queue = Queue(dict.fromkeys((first, *{"x", "y"} - {first}), trial), storage)
+        feeds[first] = Feed([queue], storage, command=command(storage, name))
+        assert feeds[first].suggest("t0")["id"] == first
+        Command(storage, name, name).claim(of_trial(first))
+    for first, feed in feeds.items():
+        finish(storage, first, "out of GPU memory")
+        feed.on_trial_complete("t0")
+    for first, feed in feeds.items():
+        assert feed.suggest("t1")["id"] != first  # its worker finds the result, and trains nothing
+        feed.on_trial_complete("t1")
+        assert feed.suggest("t2") == Searcher.FINISHED
+        assert feed.aside.keys() == {"x", "y"}
+
+
+@pytest.mark.usefixtures("impatient")
 def test_beside_others_few_trials_are_handed_out_ahead(tmp_path: Path, trial: Trial) -> None:
     storage = Storage(tmp_path)
     feed = Feed(
