@@ -37,10 +37,17 @@ def default_tracking_uri() -> str:
 def plan(tracking_uri: str, study: str) -> Plan:
     """How the study was laid out. Raises Invalid, with the names that exist, if it is unknown."""
     client = _connect(tracking_uri)
-    text = _artifact(client, _parent(client, study), "plan.json", Path.read_text)
-    if text is None:
+    found = _plan(client, _parent(client, study))
+    if found is None:
         raise Invalid(f"study {study!r} has no plan.json in {masked(tracking_uri)}")
-    return Plan.from_json(json.loads(text))
+    return found
+
+
+def studies(tracking_uri: str) -> list[Plan]:
+    """How every study was laid out, the oldest first."""
+    client = _connect(tracking_uri)
+    plans = [_plan(client, run) for run in _search(client, "tags.kind = 'study'")]
+    return [plan for plan in reversed(plans) if plan]
 
 
 def searches(tracking_uri: str, study: str) -> list[dict[str, Any]]:
@@ -172,6 +179,12 @@ def _parent(client: MlflowClient, study: str) -> Run:
     if study not in parents:
         raise unknown("study", study, sorted(parents))
     return parents[study]
+
+
+def _plan(client: MlflowClient, run: Run) -> Plan | None:
+    """None where its command was killed before it had one."""
+    text = _artifact(client, run, "plan.json", Path.read_text)
+    return None if text is None else Plan.from_json(json.loads(text))
 
 
 def _search(client: MlflowClient, which: str) -> Iterator[Run]:

@@ -13,6 +13,7 @@ from analysis.plan import Plan
 STALLED_AFTER = 3.0  # times the usual time of an epoch, and
 SLACK_SECONDS = 10.0  # for the tracker, which writes every few seconds
 HEADER = ("trial", "state", "host", "epoch", "last epoch", "seed", "row")
+STUDIES = ("study", "state", "trials", "time left", "owner")
 OTHERS = "in no cell (searches, teachers)"
 
 
@@ -53,6 +54,32 @@ def text(
     counts = [_counted(lines.values(), "trials")]
     counts += [_counted(beside, f"trials {OTHERS}")] if beside else []
     return "\n".join([*_aligned([HEADER, *lines.values(), *run]), *counts])
+
+
+def studies(plans: Sequence[Plan], recorded: DataFrame, owners: Mapping[str, Sequence[str]]) -> str:
+    """A line a study: its state, trials done of all, time left, and whose command trains it.
+
+    `recorded` as runs.trials gives the trials of all plans, `owners` by study. A study is done,
+    running where it has an owner, or else stopped. The time left is what its finished trials took
+    on average, for each that is left, over as many at once as run now.
+    """
+    rows = _rows(recorded)
+    lines = []
+    for plan in plans:
+        found = [rows.get(i, {}) for i in plan.trials()]
+        done = [row for row in found if row.get("status") in ("finished", "failed")]
+        left, owner = len(found) - len(done), owners.get(plan.study, ())
+        state = "running" if owner else "stopped" if left else "done"
+        seconds = [row["seconds"] for row in done if row["status"] == "finished"]
+        at_once = sum(row.get("status") == "running" and not row["stopped"] for row in found)
+        known = left and owner and seconds and at_once
+        needed = clock(left * sum(seconds) / len(seconds) / at_once) if known else "–"
+        lines.append((plan.study, state, f"{len(done)}/{len(found)}", needed, "; ".join(owner)))
+    recorded_names = [plan.study for plan in plans]
+    for study, owner in owners.items():
+        if study not in recorded_names:
+            lines.append((study, "running", "–", "–", "; ".join(owner)))
+    return "\n".join(_aligned([STUDIES, *lines])) if lines else "no study"
 
 
 def _beside(
@@ -115,7 +142,7 @@ def _where(
 
 
 def _aligned(lines: Sequence[tuple[str, ...]]) -> list[str]:
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEADER))]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return [
         "  ".join(f"{value:{width}}" for value, width in zip(line, widths, strict=True)).rstrip()
         for line in lines

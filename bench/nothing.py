@@ -1,6 +1,8 @@
 """A trial that trains nothing: `fit` with all that it writes and reports, and no work between."""
 
+import time
 from pathlib import Path
+from typing import Annotated
 
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from trainables.data.spec import DataSpec
 from trainables.methods.method import Method
 from trainables.nets.net import Net
 from trainables.recipe import Recipe
-from trainables.settings import Use
+from trainables.settings import Interval, Use
 from trainables.task import Task
 from trainables.trial import Trial
 
@@ -47,13 +49,20 @@ class Through(Net):
 
 
 class Nothing(Method):
-    """No step at all; two metrics, as ordinary training has."""
+    """No step at all, but a wait; two metrics, as ordinary training has."""
 
-    def __init__(self, model: torch.nn.Module, task: Task) -> None:
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        task: Task,
+        *,
+        seconds: Annotated[float, Interval("[0, inf)")] = 0.0,
+    ) -> None:
         torch.nn.Module.__init__(self)
-        self.model = model
+        self.model, self.seconds = model, seconds
 
     def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
+        time.sleep(self.seconds)
         return {"loss": torch.tensor(0.0), "accuracy": torch.tensor(0.5)}
 
     def end_epoch(self) -> None:
@@ -66,9 +75,9 @@ class Nothing(Method):
         return self.predict(batch.x), {}
 
 
-def nothing(epochs: int, lr: float, seed: int) -> Trial:
-    """A trial of so many epochs of one step; with validation and test metrics."""
+def nothing(epochs: int, lr: float, seed: int, seconds: float = 0.0) -> Trial:
+    """A trial of so many epochs of one step, which waits; with validation and test metrics."""
     recipe = Recipe(epochs=epochs, batch_size=2, lr=lr, schedule="constant", **FORMATS)
     data = DataSpec(source=Use(Dots), validation=0.5)
-    method = Use(Nothing)
+    method = Use(Nothing, seconds=seconds)
     return Trial(data=data, net=Use(Through), method=method, recipe=recipe, seed=seed)

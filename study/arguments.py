@@ -32,6 +32,7 @@ USES = {  # what the commands that run no study take; given besides, an option w
     "report": (*SELECTION, "price_per_hour"),
     "check": ("grid", "only", "set", "data_dir"),
 }
+OF_ALL_STUDIES = ("storage", "tracking_uri")
 OF_A_SEARCH = ("search_space", "search_seeds", "search_seed", "search_storage", "sampler", "pruner")
 
 
@@ -99,10 +100,14 @@ def _request(args: argparse.Namespace) -> Request:
 def _check_used(args: argparse.Namespace, given: list[str]) -> None:
     mode = next((mode for mode in USES if getattr(args, mode)), None)
     if mode:
+        of_all = mode == "status" and "grid" not in given
+        uses = OF_ALL_STUDIES if of_all else USES[mode]
         for name in given:
-            if name not in (mode, *USES[mode]):
-                takes = ", ".join(map(_option, USES[mode])) or "no other option"
-                raise Invalid(f"{_option(name)}: not together with --{mode}, which takes {takes}")
+            if name not in (mode, *uses):
+                takes = ", ".join(map(_option, uses)) or "no other option"
+                without = " without --grid" * of_all
+                line = f"not together with --{mode}{without}, which takes {takes}"
+                raise Invalid(f"{_option(name)}: {line}")
     elif not args.search:
         for name in given:
             if name in OF_A_SEARCH:
@@ -130,7 +135,9 @@ def parser() -> Parser:
     add("--set", action="append", default=[], metavar="FIELD=VALUE", help=changes)
     mode = p.add_mutually_exclusive_group()
     mode.add_argument("--dry-run", action="store_true", help="show the cells and what they cost")
-    mode.add_argument("--status", action="store_true", help="how far it is, from the tracker")
+    mode.add_argument(
+        "--status", action="store_true", help="how far it is; all studies, without --grid"
+    )
     mode.add_argument("--report", action="store_true", help="the table of what is recorded")
     parts = "hold the parts of a grid of your own against what every part must keep to"
     mode.add_argument("--check", action="store_true", help=parts)

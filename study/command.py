@@ -52,6 +52,9 @@ def _dispatch(mode: Mode, request: Request, command: str) -> int:
         return reporting.list_grids()
     if mode == "clean":
         return reporting.clean(request)
+    if mode == "status" and not request.grid:
+        print(reporting.studies(request))
+        return 0
     reporting.headline(request)
     if mode == "status":
         print(reporting.status(request))

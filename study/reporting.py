@@ -15,18 +15,18 @@ from analysis.plan import Plan
 from study import cleaning
 from study.databases import search_storage, tracking_uri
 from study.grids.grid import find, grids
-from study.grids.lay_out import study_name
 from study.interpreter import python
 from study.lease import lease
 from study.outcome import Outcome
 from study.preflight.prepare import check_storage
 from study.request import Request
-from study.selected import check_selected
+from study.selected import check_selected, study_of
 from study.terminal import fitted
 from study.tracking.client import check_reachable, reading
 from study.tracking.relocation import settle
 from study.tracking.tracker import Tracker
 from trainables.settings import Invalid, masked
+from trainables.storage.claims import running
 from trainables.storage.folder import Folder
 
 
@@ -65,8 +65,8 @@ def clean(request: Request) -> int:
         files, size = cleaning.clean(storage, only_tell=True)
     else:
         check_storage(storage)
-        with lease(storage):
-            files, size = cleaning.clean(storage)
+        with lease(storage, "cleaning") as command:
+            files, size = cleaning.clean(storage, command=command)
     said = "would be removed" if request.dry_run else "removed"
     print(f"{files} files, {size:,} bytes, of finished trials {said} from {storage}")
     return 0
@@ -75,6 +75,7 @@ def clean(request: Request) -> int:
 def status(request: Request) -> str:
     """How far each trial is, a line each, from the tracker alone."""
     uri = tracking_uri(request)
+    request.storage.check_layout()
     settle(uri, request.storage)
     check_reachable(uri)
     with reading(uri):
@@ -85,9 +86,26 @@ def status(request: Request) -> str:
     return states.text(plan, recorded, others, ends, time.time())
 
 
+def studies(request: Request) -> str:
+    """How far each study in the storage is, a line each, and whose command trains it."""
+    uri = tracking_uri(request)
+    request.storage.check_layout()
+    settle(uri, request.storage)
+    check_reachable(uri)
+    owners: dict[str, list[str]] = {}
+    for record in running(request.storage).values():
+        owner = f"host {record['host']}, process {record['process']}"
+        owners.setdefault(record["study"], []).append(owner)
+    with reading(uri):
+        plans = runs.studies(uri)
+        recorded = runs.trials(uri, [i for plan in plans for i in plan.trials()])
+    return states.studies(plans, recorded, owners)
+
+
 def report(request: Request) -> Outcome:
     """Prints the table of what is recorded, and writes its report."""
     uri = tracking_uri(request)
+    request.storage.check_layout()
     settle(uri, request.storage)
     check_reachable(uri)
     with reading(uri):
@@ -96,8 +114,7 @@ def report(request: Request) -> Outcome:
 
 def _recorded(request: Request, uri: str) -> Plan:
     """The study's plan, of the rows and seeds that are asked for."""
-    scale = request.scale if find(request.grid).demo else None
-    plan = runs.plan(uri, study_name(request.grid, scale, request.changes))
+    plan = runs.plan(uri, study_of(request))
     check_selected(plan, request.only)
     return plan.of(request.only, request.seeds)
 
@@ -131,7 +148,7 @@ def show(
     written = reports.write(plan, uri, folder, request.price_per_hour, found, tell)
     for old in set(folder.glob("*")) - set(written.files):  # no figure of an older layout stays
         if old.name != "searches.json":
-            old.unlink()
+            old.unlink(missing_ok=True)
     if shelf.path is None:
         for file in written.files:
             shelf.write(file.name, file.read_bytes())

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from analysis.plan import Cell, Plan
 from study.grids.grid import find
-from study.grids.lay_out import lay_out
+from study.grids.lay_out import lay_out, study_name
 from study.request import Options, Request
 from study.search.sharing import SharedSearch, searches_of
 from study.search.space import FIRST_SEED
@@ -14,6 +14,12 @@ from trainables.trial import Trial
 
 def seeds_of(request: Request) -> int:
     return request.seeds or find(request.grid).seeds
+
+
+def study_of(request: Request) -> str:
+    """The name of the study; of a grid without demo it has no scale."""
+    scale = request.scale if find(request.grid).demo else None
+    return study_name(request.grid, scale, request.changes)
 
 
 def laid_out(

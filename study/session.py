@@ -1,6 +1,7 @@
 """One command's work on a study: what its table lacks is searched, trained and measured."""
 
 import sys
+import time
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from analysis.records import FAILURES
 from study import measures as measured
 from study.databases import search_storage, tracking_uri
-from study.lease import lease
+from study.lease import lease, turn
 from study.outcome import Outcome
 from study.preflight import contracts, prepare
 from study.preflight.outset import checked
@@ -18,9 +19,17 @@ from study.reporting import show
 from study.request import Options, Request, Resources
 from study.running.formats import formats_there
 from study.search.sharing import SharedSearch
-from study.selected import check_selected, laid_out, seeds_of, selected_cells, selected_ids
+from study.selected import (
+    check_selected,
+    laid_out,
+    seeds_of,
+    selected_cells,
+    selected_ids,
+    study_of,
+)
 from study.tracking.tracker import Tracker
 from trainables.settings import Invalid, masked
+from trainables.storage.claims import LOOK_SECONDS, Command, of_measure, of_trial
 
 STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
 
@@ -38,14 +47,15 @@ def run(request: Request, again: str) -> Outcome:
         from study.running import nodes
 
         nodes.require_fit(request.storage)
-    shown = None
-    with lease(request.storage):
-        session = Session(request, uri, formats, wanted)
+    shown, study = None, study_of(request)
+    with lease(request.storage, study) as command:
+        session = Session(request, uri, formats, wanted, command)
         session.work()
         away = session.tracker.behind
         if away is None:
             try:
-                shown = show(request, session.plan, uri, session.tracker, session.searches)
+                with turn(command, f"report-{study}"):
+                    shown = show(request, session.plan, uri, session.tracker, session.searches)
             except (*FAILURES, Invalid) as error:
                 away = error
     lacks = session.missing()
@@ -60,7 +70,7 @@ def run(request: Request, again: str) -> Outcome:
 
 
 class Session:
-    """A study from its plan to its last result, in a storage whose lease is held.
+    """A study from its plan to its last result, in a storage where the `command` is known.
 
     Raises Invalid, before any trial starts, for what is wrong with files, rows or stored searches.
     `work` does it; after that, by id, `lost` says why a trial has no result and `unmeasured` why
@@ -73,7 +83,9 @@ class Session:
         uri: str,
         formats: dict[str, str],
         wanted: list[SharedSearch],
+        command: Command,
     ) -> None:
+        self._command = command
         self._request, self._storage = request, request.storage
         self._folder = request.data_dir
         self._ready = partial(prepare.ready, folder=self._folder, formats=formats, known={})
@@ -91,7 +103,8 @@ class Session:
         self.searches = self._opened(wanted, request.search) if request.search else []
         if request.rerun:
             self._forget(before.failed if request.rerun == "failed" else tuple(self.ids))
-        self.tracker = Tracker(uri, self._storage, self.plan, self._searched, self._pruned)
+        self.tracker = Tracker(uri, self._storage, self.plan, self._searched, self._pruned, command)
+        self._waited_for: list[Any] = []  # searches that others were said to carry out
         self.lost: dict[str, str] = {}
         self.unmeasured: dict[str, str] = {}
         self.hopeless: list[str] = []  # names of searches of which no point was trained to its end
@@ -134,10 +147,10 @@ class Session:
         from study.search.database import database_at, open_storage
 
         url = search_storage(self._request)
-        database = open_storage(url)
         rule = points.objective(self.plan)
         study, storage = self.plan.study, self._storage
-        with database_at(url):
+        with turn(self._command, "searches"), database_at(url):  # tables and records are made
+            database = open_storage(url)
             searches = [
                 search.Search(what, options, rule, study, database, storage, self._ready)
                 for what in wanted
@@ -153,7 +166,14 @@ class Session:
         failed_measures = measured.failed(self._shown(), self._storage)
         if ids or failed_measures:
             self._resources()  # refused here, where nothing is removed yet, if no node has them
-        for trial_id in dict.fromkeys((*ids, *failed_teachers)):
+        cleared = list(dict.fromkeys((*ids, *failed_teachers)))
+        claims = [of_trial(i) for i in cleared] + [of_measure(*pair) for pair in failed_measures]
+        for claim in claims:
+            if other := self._command.claim(claim):
+                raise Invalid(
+                    f"--rerun: {claim.replace('-', ' ', 1)} is held by {other}: wait for it"
+                )
+        for trial_id in cleared:
             self._storage.trial(trial_id).clear()
         measured.forget(failed_measures, self._storage)
 
@@ -170,17 +190,13 @@ class Session:
 
     def _search(self) -> None:
         """Until every search is over; their winners are further cells of the plan."""
-        from study.running import launch
         from study.search.database import database_at
-        from study.search.winners import SearchProgress, lines, tuned
+        from study.search.winners import lines, tuned
 
         with database_at(search_storage(self._request)):
-            if any(search.pending() for search in self.searches):
-                resources = self._resources()
-                with SearchProgress(self.searches, sys.stdout):
-                    self.lost |= launch.run(
-                        self.searches, self._storage, self._folder, resources, self.tracker.begun
-                    )
+            left = list(self.searches)
+            while left:
+                left = self._carry_out(left)
             for line in lines(self.searches):
                 print(line)
             seeds = seeds_of(self._request)
@@ -189,6 +205,42 @@ class Session:
             self.hopeless = [one.name for one in self.searches if one.over and not one.best]
         self.tracker.replan(self.plan)
         self.ids = selected_ids(self.plan, self._request.only)
+
+    def _carry_out(self, searches: list[Any]) -> list[Any]:
+        """Those that no other command carries out, each whole. Returns those that are waited for.
+
+        What they have done is read when they are claimed: nothing, or all that they wanted.
+        """
+        from study.running import launch
+        from study.search.winners import SearchProgress
+
+        claimed = {s: "" if s.over else self._command.claim(s.claim) for s in searches}
+        own = [search for search, other in claimed.items() if not other]
+        for search in own:
+            search.read()
+        try:
+            if any(search.pending() for search in own):
+                resources = self._resources()
+                with SearchProgress(self.searches, sys.stdout):
+                    self.lost |= launch.run(
+                        own,
+                        self._storage,
+                        self._folder,
+                        resources,
+                        self.tracker.begun,
+                        self._command,
+                    )
+        finally:
+            for search in own:
+                self._command.release(search.claim)
+        others = {search: other for search, other in claimed.items() if other}
+        for search, other in others.items():
+            if search not in self._waited_for:
+                self._waited_for.append(search)
+                print(f"{search.what} is carried out by {other}: waiting", flush=True)
+        if others:
+            time.sleep(LOOK_SECONDS)
+        return list(others)
 
     def _train(self) -> None:
         before = progress(self._storage, self.ids)
@@ -203,12 +255,17 @@ class Session:
         from study.running import feed, launch
 
         resources = self._resources()
-        queue = feed.queue(todo, self._storage)
+        queue = feed.queue(todo, self._storage, self._command)
         self.tracker.follow(queue.trials)
         shown = list(dict.fromkeys((*self.ids, *queue.trials)))
         with TrialProgress(self._storage, queue.trials, shown, sys.stdout):
             self.lost |= launch.run(
-                [queue], self._storage, self._folder, resources, self.tracker.begun
+                [queue],
+                self._storage,
+                self._folder,
+                resources,
+                self.tracker.begun,
+                self._command,
             )
 
     def _compute_measures(self) -> None:
@@ -221,7 +278,9 @@ class Session:
         jobs = measured.jobs(todo, self.plan, self._trials, self._measure)
         resources = self._resources()
         with measuring.MeasureProgress(shown, self._storage, sys.stdout):
-            self.unmeasured = measuring.run(jobs, self._storage, self._folder, resources)
+            self.unmeasured = measuring.run(
+                jobs, self._storage, self._folder, resources, self._command
+            )
 
     def _resources(self) -> Resources:
         """What a trial gets of the cluster, which is connected to."""

@@ -171,7 +171,8 @@ def _fitting(part: Use) -> Iterator[None]:
 def check_storage(storage: Storage, writes: bool = True) -> None:
     """Raises Invalid, within seconds, where it cannot be written or has no space.
 
-    Without `writes` nothing is left there, not even a new folder.
+    So where a newer version has written it. Without `writes` nothing is left there, not even a new
+    folder.
     """
     root = storage.root
     try:
@@ -187,6 +188,7 @@ def check_storage(storage: Storage, writes: bool = True) -> None:
         valid = "a folder to write in" if root else "a bucket to write in"
         why = error.strerror or error
         raise Invalid(f"--storage = {storage}: must be {valid} ({why})") from None
+    storage.check_layout()
     if root:
         try:
             check_space(root)

@@ -1,5 +1,7 @@
 """Feed: what is trained next; the one place that hands out trials."""
 
+import random
+import time
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -8,11 +10,13 @@ from typing import Any, Protocol
 from ray.tune.search import Searcher
 
 from study.running.scheduler import Waiting
+from trainables.storage.claims import LOOK_SECONDS, Command, Others, of_trial
 from trainables.storage.storage import Storage
 from trainables.training.fit import fail
 from trainables.trial import Trial
 
 HANDED_OUT_AGAIN = 2  # times at most, a trial that Tune has given up
+BESIDE_OTHERS = 4  # trials that may wait for a place, or as many as run, if other commands live
 
 
 class TrialSource(Waiting, Protocol):
@@ -82,10 +86,15 @@ class Queue:
         return True
 
 
-def queue(trials: Mapping[str, Trial], storage: Storage) -> Queue:
-    """Of the trials, and of those without a result that they learn from."""
-    wanted, teachers = dict(trials), {}
+def queue(trials: Mapping[str, Trial], storage: Storage, command: Command | None = None) -> Queue:
+    """Of the trials, and of those without a result that they learn from.
+
+    Beside other commands in an order of its own, since those may go through the same trials.
+    """
     left = list(trials.items())
+    if command and command.others():
+        random.Random(command.token).shuffle(left)
+    wanted, teachers = dict(left), {}
     while left:
         trial_id, trial = left.pop()
         needed = {teacher.id: teacher for teacher in trial.teachers()}
@@ -100,11 +109,23 @@ def queue(trials: Mapping[str, Trial], storage: Storage) -> Queue:
 class Feed(Searcher):
     """Hands out trials, the one place that does: next one of the source with the fewest running.
 
-    All state is in the storage, so that Tune has nothing to save.
+    What another command trains is passed over, and waited for. It is handed out when that command
+    dies. A worker that starts on a trial claims it, so few are handed out ahead beside others: they
+    would be gone by then. All state is in the storage, so that Tune has nothing to save.
     """
 
-    def __init__(self, sources: Sequence[TrialSource], storage: Storage, ahead: int = 0) -> None:
+    def __init__(
+        self,
+        sources: Sequence[TrialSource],
+        storage: Storage,
+        ahead: int = 0,
+        command: Command | None = None,
+    ) -> None:
         super().__init__()
+        self._command, self._others = command, Others(command)
+        self._elsewhere: dict[str, tuple[int, Trial]] = {}  # source and trial, by id: waited for
+        self._looked = 0.0  # when it was looked at how far those are
+        self._named: set[str] = set()  # the commands that have been said to be waited for
         self.aside: dict[str, Trial] = {}  # ran out of GPU memory: to be tried once more, by id
         self.broken: Exception | None = None  # Tune would go on, or try a trial again: it ends
         self.sources, self._storage, self._ahead = list(sources), storage, ahead
@@ -138,9 +159,11 @@ class Feed(Searcher):
             given = None if self.broken else self._take(trial_id)
         except Exception as error:  # raised when what runs has ended
             given, self.broken = None, error
-        return given or (None if self._running else Searcher.FINISHED)
+        waits = self._running or (self._elsewhere and not self.broken)
+        return given or (None if waits else Searcher.FINISHED)
 
     def _take(self, trial_id: str) -> dict[str, Any] | None:
+        self._look_elsewhere()
         if self._again:
             return self._hand_out(trial_id, *self._again.popleft())
         running, waiting = Counter[int](), Counter[int]()
@@ -148,14 +171,49 @@ class Feed(Searcher):
             running[i] += 1
             waiting[i] += tune_id not in self._started
         for i, source in sorted(enumerate(self.sources), key=lambda item: running[item[0]]):
-            if waiting[i] >= max(source.ahead, self._ahead):
+            ahead = max(source.ahead, self._ahead)
+            if self._others.now():
+                ahead = min(ahead, max(BESIDE_OTHERS, running[i] - waiting[i]))
+            if waiting[i] >= ahead:
                 continue
             while (taken := source.take()) is not None:
                 busy = {running_id for _, running_id, _ in self._running.values()}
-                if taken[0] not in busy and taken[0] not in self.aside:
+                if taken[0] in busy | self.aside.keys() | self._elsewhere.keys():
+                    continue  # for another source: this one is told, too, when it has ended
+                if not self._passed_over(i, *taken):
                     return self._hand_out(trial_id, i, *taken)
-                # Another one trains it already: this one is told, too, when it has ended.
         return None
+
+    def _passed_over(self, source: int, trial_id: str, trial: Trial) -> bool:
+        """Whether another command has trained it meanwhile, or does."""
+        others = self._others.now()
+        if self._others.ever and self._storage.trial(trial_id).final_result():
+            self._tell(trial_id)
+            return True
+        if token := self._others.holder(of_trial(trial_id)):
+            self._wait_for(source, trial_id, trial, others[token])
+            return True
+        return False
+
+    def _wait_for(self, source: int, trial_id: str, trial: Trial, command: str) -> None:
+        self._elsewhere[trial_id] = source, trial
+        self._looked = time.monotonic()
+        if command not in self._named:
+            self._named.add(command)
+            print(f"trial {trial_id} is trained by {command}: waiting", flush=True)
+
+    def _look_elsewhere(self) -> None:
+        """Whether what other commands trained has ended, or is left to this one."""
+        if not self._elsewhere or time.monotonic() - self._looked < LOOK_SECONDS:
+            return
+        self._looked = time.monotonic()
+        for trial_id, (source, trial) in list(self._elsewhere.items()):
+            if self._storage.trial(trial_id).final_result():
+                del self._elsewhere[trial_id]
+                self._tell(trial_id)
+            elif not self._others.holder(of_trial(trial_id)):
+                del self._elsewhere[trial_id]
+                self._again.append((source, trial_id, trial))
 
     def _hand_out(self, tune_id: str, source: int, trial_id: str, trial: Trial) -> dict[str, Any]:
         self._running[tune_id] = source, trial_id, trial
@@ -168,13 +226,20 @@ class Feed(Searcher):
         source, ended, trial = self._running.pop(trial_id)
         self._started.discard(trial_id)
         try:
+            if other := (result or {}).get("elsewhere"):
+                self._wait_for(source, ended, trial, other)
+                return
             stored = self._storage.trial(ended).result()
             # Of a lost worker with two tasks under way Tune takes the second failure for one that
             # it cannot recover from.
             if error and stored is None and self._given_up[ended] < HANDED_OUT_AGAIN:
                 self._given_up[ended] += 1
                 self._again.append((source, ended, trial))
-            elif stored is not None and not stored.final:
+                return
+            if self._command and not (stored and stored.final):
+                # Lost here, pruned, or set aside: nobody waits for what this command does not do.
+                self._command.release(of_trial(ended))
+            if stored and not stored.final:
                 self.aside[ended] = trial
             else:
                 self._tell(ended)

@@ -25,6 +25,7 @@ from ray.tune.execution import class_cache
 
 from study.running.feed import Feed, Queue, TrialSource
 from study.running.scheduler import Pruning
+from trainables.storage.claims import Command
 from trainables.storage.storage import Storage
 from trainables.worker.trainable import trainable
 
@@ -43,21 +44,23 @@ def run(
     folder: Path,
     resources: Resources,
     begun: Callable[[str], object] = lambda trial_id: None,
+    command: Command | None = None,
 ) -> dict[str, str]:
     """Trains what is asked for, side by side. Ray must be connected.
 
-    What runs out of GPU memory is tried once more after all others, alone on a whole GPU and on a
-    fresh actor. Each id is told to `begun` when a worker starts on it. Returns why, by id, for
-    those that ended without a result.
+    Each trial is claimed for the `command`; what another one trains is waited for. What runs out of
+    GPU memory is tried once more after all others, alone on a whole GPU and on a fresh actor. Each
+    id is told to `begun` when a worker starts on it. Returns why, by id, for those that ended
+    without a result.
     """
-    feed = Feed(sources, storage, resources.concurrent or 0)
+    feed = Feed(sources, storage, resources.concurrent or 0, command)
     errors: dict[str, str] = {}
     while True:
-        errors |= _fit(feed, storage, folder, resources, begun)
+        errors |= _fit(feed, storage, folder, resources, begun, command)
         if not feed.aside:
             break
-        again = Feed([Queue(feed.aside, storage)], storage)
-        errors |= _fit(again, storage, folder, alone(resources), begun, retry=True)
+        again = Feed([Queue(feed.aside, storage)], storage, command=command)
+        errors |= _fit(again, storage, folder, alone(resources), begun, command, retry=True)
         feed.take_back()
     lost = [trial_id for source in sources for trial_id in source.lost]
     return {i: errors.get(i, "not started, since its teacher has no result") for i in lost}
@@ -69,6 +72,7 @@ def _fit(
     folder: Path,
     resources: Resources,
     begun: Callable[[str], object],
+    command: Command | None,
     retry: bool = False,
 ) -> dict[str, str]:
     """Runs a fresh Tuner until all has ended. Returns the errors by trial id.
@@ -77,7 +81,7 @@ def _fit(
     """
     with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
         outcome = tune.Tuner(
-            trainable(storage, folder, resources.cpus, resources.gpus or 0.0, retry),
+            trainable(storage, folder, resources.cpus, resources.gpus or 0.0, retry, command),
             tune_config=tune.TuneConfig(
                 search_alg=feed,
                 scheduler=Pruning(feed.sources, feed.end),

@@ -7,6 +7,7 @@ The objective is the validation accuracy under the rule that the table is read b
 search's seeds. Searched trials have no test images, and always validation images.
 """
 
+import hashlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -72,6 +73,11 @@ class Points:
             storage=database, study_name=self.name, direction="maximize", load_if_exists=True
         )
         self._settle_record()
+
+    @property
+    def claim(self) -> str:
+        """What the command that carries it out claims: a search is one command's at a time."""
+        return f"search-{hashlib.sha256(self.name.encode()).hexdigest()[:12]}"
 
     @property
     def spent(self) -> int:

@@ -45,6 +45,10 @@ class Search(Points):
         ready: Ready,
     ) -> None:
         super().__init__(what, options, rule, prefix, database, storage, ready)
+        self.read()
+
+    def read(self) -> None:
+        """What is stored of it, by whichever command: nothing is under way from here on."""
         self.asked: list[str] = []  # ids of every trial that this search needs, in their order
         self.lost: list[str] = []  # ids of those that ended without a result: it goes no further
         self.pruned: list[str] = []  # ids of those that were stopped early

@@ -2,6 +2,12 @@
 
 One run a trial id, found again by its tag, and a parent run for the study. Everything is written
 from files, with the timestamps that stand there, so that writing twice changes nothing.
+
+Beside other commands each tracker writes the trials that its command has claimed, and those that
+no living command has. So a trial's run has one writer, who makes it, marks it RUNNING and ends it.
+Two may meet where a command dies or ends: `Runs.only` then leaves one run, and whoever has marked
+it RUNNING ends it, whoever has claimed the trial since. What others have not written yet of this
+command's trials is written in the last round, after MLflow was read anew.
 """
 
 import threading
@@ -28,11 +34,13 @@ from study.tracking.projection import (
 from study.tracking.recorded import Recorded
 from study.tracking.runs import Runs, study_tags, trial_tags
 from trainables.selection import Epoch
+from trainables.storage.claims import Command, Others, of_trial
 from trainables.storage.result import Result
 from trainables.storage.storage import Storage
 from trainables.storage.trial_files import TrialFiles
 
 POLL_SECONDS = 5.0
+LAST_ROUNDS = 3  # attempts at most, where another command's tracker gets in the way
 
 
 class Tracker:
@@ -45,7 +53,9 @@ class Tracker:
         plan: Plan,
         searched: Callable[[], Iterable[str]] = tuple,  # ids of trials in no cell; may grow
         pruned: Callable[[], Iterable[str]] = tuple,  # ids of those that were stopped for good
+        command: Command | None = None,
     ) -> None:
+        self._others = Others(command)
         self.uri, self.storage, self.plan = uri, storage, plan
         self._searched, self._pruned = searched, pruned
         self.behind: Exception | None = None  # why the newest attempt to write failed
@@ -57,6 +67,7 @@ class Tracker:
         self._begun: dict[str, int] = {}  # how often this command has started them, by trial id
         # What it was when nothing more could come of a trial, pruned or not begun, until it grows.
         self._resting: dict[str, int] = {}
+        self._marked: set[str] = set()  # ids of those whose runs this command has made RUNNING
         self._further: tuple[str, ...] = ()  # ids of trials that may be in no cell
         self._measures = Measures(storage)
         self._stop = threading.Event()
@@ -102,9 +113,10 @@ class Tracker:
         client.set_terminated(self._parent)
 
     def _follow(self) -> None:
-        last = False
-        while not last:
+        rounds = 0  # since it was told to stop
+        while not rounds or (self.behind and self._others.ever and rounds < LAST_ROUNDS):
             last = self._stop.is_set()
+            rounds += last
             try:
                 with self._lock:
                     self._synchronise(last)
@@ -122,6 +134,9 @@ class Tracker:
         return recorded is not None and recorded.ended == end_of(result.ended)
 
     def _synchronise(self, last: bool) -> None:
+        self._others.now()
+        if last and self._others.ever:
+            self._runs = None
         runs = self._runs or self._connect()
         if last:
             runs.client.set_terminated(self._parent, "KILLED")  # FINISHED when it has its report
@@ -136,11 +151,17 @@ class Tracker:
         for trial_id in sorted(left, key=lambda i: not self._running(i)):
             if self._stop.is_set() and not last:
                 return  # the last round begins anew
-            self._write(runs, trial_id, self.storage.trial(trial_id), last, trial_id in pruned)
+            files = self.storage.trial(trial_id)
+            if not self._is_elsewhere(trial_id) or (last and files.final_result()):
+                self._write(runs, trial_id, files, last, trial_id in pruned)
             if trial_id in pruned or trial_id not in begun:
                 self._resting[trial_id] = begun.get(trial_id, 0)
         run_ids = {i: recorded.run for i, recorded in self._recorded.items()}
         self._measures.write(runs.client, self.plan, run_ids)
+
+    def _is_elsewhere(self, trial_id: str) -> bool:
+        """Whether another command writes the trial's run."""
+        return trial_id not in self._marked and bool(self._others.holder(of_trial(trial_id)))
 
     def _running(self, trial_id: str) -> bool:
         """Whether MLflow has the trial as running."""
@@ -230,6 +251,7 @@ class Tracker:
                 client.set_terminated(recorded.run, "KILLED")
                 recorded.state = "KILLED"
         elif begun and recorded.state != "RUNNING":
+            self._marked.add(trial_id)
             client.update_run(recorded.run, "RUNNING")
             recorded.state = "RUNNING"
         status = "pruned" if pruned else "running"

@@ -137,3 +137,26 @@ def test_the_command_shows_what_runs_in_no_cell(
     said = capsys.readouterr().out.splitlines()
     assert said[-1] == "1 trials in no cell (searches, teachers): 1 running"
     assert " ago " in said[-3]
+
+
+def test_a_line_a_study_says_its_state_and_what_is_left() -> None:
+    frame = recorded(
+        a={"status": "finished", "seconds": 40.0},
+        b={"status": "failed"},
+        c={"status": "running"},
+        d={"status": "running", "stopped": True},
+        e={"status": "finished", "seconds": 20.0},
+    )
+    named = {name: replace(plan(*ids), study=name) for name, ids in STUDIES.items()}
+    owners = {"busy": ["host a, process 1", "host b, process 2"], "new": ["host c, process 3"]}
+    assert status.studies(list(named.values()), frame, owners).splitlines() == [
+        "study  state    trials  time left  owner",
+        "done   done     3/3     –",
+        "idle   stopped  1/3     –",
+        "busy   running  2/5     1:30       host a, process 1; host b, process 2",  # 3 x 30 s
+        "new    running  –       –          host c, process 3",
+    ]
+    assert status.studies([], frame, {}) == "no study"
+
+
+STUDIES = {"done": "abe", "idle": "adf", "busy": "aecdf"}

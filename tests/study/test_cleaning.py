@@ -3,8 +3,13 @@
 from pathlib import Path
 from uuid import uuid4
 
+import pytest
+
 from study.cleaning import clean
-from trainables.storage.result import OUT_OF_MEMORY
+from study.lease import lease
+from trainables.settings import Invalid
+from trainables.storage.claims import of_trial
+from trainables.storage.result import OUT_OF_MEMORY, Result
 from trainables.storage.shelf import Shelf
 from trainables.storage.storage import Storage
 from trainables.training.fit import fit
@@ -46,3 +51,22 @@ def test_a_trial_that_may_go_on_keeps_everything(tmp_path: Path, trial: Trial) -
     shelf.write_json("result.json", {"status": "failed", "reason": OUT_OF_MEMORY})
     assert clean(storage) == (0, 0)
     assert set(FITS) <= set(shelf.names("*"))
+
+
+def test_what_another_command_holds_is_not_cleaned_nor_anything_else(
+    tmp_path: Path, trial: Trial
+) -> None:
+    storage = Storage(tmp_path)
+    trials = [trial.but(seed=seed) for seed in (0, 1)]
+    for one in trials:
+        files = storage.trial(one.id)
+        files.write_settings(one.flat())
+        files.end(Result())
+        left_behind(files.shelf)
+    with lease(storage, "mine") as mine, lease(storage, "another") as another:
+        another.claim(of_trial(trials[1].id))
+        with pytest.raises(Invalid, match=rf"^--clean: trial {trials[1].id} is held by .*another"):
+            clean(storage, command=mine)
+        assert clean(storage, only_tell=True) == (6, 30)
+        another.release(of_trial(trials[1].id))
+        assert clean(storage, command=mine) == (6, 30)

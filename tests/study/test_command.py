@@ -74,6 +74,10 @@ def first_id(data: Path) -> str:
             [*GRID, "--status", "--only", "only CE", "--search", "9"],
             "--search: not together with --status, which takes --grid, --scale, --seeds, --only, ",
         ),
+        (
+            ["--status", "--only", "only CE"],
+            "--only: not together with --status without --grid, which takes --storage, --tracking-",
+        ),
         ([*GRID, "--report", "--data-dir", "."], "--data-dir: not together with --report"),
         ([*GRID, "--pruner", "asha"], "--pruner: only together with --search POINTS"),
         ([*GRID, "--set", "data.test=False"], "--set 'data.test=False': must be another field"),

@@ -12,10 +12,12 @@ from analysis.plan import Metric
 from study.command import main
 from study.grids.grid import Grid
 from study.grids.lay_out import changed
+from study.lease import lease
 from study.preflight import prepare
 from trainables.data.sources.cifar import Cifar10
 from trainables.measures.human_kl import HumanKL
 from trainables.settings import Use
+from trainables.storage.claims import of_trial
 from trainables.storage.storage import Storage
 
 GRID = ["--grid", "kesl_ablation"]
@@ -58,6 +60,23 @@ def test_a_rerun_that_no_node_has_room_for_removes_nothing(
         assert main([*rerun, str(tmp_path), option, "64"]) == 2
         assert f"{option} = 64: must be at most" in capsys.readouterr().err
         assert shelf.names("*") == ["result.json", "trial.json"]
+
+
+def test_a_rerun_of_what_another_command_holds_removes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = Storage(tmp_path)
+    shelf = storage.trial(first_id(tmp_path)).shelf
+    shelf.write_json("trial.json", {})
+    shelf.write_json("result.json", {"status": "failed", "reason": "bad luck"})
+    rerun = [*GRID, "--seeds", "1", "--only", "only CE", "--rerun", "failed"]
+    with lease(storage, "another") as other:
+        other.claim(of_trial(first_id(tmp_path)))
+        assert main([*rerun, "--storage", str(tmp_path)]) == 2
+    held = f"error: --rerun: trial {first_id(tmp_path)} is held by {other.told}: wait for it\n"
+    assert capsys.readouterr().err == held
+    assert shelf.names("*") == ["result.json", "trial.json"]
+    ray.shutdown()
 
 
 @pytest.mark.parametrize(

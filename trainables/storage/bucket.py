@@ -52,6 +52,9 @@ class Bucket(Shelf):
     def remove(self, name: str) -> None:
         self._ask("delete_object", name)
 
+    def discard(self, name: str) -> None:
+        self.remove(name)
+
     def size(self, name: str) -> int:
         answer = self._ask("head_object", name)
         return 0 if answer is None else int(answer["ContentLength"])

@@ -47,6 +47,10 @@ class Folder(Shelf):
     def remove(self, name: str) -> None:
         (self.path / name).unlink(missing_ok=True)
 
+    def discard(self, name: str) -> None:
+        self.remove(name)
+        self.remove(f".{name}.lock")
+
     def size(self, name: str) -> int:
         try:
             return (self.path / name).stat().st_size

@@ -50,6 +50,10 @@ class Shelf(ABC):
         """Whether it is there or not."""
 
     @abstractmethod
+    def discard(self, name: str) -> None:
+        """Removes a swapped name with what is kept for swaps; nobody may write it again."""
+
+    @abstractmethod
     def modified(self, name: str) -> float | None:
         """When it was written, in seconds since 1970; None where there is no such file."""
 

@@ -12,7 +12,8 @@ trials/<id>/trial.json          the settings
             epoch-00010.pt      weights of an epoch that the recipe keeps
             measure-<label>.json    a measure; its features-<label>.csv, if it keeps some
             log.txt
-storage.json                    the storage's own id
+commands/, claims/              which commands run, and what each of them does: claims.py
+storage.json                    the storage's own id, and the version of this layout
 """
 
 import json
@@ -28,6 +29,7 @@ from trainables.storage.folder import Folder
 from trainables.storage.shelf import Shelf
 from trainables.storage.trial_files import TrialFiles
 
+LAYOUT = 2  # 1: one command at a time held a storage, by lease.json
 BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 
 
@@ -55,10 +57,25 @@ class Storage:
         return self.root.as_uri() if self.root else str(self)
 
     def identity(self) -> str:
-        """A random id, drawn when first asked for; a storage that is moved or copied keeps it."""
-        while (found := self.top.read_json("storage.json")) is None:
-            self.top.swap("storage.json", json.dumps({"id": uuid4().hex}).encode(), None)
-        return str(found["id"])
+        """A random id, drawn when first asked for; a storage that is moved or copied keeps it.
+
+        From then on the storage is of this layout. Raises Invalid where it is of a newer one.
+        """
+        while True:
+            self.check_layout()
+            found = self.top.version("storage.json")
+            about = json.loads(found.content) if found else {"id": uuid4().hex}
+            if about.get("layout") == LAYOUT:
+                return str(about["id"])
+            content = json.dumps({**about, "layout": LAYOUT}).encode()
+            self.top.swap("storage.json", content, found.tag if found else None)
+
+    def check_layout(self) -> None:
+        """Raises Invalid where a newer version has written the storage. Writes nothing."""
+        layout = (self.top.read_json("storage.json") or {}).get("layout", 1)
+        if layout > LAYOUT:
+            why = f"a newer version has written it, in layout {layout}"
+            raise Invalid(f"--storage = {self}: must be of layout {LAYOUT} or older ({why})")
 
     def trial(self, trial_id: str) -> TrialFiles:
         return TrialFiles(self.top / "trials" / trial_id)

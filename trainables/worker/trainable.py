@@ -8,18 +8,27 @@ from ray import tune
 
 from trainables.selection import Epoch
 from trainables.settings import Invalid
+from trainables.storage.claims import Command, of_trial
 from trainables.storage.storage import Storage
 from trainables.training.fit import fit
 from trainables.training.site import Site
 from trainables.worker import node
 
 
-def trainable(storage: Storage, folder: Path, cpus: float, gpus: float, retry: bool = False) -> Any:
+def trainable(
+    storage: Storage,
+    folder: Path,
+    cpus: float,
+    gpus: float,
+    retry: bool = False,
+    command: Command | None = None,
+) -> Any:
     """What Tune runs for {"id": ..., "trial": ...}: `fit`. Tune is told each epoch's metrics.
 
-    What a trial prints is appended to its log.txt. A storage that fails is told to Tune as the
-    metric "lost", a node that no trial can be trained on as "unfit", not as exceptions, so that
-    Tune retries lost workers only.
+    What a trial prints is appended to its log.txt. Before anything is written the trial is claimed
+    for the `command`; where another one trains it, nothing is done, and Tune is told that one as
+    "elsewhere". A storage that fails is told to Tune as the metric "lost", a node that no trial can
+    be trained on as "unfit", not as exceptions, so that Tune retries lost workers only.
     """
     driver = node.Driver.of(storage)
 
@@ -28,6 +37,9 @@ def trainable(storage: Storage, folder: Path, cpus: float, gpus: float, retry: b
         trial = config["trial"]
         try:
             node.prepare(trial, folder, storage, driver)
+            if command and (other := command.claim(of_trial(config["id"]))):
+                tune.report({"elsewhere": other})
+                return
             with storage.trial(config["id"]).log() as log:
                 with redirect_stdout(log), redirect_stderr(log):
                     fit(trial, storage, site, report, retry)

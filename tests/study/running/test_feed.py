@@ -1,12 +1,18 @@
 """Handing out trials: a table's, searches', teachers first, none twice at once."""
 
+import os
 from pathlib import Path
 
+import psutil
+import pytest
 from ray.tune.search import Searcher
 
+import study.running.feed
 from study.running.feed import HANDED_OUT_AGAIN, Feed, Queue, TrialSource
 from study.running.feed import queue as queue_of
 from trainables.settings import Use
+from trainables.storage import claims
+from trainables.storage.claims import Command, machine, of_trial
 from trainables.storage.storage import Storage
 from trainables.targets.self_distilled import SelfDistilled
 from trainables.trial import Trial
@@ -178,3 +184,139 @@ def test_a_trial_that_tune_gives_up_is_handed_out_again_a_few_times(
     assert queue.lost == ["first"]
     assert feed.suggest("tune-9") == Searcher.FINISHED
     assert feed.ids["tune-1"] == "first"
+
+
+def command(storage: Storage, token: str) -> Command:
+    """One that lives: of this process."""
+    about = {"process": os.getpid(), "started": psutil.Process().create_time(), "study": token}
+    (storage.top / "commands").write_json(f"{token}.json", {**machine(), **about})
+    return Command(storage, token, f"process {token}")
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks at other commands again and again."""
+    for module in (claims, study.running.feed):
+        monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_another_command_trains_or_has_trained_is_passed_over(
+    tmp_path: Path, trial: Trial, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = Storage(tmp_path)
+    mine, other = command(storage, "mine"), command(storage, "other")
+    queue = Queue(dict.fromkeys(("done", "a", "b", "free"), trial), storage)
+    feed = Feed([queue], storage, command=mine)
+    finish(storage, "done")
+    other.claim(of_trial("a"))
+    other.claim(of_trial("b"))
+    assert feed.suggest("t0")["id"] == "free"
+    said = capsys.readouterr().out
+    assert said.startswith("trial a is trained by host ")
+    assert said.endswith(f"process {os.getpid()} (study other): waiting\n")
+    assert said.count("\n") == 1  # once for a command, not for each of its trials
+    finish(storage, "free")
+    feed.on_trial_complete("t0")
+    assert feed.suggest("t1") is None  # which neither ends the study nor trains anything
+    finish(storage, "a")
+    assert feed.suggest("t1") is None
+    (storage.top / "commands").discard("other.json")
+    assert feed.suggest("t1")["id"] == "b"
+    finish(storage, "b")
+    feed.on_trial_complete("t1")
+    assert feed.suggest("t2") == Searcher.FINISHED
+    assert queue.lost == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_trial_that_a_worker_found_taken_is_waited_for_and_handed_out_again(
+    tmp_path: Path, trial: Trial, capsys: pytest.CaptureFixture[str]
+) -> None:
+    storage = Storage(tmp_path)
+    mine, other = command(storage, "mine"), command(storage, "other")
+    student = Queue({"x": trial, "y": trial}, storage, {"y": ("x",)})
+    feed = Feed([student], storage, command=mine)
+    assert feed.suggest("t0")["id"] == "x"
+    other.claim(of_trial("x"))
+    feed.on_trial_complete("t0", {"elsewhere": other.told})
+    assert capsys.readouterr().out == "trial x is trained by process other: waiting\n"
+    assert feed.suggest("t1") is None
+    other.release(of_trial("x"))  # lost there
+    assert feed.suggest("t1")["id"] == "x"
+    finish(storage, "x")
+    feed.on_trial_complete("t1", {"epoch": 3})
+    assert feed.suggest("t2")["id"] == "y"
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_trial_that_ends_without_a_result_is_left_to_others(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    mine, other = command(storage, "mine"), command(storage, "other")
+    feed = Feed([Queue({"x": trial}, storage)], storage, command=mine)
+    feed.suggest("t0")
+    mine.claim(of_trial("x"))
+    assert other.claim(of_trial("x"))
+    feed.on_trial_complete("t0", {"lost": "the disk is full"})
+    assert other.claim(of_trial("x")) == ""
+
+
+@pytest.mark.usefixtures("impatient")
+def test_two_commands_with_a_trial_set_aside_each_do_not_wait_for_each_other(
+    tmp_path: Path, trial: Trial
+) -> None:
+    """Each tries it again when all others have ended: also those that the other has set aside."""
+    storage = Storage(tmp_path)
+    feeds = {}
+    for name, first in (("mine", "x"), ("other", "y")):
+        queue = Queue(dict.fromkeys((first, *{"x", "y"} - {first}), trial), storage)
+        feeds[first] = Feed([queue], storage, command=command(storage, name))
+        assert feeds[first].suggest("t0")["id"] == first
+        Command(storage, name, name).claim(of_trial(first))
+    for first, feed in feeds.items():
+        finish(storage, first, "out of GPU memory")
+        feed.on_trial_complete("t0")
+    for first, feed in feeds.items():
+        assert feed.suggest("t1")["id"] != first  # its worker finds the result, and trains nothing
+        feed.on_trial_complete("t1")
+        assert feed.suggest("t2") == Searcher.FINISHED
+        assert feed.aside.keys() == {"x", "y"}
+
+
+@pytest.mark.usefixtures("impatient")
+def test_beside_others_few_trials_are_handed_out_ahead(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    feed = Feed(
+        [Queue(dict.fromkeys(map(str, range(99)), trial), storage)],
+        storage,
+        command=command(storage, "mine"),
+    )
+    for i in range(9):
+        assert feed.suggest(f"alone {i}")
+        feed.place(f"alone {i}", placed=i < 6)
+    command(storage, "other")
+    for i in range(3):
+        assert feed.suggest(f"beside {i}")
+    assert len(feed.waiting) == 6  # as many as run
+    assert feed.suggest("no more") is None
+
+
+@pytest.mark.usefixtures("impatient")
+def test_after_an_error_others_are_not_waited_for(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    mine, other = command(storage, "mine"), command(storage, "other")
+    other.claim(of_trial("x"))
+    feed = Feed([Queue({"x": trial}, storage)], storage, command=mine)
+    assert feed.suggest("t0") is None
+    feed.end(OSError("away"))
+    assert feed.suggest("t0") == Searcher.FINISHED
+
+
+def test_beside_others_each_command_has_an_order_of_its_own(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    trials = {(one := trial.but(seed=seed)).id: one for seed in range(9)}
+    mine = command(storage, "mine")
+    assert taken(queue_of(trials, storage, mine)) == list(trials)
+    orders = [taken(queue_of(trials, storage, c)) for c in (command(storage, "other"), mine)]
+    assert orders[0] != orders[1] != list(trials)
+    assert set(orders[0]) == set(orders[1]) == set(trials)

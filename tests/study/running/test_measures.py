@@ -10,6 +10,7 @@ import ray
 from mlflow import MlflowClient
 
 from study.command import main
+from study.lease import lease
 from study.measures import Job
 from study.request import Resources
 from study.running import cluster
@@ -19,6 +20,7 @@ from trainables.measures.measure import label
 from trainables.measures.top_k import TopK
 from trainables.settings import Use
 from trainables.storage import names
+from trainables.storage.claims import of_measure
 from trainables.storage.storage import Storage
 from trainables.training.fit import fit
 from trainables.training.site import Site
@@ -103,3 +105,31 @@ def test_a_measure_that_fails_is_recorded_and_lost_ones_are_told(
         assert "test.scores" in stored["reason"]
     assert list(lost) == [gone.id]
     assert "outputs.pt" in lost[gone.id]
+
+
+def test_a_measure_that_another_command_computes_is_waited_for(
+    tmp_path: Path,
+    trial: Trial,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    storage = Storage(tmp_path)
+    one = trial.but(recipe=trial.recipe.but(epochs=1))
+    fit(one, storage, Site.here(NOWHERE))
+    theirs, left = Use(TopK), Use(Calibration)
+    claim = of_measure(one.id, label(theirs))
+    cluster.connect(None)
+    with lease(storage, "mine") as mine, lease(storage, "another") as another:
+        another.claim(claim)
+
+        def wait(seconds: float) -> None:
+            assert storage.trial(one.id).measure(label(left))
+            another.release(claim)  # as when it has died
+
+        monkeypatch.setattr(measuring.time, "sleep", wait)
+        jobs = [Job(one, (theirs, left))]
+        assert measuring.run(jobs, storage, NOWHERE, Resources(gpus=0.0), mine) == {}
+        assert mine.holder(claim) == mine.token
+    assert storage.trial(one.id).measure(label(theirs))
+    said = capsys.readouterr().out
+    assert said == f"trial {one.id} is measured by {another.told}: waiting\n"

@@ -106,6 +106,21 @@ def test_a_finished_search_is_read_and_nothing_is_trained(smoothed: Space, tmp_p
     assert again.asked == lab.trained
 
 
+def test_a_search_that_another_command_has_carried_out_is_read(
+    smoothed: Space, tmp_path: Path
+) -> None:
+    lab = Laboratory(tmp_path, smoothed, score)
+    waiting = lab.search(4)
+    assert waiting.claim == lab.search(9).claim  # of the same points
+    assert waiting.claim != lab.search(4, seed=1).claim
+    lab.run(lab.search(4))
+    assert waiting.asked == []
+    waiting.read()
+    assert waiting.over
+    assert not waiting.pending()
+    assert waiting.asked == lab.trained
+
+
 def test_a_larger_budget_goes_on_and_a_smaller_one_sees_its_own_points(
     smoothed: Space, tmp_path: Path
 ) -> None:

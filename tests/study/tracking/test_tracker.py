@@ -16,10 +16,13 @@ import study.tracking.runs
 from analysis.plan import Plan
 from analysis.records import EXPERIMENT, EXPERIMENT_TAGS
 from study.grids.lay_out import lay_out
+from study.lease import lease
 from study.tracking.relocation import settle
 from study.tracking.runs import Runs, commit
 from study.tracking.tracker import Tracker
 from trainables.selection import Epoch
+from trainables.storage.claims import of_trial
+from trainables.storage.result import Result
 from trainables.storage.shelf import Shelf
 from trainables.storage.storage import Storage
 from trainables.training.fit import fail, fit
@@ -542,3 +545,37 @@ def test_a_table_that_is_too_long_for_mlflow_ends_after_a_line_and_says_where_th
         kept = f"{'x' * 99}\n" * 79
         rest = "\nThe rest is in report/table.md."
         assert shown == (table if whole else kept + rest)
+
+
+def test_beside_another_command_each_writes_what_it_has_claimed(tmp_path: Path) -> None:
+    plan, trials = lay_out("kesl_label_smoothing", "demo", 1, OVERRIDES, resolved)
+    storage, uri = Storage(tmp_path), f"sqlite:///{tmp_path / 'mlflow.db'}"
+    own, theirs = list(trials)[:2]
+
+    def told() -> dict[str, str]:
+        return {run.data.tags["trial_id"]: run.info.status for run in runs(uri, "trial")}
+
+    with lease(storage, "mine") as mine, lease(storage, "another") as another:
+        for trial, command in ((own, mine), (theirs, another)):
+            command.claim(of_trial(trial.id))
+            storage.trial(trial.id).write_settings(trial.flat())
+            storage.trial(trial.id).write_history([epoch(1)])
+        one, other = (Tracker(uri, storage, plan, command=c) for c in (mine, another))
+        one.begun(own.id)
+        one.begun(theirs.id)  # whose worker has found it taken
+        other.begun(theirs.id)
+        one._synchronise(last=False)
+        assert told() == {own.id: "RUNNING"}
+        other._synchronise(last=False)
+        assert told() == {own.id: "RUNNING", theirs.id: "RUNNING"}
+        one._synchronise(last=True)  # stopped: what the other one trains goes on
+        assert told() == {own.id: "KILLED", theirs.id: "RUNNING"}
+        storage.trial(theirs.id).end(Result(history=[epoch(1), epoch(2)]))
+        again = Tracker(uri, storage, plan, command=mine)
+        again._synchronise(last=False)
+        assert told()[theirs.id] == "RUNNING"  # the other one will write it
+        again._synchronise(last=True)  # but has not yet, and the table needs it
+        assert told()[theirs.id] == "FINISHED"
+        other._synchronise(last=True)
+    assert len(runs(uri, "trial")) == 2
+    assert told() == {own.id: "KILLED", theirs.id: "FINISHED"}

@@ -8,6 +8,8 @@ import ray
 from ray import tune
 
 from tests.trainables.small import NOWHERE, small_trial
+from tests.trainables.storage.test_claims import known
+from trainables.storage.claims import Command, of_trial
 from trainables.storage.storage import Storage
 from trainables.worker.trainable import trainable
 
@@ -23,10 +25,10 @@ def cluster() -> Iterator[None]:
     ray.shutdown()
 
 
-def tuned(storage: Storage, folder: Path) -> tune.Result:
+def tuned(storage: Storage, folder: Path, command: Command | None = None) -> tune.Result:
     """What Tune has of the trial at the end."""
     tuner = tune.Tuner(
-        trainable(storage, NOWHERE, 1, 0),
+        trainable(storage, NOWHERE, 1, 0, command=command),
         param_space={"id": TRIAL.id, "trial": TRIAL},
         run_config=tune.RunConfig(storage_path=str(folder), verbose=0),
     )
@@ -54,3 +56,18 @@ def test_a_storage_that_is_gone_is_told_and_no_exception(tmp_path: Path) -> None
     assert told.error is None
     assert told.metrics
     assert f"No such file or directory: '{tmp_path}/gone'" in told.metrics["lost"]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_another_command_trains_is_told_and_left_alone(tmp_path: Path) -> None:
+    storage = Storage(tmp_path / "storage")
+    mine, another = known(storage, "mine"), known(storage, "another")
+    another.claim(of_trial(TRIAL.id))
+    told = tuned(storage, tmp_path / "ray", mine)
+    assert told.metrics
+    assert told.metrics["elsewhere"] == another.told
+    assert storage.top.names("trials/*") == []
+    another.release(of_trial(TRIAL.id))
+    tuned(storage, tmp_path / "ray", mine)
+    assert storage.trial(TRIAL.id).result()
+    assert mine.holder(of_trial(TRIAL.id)) == "mine"

@@ -1,0 +1,12 @@
+import pytest
+from commands import main
+
+
+@pytest.mark.slow
+def test_a_small_bench_of_two_commands_trains_each_trial_once(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--trials", "6", "--slots", "2", "--wait", "0.01"]) in (0, 1)
+    said = capfd.readouterr().out
+    assert "6 trials by one command in " in said
+    assert "two commands / one" in said
