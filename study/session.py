@@ -176,7 +176,12 @@ class Session:
                 resources = self._resources()
                 with SearchProgress(self.searches, sys.stdout):
                     self.lost |= launch.run(
-                        self.searches, self._storage, self._folder, resources, self.tracker.begun
+                        self.searches,
+                        self._storage,
+                        self._folder,
+                        resources,
+                        self.tracker.begun,
+                        shared=self._request.address is not None,
                     )
             for line in lines(self.searches):
                 print(line)
@@ -205,7 +210,12 @@ class Session:
         shown = list(dict.fromkeys((*self.ids, *queue.trials)))
         with TrialProgress(self._storage, queue.trials, shown, sys.stdout):
             self.lost |= launch.run(
-                [queue], self._storage, self._folder, resources, self.tracker.begun
+                [queue],
+                self._storage,
+                self._folder,
+                resources,
+                self.tracker.begun,
+                shared=self._request.address is not None,
             )
 
     def _compute_measures(self) -> None:
@@ -218,7 +228,13 @@ class Session:
         jobs = measured.jobs(todo, self.plan, self._trials, self._measure)
         resources = self._resources()
         with measuring.MeasureProgress(shown, self._storage, sys.stdout):
-            self.unmeasured = measuring.run(jobs, self._storage, self._folder, resources)
+            self.unmeasured = measuring.run(
+                jobs,
+                self._storage,
+                self._folder,
+                resources,
+                shared=self._request.address is not None,
+            )
 
     def _resources(self) -> Resources:
         """What a trial gets of the cluster, which is connected to."""

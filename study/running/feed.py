@@ -1,5 +1,6 @@
 """Feed: what is trained next; the one place that hands out trials."""
 
+import math
 from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -8,6 +9,7 @@ from typing import Any, Protocol
 from ray.tune.search import Searcher
 
 from study.running.scheduler import Waiting
+from study.running.shares import Share
 from trainables.storage.storage import Storage
 from trainables.training.fit import fail
 from trainables.trial import Trial
@@ -100,7 +102,8 @@ def queue(trials: Mapping[str, Trial], storage: Storage) -> Queue:
 class Feed(Searcher):
     """Hands out trials, the one place that does: next one of the source with the fewest running.
 
-    All state is in the storage, so that Tune has nothing to save.
+    Beside other commands on a cluster no more of them are out than its share has places for. All
+    state is in the storage, so that Tune has nothing to save.
     """
 
     def __init__(self, sources: Sequence[TrialSource], storage: Storage, ahead: int = 0) -> None:
@@ -113,11 +116,28 @@ class Feed(Searcher):
         self._again: deque[tuple[int, str, Trial]] = deque()
         self._given_up = Counter[str]()
         self.ids: dict[str, str] = {}  # by Tune's
+        self.share = Share()
+        self.limit: int | None = None  # the share's, as of Tune's last step
+        self._dry = False  # the sources had no more, when they were last asked
+        self._withdrawn: set[str] = set()  # Tune's ids
 
     @property
     def waiting(self) -> list[str]:
         """The ids of those that are handed out and have no place yet."""
         return [i for tune_id, (_, i, _) in self._running.items() if tune_id not in self._started]
+
+    @property
+    def out(self) -> int:
+        """How many are handed out, and have not ended."""
+        return len(self._running)
+
+    def demand(self) -> tuple[int, float]:
+        """How many have a place, and how many would, if there were places for all."""
+        return len(self._started), self.out if self._dry else math.inf
+
+    def withdraw(self, tune_id: str) -> None:
+        """It has no place, and Tune is about to stop it: it is handed out again, before others."""
+        self._withdrawn.add(tune_id)
 
     def end(self, error: Exception) -> None:
         """Hands out no more; the error is raised when what runs has ended."""
@@ -138,11 +158,20 @@ class Feed(Searcher):
             given = None if self.broken else self._take(trial_id)
         except Exception as error:  # raised when what runs has ended
             given, self.broken = None, error
-        return given or (None if self._running else Searcher.FINISHED)
+        waits = self._running or (self._again and not self.broken)
+        return given or (None if waits else Searcher.FINISHED)
 
     def _take(self, trial_id: str) -> dict[str, Any] | None:
-        if self._again:
-            return self._hand_out(trial_id, *self._again.popleft())
+        if self.limit == 0:  # without a place Tune stands still, until there is something to run
+            self.limit = self.share.limit
+        taken = self._again.popleft() if self._again else self._next()
+        self._dry = taken is None
+        if taken and self.limit is not None and self.out >= self.limit:
+            self._again.appendleft(taken)
+            return None
+        return taken and self._hand_out(trial_id, *taken)
+
+    def _next(self) -> tuple[int, str, Trial] | None:
         running, waiting = Counter[int](), Counter[int]()
         for tune_id, (i, _, _) in self._running.items():
             running[i] += 1
@@ -153,7 +182,7 @@ class Feed(Searcher):
             while (taken := source.take()) is not None:
                 busy = {running_id for _, running_id, _ in self._running.values()}
                 if taken[0] not in busy and taken[0] not in self.aside:
-                    return self._hand_out(trial_id, i, *taken)
+                    return i, *taken
                 # Another one trains it already: this one is told, too, when it has ended.
         return None
 
@@ -167,6 +196,9 @@ class Feed(Searcher):
     ) -> None:
         source, ended, trial = self._running.pop(trial_id)
         self._started.discard(trial_id)
+        if trial_id in self._withdrawn:
+            self._again.appendleft((source, ended, trial))
+            return
         try:
             stored = self._storage.trial(ended).result()
             # Of a lost worker with two tasks under way Tune takes the second failure for one that

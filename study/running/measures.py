@@ -1,5 +1,6 @@
 """Measuring: measures of finished trials on Ray, a task a trial; nothing is trained."""
 
+import time
 from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from study.measures import Job, Wanted, failed, lacking
 from study.progress import ProgressLines
 from study.request import Resources
 from study.running.launch import WORKER_LOSSES
+from study.running.shares import AHEAD, TELL_SECONDS, Share, sharing
 from trainables.measures.measure import Finished, compute, label
 from trainables.storage.storage import Storage
 from trainables.training.site import Site
@@ -20,11 +22,16 @@ from trainables.worker import node
 
 
 def run(
-    jobs: Sequence[Job], storage: Storage, folder: Path, resources: Resources
+    jobs: Sequence[Job],
+    storage: Storage,
+    folder: Path,
+    resources: Resources,
+    shared: bool = False,
 ) -> dict[str, str]:
     """Computes the measures. Returns why, by trial id, for the jobs that were lost.
 
-    Ray must be connected.
+    Ray must be connected. On a cluster that is `shared` with other commands few jobs wait for a
+    place, since those that do are not taken back.
     """
     task = ray.remote(_measure).options(
         num_cpus=resources.cpus, num_gpus=resources.gpus or 0, max_retries=WORKER_LOSSES
@@ -32,16 +39,27 @@ def run(
     threads, driver = max(1, int(resources.cpus)), node.Driver.of(storage)
     waiting, lost = deque(jobs), {}
     running: dict[Any, Job] = {}
-    while waiting or running:
-        while waiting and len(running) < (resources.concurrent or len(jobs)):
-            job = waiting.popleft()
-            running[task.remote(job, storage, folder, threads, driver)] = job
-        (ended,), _ = ray.wait(list(running))
-        job = running.pop(ended)
-        try:
-            ray.get(ended)
-        except RayError as error:  # the storage failed, or too many workers were lost
-            lost[job.trial.id] = str(error).strip().splitlines()[-1]
+    share = Share()
+
+    def demand() -> tuple[int, float]:
+        return len(running), len(running) + len(waiting)
+
+    with sharing(share, demand, resources, shared, AHEAD):
+        while waiting or running:
+            limits = (limit for limit in (resources.concurrent, share.limit) if limit is not None)
+            most = min(limits, default=len(jobs))
+            while waiting and len(running) < most:
+                job = waiting.popleft()
+                running[task.remote(job, storage, folder, threads, driver)] = job
+            if not running:  # all places are others'
+                time.sleep(TELL_SECONDS)
+                continue
+            for ended in ray.wait(list(running), timeout=TELL_SECONDS)[0]:
+                job = running.pop(ended)
+                try:
+                    ray.get(ended)
+                except RayError as error:  # the storage failed, or too many workers were lost
+                    lost[job.trial.id] = str(error).strip().splitlines()[-1]
     return lost
 
 
