@@ -28,7 +28,7 @@ class Sharing(Pruning):
         controller = tune_controller._tune_controller
         if feed.limit is not None and feed.out > feed.limit:
             pending = [t for t in controller.get_trials() if _waits(t)]
-            for trial in pending[-(feed.out - feed.limit) :]:
+            for trial in reversed(pending[-(feed.out - feed.limit) :]):
                 _withdraw(trial, controller, feed)
         # Whether an ended trial's worker is kept, with its place, for a trial that comes later.
         keeps = feed.limit is None or feed.out == feed.limit > 0

@@ -1,10 +1,9 @@
 """A driver of slow trials: `driver.py ADDRESS STORAGE TRIALS SECONDS PRIORITY`."""
 
-import os
 import sys
-import threading
-import time
 from pathlib import Path
+
+import ray
 
 from study.request import Resources
 from study.running import cluster, launch
@@ -18,33 +17,32 @@ from trainables.settings import Use
 from trainables.storage.storage import Storage
 from trainables.trial import Trial
 
-FORMATS = {"precision": "float32", "memory_format": "contiguous"}
+NOWHERE = Path("/nowhere")
 
 
 def slow(seconds: int, seed: int) -> Trial:
-    recipe = Recipe(epochs=1, batch_size=16, schedule="constant", **FORMATS)
-    net = Use(Slow, seconds=seconds)
-    trial = Trial(data=DataSpec(source=Use(Digits), train_per_class=4), net=net, recipe=recipe, seed=seed)
-    return trial.resolved(Path("/nowhere"), {})
+    """A trial of so many seconds, and one short epoch."""
+    formats = {"precision": "float32", "memory_format": "contiguous"}
+    recipe = Recipe(epochs=1, batch_size=16, schedule="constant", **formats)
+    data = DataSpec(source=Use(Digits), train_per_class=4)
+    trial = Trial(data=data, net=Use(Slow, seconds=seconds), recipe=recipe, seed=seed)
+    return trial.resolved(NOWHERE, {})
 
 
-def main(address: str, folder: str, trials: str, seconds: str, priority: str) -> None:
+def drive(address: str, folder: Path, trials: int, seconds: int, priority: float) -> None:
+    """Trains slow trials as a command does."""
     cluster.connect(address)
-    resources = cluster.fitted(Resources(priority=float(priority)))
-    storage = Storage(Path(folder))
-    queue = Queue({t.id: t for t in (slow(int(seconds), seed) for seed in range(int(trials)))}, storage)
-
-    t0 = time.time()
-    def begun(i):
-        print(f"{time.time()-t0:6.1f} {os.getpid()} begun {i}", flush=True)
-    lost = launch.run([queue], storage, Path("/nowhere"), resources, begun, shared=True)
-    print(time.time()-t0, "end", lost)
+    storage = Storage(folder)
+    queue = Queue({t.id: t for t in (slow(seconds, seed) for seed in range(trials))}, storage)
+    resources = cluster.fitted(Resources(priority=priority))
+    assert launch.run([queue], storage, NOWHERE, resources, shared=True) == {}
 
 
 if __name__ == "__main__":
+    address, folder, trials, seconds, priority = sys.argv[1:]
     with stoppable() as stop:
         try:
-            main(*sys.argv[1:])
+            drive(address, Path(folder), int(trials), int(seconds), float(priority))
         except KeyboardInterrupt:
-            sys.modules["ray"].shutdown()
+            ray.shutdown()
             leave(stop.exit_code)
