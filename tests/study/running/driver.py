@@ -30,12 +30,16 @@ def slow(seconds: int, seed: int) -> Trial:
 
 
 def drive(address: str, folder: Path, trials: int, seconds: int, priority: float) -> None:
-    """Trains slow trials as a command does."""
+    """Trains slow trials as a command does, and says when one begins."""
+
+    def begun(trial_id: str) -> None:
+        print(f"{trial_id} begun", flush=True)
+
     cluster.connect(address)
     storage = Storage(folder)
     queue = Queue({t.id: t for t in (slow(seconds, seed) for seed in range(trials))}, storage)
     resources = cluster.fitted(Resources(priority=priority))
-    assert launch.run([queue], storage, NOWHERE, resources, shared=True) == {}
+    assert launch.run([queue], storage, NOWHERE, resources, begun, shared=True) == {}
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import ray
 from hypothesis import given
 from hypothesis import strategies as st
 from ray.cluster_utils import Cluster
@@ -162,20 +163,23 @@ class Laboratory:
         (self._folder / name).mkdir()
         module = [sys.executable, "-m", "tests.study.running.driver", self.cluster.address]
         further = map(str, (self._folder / name, trials, seconds, priority))
-        self.drivers.append(subprocess.Popen([*module, *further]))
+        with (self._folder / f"{name}.log").open("w") as log:
+            self.drivers.append(subprocess.Popen([*module, *further], stdout=log))
         return self.drivers[-1]
 
     def results(self, name: str) -> int:
         return len(list(self._folder.glob(f"{name}/trials/*/result.json")))
 
     def running(self, name: str) -> int:
-        return len(list(self._folder.glob(f"{name}/trials/*"))) - self.results(name)
+        return (self._folder / f"{name}.log").read_text().count("begun") - self.results(name)
 
 
 @pytest.fixture
 def laboratory(tmp_path: Path) -> Iterator[Laboratory]:
+    ray.shutdown()
     there = Laboratory(tmp_path)
     yield there
+    ray.shutdown()
     for driver in there.drivers:
         driver.kill()
         driver.wait()
@@ -206,11 +210,16 @@ def test_a_later_study_gets_its_share_and_a_stopped_one_s_places_are_free_at_onc
     assert laboratory.results("big") > beside  # which went on
     assert big.poll() is None
 
-    last = laboratory.start("last", 9, seconds=6)
-    until(lambda: laboratory.results("last") >= 1)
-    assert laboratory.running("last") <= 1  # of two places
+    long = laboratory.start("long", 2, seconds=600)
+    until(lambda: laboratory.running("long"))
+    until(lambda: laboratory.results("big") > beside + 6)
+    assert laboratory.running("long") == 1  # of two places
     big.send_signal(signal.SIGINT)
-    assert until(lambda: laboratory.running("last") == 2) < 30
     assert big.wait(10) == 130
-    assert last.wait(200) == 0
-    assert laboratory.results("last") == 9
+    until(lambda: laboratory.running("long") == 2)
+    long.send_signal(signal.SIGTERM)
+    assert long.wait(10) == 143
+    ray.init(address=laboratory.cluster.address, log_to_driver=False)
+    assert until(lambda: ray.available_resources().get("CPU") == 2) < 10
+    assert ray.util.list_named_actors(all_namespaces=True) == []  # the board has ended, too
+    ray.shutdown()
