@@ -145,7 +145,9 @@ def test_a_priority_is_a_weight_beside_other_commands_of_a_cluster(
 ) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     given = ["--grid", "x", "--priority", "2.5"]
-    with pytest.raises(Invalid, match="^--priority: only together with --address, or RAY_ADDRESS$"):
+    with pytest.raises(
+        Invalid, match=r"^--priority: only together with --address, or RAY_ADDRESS$"
+    ):
         parsed(given)
     assert parsed([*given, "--address", "h:6379"])[1].resources.priority == 2.5
     monkeypatch.setenv("RAY_ADDRESS", "auto")
