@@ -91,7 +91,11 @@ def _request(args: argparse.Namespace) -> Request:
         search_storage=args.search_storage,
         address=args.address,
         resources=Resources(
-            args.cpus_per_trial, args.gpus_per_trial, args.max_concurrent, args.stall_limit
+            args.cpus_per_trial,
+            args.gpus_per_trial,
+            args.max_concurrent,
+            args.stall_limit,
+            args.priority,
         ),
         price_per_hour=args.price_per_hour,
     )
@@ -112,6 +116,8 @@ def _check_used(args: argparse.Namespace, given: list[str]) -> None:
         for name in given:
             if name in OF_A_SEARCH:
                 raise Invalid(f"{_option(name)}: only together with --search POINTS")
+    if "priority" in given and not args.address:
+        raise Invalid("--priority: only together with --address, or RAY_ADDRESS")
 
 
 def _option(name: str) -> str:
@@ -177,6 +183,8 @@ def parser() -> Parser:
     add("--cpus-per-trial", type=_positive, default=1.0, help="default: 1")
     add("--gpus-per-trial", type=_positive, help="may be a fraction (default: 1 if there are any)")
     add("--max-concurrent", type=_natural, metavar="N", help="trials at once (default: what fits)")
+    weight = "of this command's share of a cluster, beside other commands; default: 1"
+    add("--priority", type=_positive, default=1.0, metavar="N", help=weight)
     stall = "end a trial without a finished epoch for so long; default: 720"
     add("--stall-limit", type=_positive, default=720.0, metavar="MINUTES", help=stall)
     return p

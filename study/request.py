@@ -59,12 +59,13 @@ class Options:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a trial gets, and how many run at once (None: as many as fit)."""
+    """What a trial gets, how many run at once (None: as many as fit), and the command's weight."""
 
     cpus: float = 1.0
     gpus: float | None = None  # None: one, where the cluster has any
     concurrent: int | None = None
     stall_minutes: float = math.inf  # without a finished epoch: then a trial is ended
+    priority: float = 1.0  # of this command's share of a cluster, beside the others'
 
     def __post_init__(self) -> None:
         """Raises Invalid for what Ray cannot grant."""
@@ -83,6 +84,8 @@ class Resources:
                 raise Invalid(f"{option} = {wanted:g}: must be a multiple of 0.0001")
         if self.gpus and self.gpus > 1 and self.gpus % 1:
             raise Invalid(f"--gpus-per-trial = {self.gpus:g}: must be whole where above 1")
+        if not 0 < self.priority < math.inf:
+            raise Invalid(f"--priority = {self.priority:g}: must be a number above 0")
 
     def __str__(self) -> str:
         return f"{self.cpus:g} CPUs" + (f", {self.gpus:g} GPUs" if self.gpus else "")

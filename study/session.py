@@ -229,6 +229,7 @@ class Session:
                         resources,
                         self.tracker.begun,
                         self._command,
+                        shared=self._request.address is not None,
                     )
         finally:
             for search in own:
@@ -266,6 +267,7 @@ class Session:
                 resources,
                 self.tracker.begun,
                 self._command,
+                shared=self._request.address is not None,
             )
 
     def _compute_measures(self) -> None:
@@ -279,7 +281,12 @@ class Session:
         resources = self._resources()
         with measuring.MeasureProgress(shown, self._storage, sys.stdout):
             self.unmeasured = measuring.run(
-                jobs, self._storage, self._folder, resources, self._command
+                jobs,
+                self._storage,
+                self._folder,
+                resources,
+                self._command,
+                shared=self._request.address is not None,
             )
 
     def _resources(self) -> Resources:

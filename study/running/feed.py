@@ -1,5 +1,6 @@
 """Feed: what is trained next; the one place that hands out trials."""
 
+import math
 import random
 import time
 from collections import Counter, deque
@@ -10,6 +11,7 @@ from typing import Any, Protocol
 from ray.tune.search import Searcher
 
 from study.running.scheduler import Waiting
+from study.running.shares import Share
 from trainables.storage.claims import LOOK_SECONDS, Command, Others, of_trial
 from trainables.storage.storage import Storage
 from trainables.training.fit import fail
@@ -111,7 +113,8 @@ class Feed(Searcher):
 
     What another command trains is passed over, and waited for. It is handed out when that command
     dies. A worker that starts on a trial claims it, so few are handed out ahead beside others: they
-    would be gone by then. All state is in the storage, so that Tune has nothing to save.
+    would be gone by then. Beside other commands on a cluster no more of them are out than its share
+    has places for. All state is in the storage, so that Tune has nothing to save.
     """
 
     def __init__(
@@ -134,11 +137,28 @@ class Feed(Searcher):
         self._again: deque[tuple[int, str, Trial]] = deque()
         self._given_up = Counter[str]()
         self.ids: dict[str, str] = {}  # by Tune's
+        self.share = Share()
+        self.limit: int | None = None  # the share's, as of Tune's last step
+        self._dry = False  # the sources had no more, when they were last asked
+        self._withdrawn: set[str] = set()  # Tune's ids
 
     @property
     def waiting(self) -> list[str]:
         """The ids of those that are handed out and have no place yet."""
         return [i for tune_id, (_, i, _) in self._running.items() if tune_id not in self._started]
+
+    @property
+    def out(self) -> int:
+        """How many are handed out, and have not ended."""
+        return len(self._running)
+
+    def demand(self) -> tuple[int, float]:
+        """How many have a place, and how many would, if there were places for all."""
+        return len(self._started), self.out if self._dry else math.inf
+
+    def withdraw(self, tune_id: str) -> None:
+        """It has no place, and Tune is about to stop it: it is handed out again, before others."""
+        self._withdrawn.add(tune_id)
 
     def end(self, error: Exception) -> None:
         """Hands out no more; the error is raised when what runs has ended."""
@@ -159,13 +179,21 @@ class Feed(Searcher):
             given = None if self.broken else self._take(trial_id)
         except Exception as error:  # raised when what runs has ended
             given, self.broken = None, error
-        waits = self._running or (self._elsewhere and not self.broken)
+        waits = self._running or ((self._elsewhere or self._again) and not self.broken)
         return given or (None if waits else Searcher.FINISHED)
 
     def _take(self, trial_id: str) -> dict[str, Any] | None:
         self._look_elsewhere()
-        if self._again:
-            return self._hand_out(trial_id, *self._again.popleft())
+        if self.limit == 0:  # without a place Tune stands still, until there is something to run
+            self.limit = self.share.limit
+        taken = self._again.popleft() if self._again else self._next()
+        self._dry = taken is None
+        if taken and self.limit is not None and self.out >= self.limit:
+            self._again.appendleft(taken)
+            return None
+        return taken and self._hand_out(trial_id, *taken)
+
+    def _next(self) -> tuple[int, str, Trial] | None:
         running, waiting = Counter[int](), Counter[int]()
         for tune_id, (i, _, _) in self._running.items():
             running[i] += 1
@@ -181,7 +209,7 @@ class Feed(Searcher):
                 if taken[0] in busy | self.aside.keys() | self._elsewhere.keys():
                     continue  # for another source: this one is told, too, when it has ended
                 if not self._passed_over(i, *taken):
-                    return self._hand_out(trial_id, i, *taken)
+                    return i, *taken
         return None
 
     def _passed_over(self, source: int, trial_id: str, trial: Trial) -> bool:
@@ -225,6 +253,9 @@ class Feed(Searcher):
     ) -> None:
         source, ended, trial = self._running.pop(trial_id)
         self._started.discard(trial_id)
+        if trial_id in self._withdrawn:
+            self._again.appendleft((source, ended, trial))
+            return
         try:
             if other := (result or {}).get("elsewhere"):
                 self._wait_for(source, ended, trial, other)

@@ -24,7 +24,8 @@ from ray import tune
 from ray.tune.execution import class_cache
 
 from study.running.feed import Feed, Queue, TrialSource
-from study.running.scheduler import Pruning
+from study.running.places import Sharing
+from study.running.shares import sharing
 from trainables.storage.claims import Command
 from trainables.storage.storage import Storage
 from trainables.worker.trainable import trainable
@@ -45,8 +46,10 @@ def run(
     resources: Resources,
     begun: Callable[[str], object] = lambda trial_id: None,
     command: Command | None = None,
+    shared: bool = False,
 ) -> dict[str, str]:
-    """Trains what is asked for, side by side. Ray must be connected.
+    """Trains what is asked for, side by side, on a cluster that is `shared` with other commands or
+    is this command's own. Ray must be connected.
 
     Each trial is claimed for the `command`; what another one trains is waited for. What runs out of
     GPU memory is tried once more after all others, alone on a whole GPU and on a fresh actor. Each
@@ -56,11 +59,13 @@ def run(
     feed = Feed(sources, storage, resources.concurrent or 0, command)
     errors: dict[str, str] = {}
     while True:
-        errors |= _fit(feed, storage, folder, resources, begun, command)
+        with sharing(feed.share, feed.demand, resources, shared):
+            errors |= _fit(feed, storage, folder, resources, begun, command)
         if not feed.aside:
             break
         again = Feed([Queue(feed.aside, storage)], storage, command=command)
-        errors |= _fit(again, storage, folder, alone(resources), begun, command, retry=True)
+        with sharing(again.share, again.demand, alone(resources), shared):
+            errors |= _fit(again, storage, folder, alone(resources), begun, command, retry=True)
         feed.take_back()
     lost = [trial_id for source in sources for trial_id in source.lost]
     return {i: errors.get(i, "not started, since its teacher has no result") for i in lost}
@@ -84,7 +89,7 @@ def _fit(
             trainable(storage, folder, resources.cpus, resources.gpus or 0.0, retry, command),
             tune_config=tune.TuneConfig(
                 search_alg=feed,
-                scheduler=Pruning(feed.sources, feed.end),
+                scheduler=Sharing(feed),
                 num_samples=-1,
                 max_concurrent_trials=resources.concurrent,
                 reuse_actors=not retry,

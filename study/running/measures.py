@@ -14,6 +14,7 @@ from study.measures import Job, Wanted, failed, lacking
 from study.progress import ProgressLines
 from study.request import Resources
 from study.running.launch import WORKER_LOSSES
+from study.running.shares import AHEAD, TELL_SECONDS, Share, sharing
 from trainables.measures.measure import Finished, compute, label
 from trainables.storage.claims import LOOK_SECONDS, Command, of_measure
 from trainables.storage.storage import Storage
@@ -27,11 +28,13 @@ def run(
     folder: Path,
     resources: Resources,
     command: Command | None = None,
+    shared: bool = False,
 ) -> dict[str, str]:
     """Computes the measures. Returns why, by trial id, for the jobs that were lost.
 
-    Each is claimed for the `command`; what another one computes is waited for. Ray must be
-    connected.
+    Each is claimed for the `command`; what another one computes is waited for. On a cluster that is
+    `shared` with other commands few jobs wait for a place, since those that do are not taken back.
+    Ray must be connected.
     """
     task = ray.remote(_measure).options(
         num_cpus=resources.cpus, num_gpus=resources.gpus or 0, max_retries=WORKER_LOSSES
@@ -41,29 +44,47 @@ def run(
     running: dict[Any, Job] = {}
     elsewhere: list[Job] = []
     named: set[str] = set()
-    while waiting or running or elsewhere:
-        while waiting and len(running) < (resources.concurrent or len(jobs)):
-            job = waiting.popleft()
-            running[task.remote(job, storage, folder, threads, driver, command)] = job
-        if not running:  # all that is left is under way elsewhere: a task finds out how far it is
-            time.sleep(LOOK_SECONDS)
-            waiting.extend(elsewhere)
-            elsewhere = []
-            continue
-        (ended,), _ = ray.wait(list(running))
-        job = running.pop(ended)
-        try:
-            if other := ray.get(ended):
-                elsewhere.append(job)
-                if other not in named:
-                    print(f"trial {job.trial.id} is measured by {other}: waiting", flush=True)
-                    named.add(other)
-        except RayError as error:  # the storage failed, or too many workers were lost
-            lost[job.trial.id] = str(error).strip().splitlines()[-1]
-            if command:
-                for use in job.measures:
-                    command.release(of_measure(job.trial.id, label(use)))
+    share = Share()
+
+    def demand() -> tuple[int, float]:
+        return len(running), len(running) + len(waiting)
+
+    with sharing(share, demand, resources, shared, AHEAD):
+        while waiting or running or elsewhere:
+            limits = (limit for limit in (resources.concurrent, share.limit) if limit is not None)
+            most = min(limits, default=len(jobs))
+            while waiting and len(running) < most:
+                job = waiting.popleft()
+                running[task.remote(job, storage, folder, threads, driver, command)] = job
+            if not running:  # all places are others', or all that is left is under way elsewhere
+                time.sleep(TELL_SECONDS if waiting else LOOK_SECONDS)
+                waiting.extend(elsewhere)  # a task finds out how far it is
+                elsewhere = []
+                continue
+            for ended in ray.wait(list(running), timeout=TELL_SECONDS)[0]:
+                job = running.pop(ended)
+                try:
+                    if other := ray.get(ended):
+                        elsewhere.append(job)
+                        _tell(job, other, named)
+                except RayError as error:  # the storage failed, or too many workers were lost
+                    lost[job.trial.id] = str(error).strip().splitlines()[-1]
+                    _release(job, command)
     return lost
+
+
+def _tell(job: Job, other: str, named: set[str]) -> None:
+    """Says once of another command that it is waited for."""
+    if other not in named:
+        print(f"trial {job.trial.id} is measured by {other}: waiting", flush=True)
+        named.add(other)
+
+
+def _release(job: Job, command: Command | None) -> None:
+    """Lets others compute what this command did not."""
+    if command:
+        for use in job.measures:
+            command.release(of_measure(job.trial.id, label(use)))
 
 
 def _measure(

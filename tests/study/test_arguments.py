@@ -140,6 +140,24 @@ def test_one_database_for_tracker_and_searches_is_refused(
     assert search_storage(given(str(tmp_path), *both, f"{tracker}2")) == f"{tracker}2"
 
 
+def test_a_priority_is_a_weight_beside_other_commands_of_a_cluster(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    given = ["--grid", "x", "--priority", "2.5"]
+    with pytest.raises(
+        Invalid, match=r"^--priority: only together with --address, or RAY_ADDRESS$"
+    ):
+        parsed(given)
+    assert parsed([*given, "--address", "h:6379"])[1].resources.priority == 2.5
+    monkeypatch.setenv("RAY_ADDRESS", "auto")
+    assert parsed(given)[1].resources.priority == 2.5
+    assert parsed(["--grid", "x"])[1].resources.priority == 1
+    for wrong in ("0", "-1", "inf", "nan", "high"):
+        with pytest.raises(Invalid, match=f"argument --priority: '{wrong}' must be a number above"):
+            parsed(["--grid", "x", f"--priority={wrong}"])
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [

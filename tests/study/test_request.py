@@ -53,3 +53,9 @@ def test_what_ray_cannot_grant_is_refused() -> None:
     with pytest.raises(Invalid, match=r"--cpus-per-trial = 1e-05: must be a multiple"):
         Resources(cpus=0.00001)
     assert Resources().stall_minutes == math.inf
+
+
+@pytest.mark.parametrize("priority", [0.0, -1.0, math.inf, math.nan])
+def test_a_share_needs_a_weight(priority: float) -> None:
+    with pytest.raises(Invalid, match=f"^--priority = {priority:g}: must be a number above 0$"):
+        Resources(priority=priority)

@@ -52,3 +52,11 @@ class Choosy(Pixels):
     def fetch(folder: Path) -> None:
         if os.environ.get("UNFIT"):
             raise Invalid("the weights: must be there")
+
+
+class Slow(Pixels):
+    """Takes so many seconds, and no processor."""
+
+    def __init__(self, task: Task, *, seconds: Count = 1) -> None:
+        super().__init__(task)
+        time.sleep(seconds)

@@ -1,5 +1,6 @@
 """Handing out trials: a table's, searches', teachers first, none twice at once."""
 
+import math
 import os
 from pathlib import Path
 
@@ -320,3 +321,44 @@ def test_beside_others_each_command_has_an_order_of_its_own(tmp_path: Path, tria
     orders = [taken(queue_of(trials, storage, c)) for c in (command(storage, "other"), mine)]
     assert orders[0] != orders[1] != list(trials)
     assert set(orders[0]) == set(orders[1]) == set(trials)
+
+
+def test_no_more_are_out_than_the_share_and_what_is_withdrawn_is_the_next(
+    tmp_path: Path, trial: Trial
+) -> None:
+    feed = Feed([Listed(trial, "a", "b", "c", "d")], Storage(tmp_path))
+    assert [feed.suggest(f"t{i}")["id"] for i in range(3)] == ["a", "b", "c"]
+    feed.place("t0", placed=True)
+    assert feed.demand() == (1, math.inf)
+    feed.limit = 1
+    assert feed.suggest("t3") is None
+    for i in (2, 1):
+        feed.withdraw(f"t{i}")
+        feed.on_trial_complete(f"t{i}")
+    assert (feed.out, feed.waiting) == (1, [])
+    assert feed.suggest("t4") is None
+    feed.limit = None
+    assert [feed.suggest(f"t{i}")["id"] for i in (5, 6, 7)] == ["b", "c", "d"]
+    assert feed.suggest("t8") is None
+    assert feed.demand() == (1, 4)
+
+
+def test_without_a_place_the_feed_is_not_over_and_looks_at_its_share_itself(
+    tmp_path: Path, trial: Trial
+) -> None:
+    feed = Feed([Listed(trial, "a")], Storage(tmp_path))
+    feed.limit = feed.share.limit = 0
+    assert feed.suggest("t0") is None
+    assert feed.demand() == (0, math.inf)
+    feed.share.limit = 1
+    assert feed.suggest("t1")["id"] == "a"
+    feed.on_trial_complete("t1")
+    assert feed.suggest("t2") == Searcher.FINISHED
+
+
+def test_a_feed_that_was_ended_without_a_place_is_over(tmp_path: Path, trial: Trial) -> None:
+    feed = Feed([Listed(trial, "a")], Storage(tmp_path))
+    feed.limit = feed.share.limit = 0
+    assert feed.suggest("t0") is None
+    feed.end(OSError("away"))
+    assert feed.suggest("t1") == Searcher.FINISHED
