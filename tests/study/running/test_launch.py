@@ -207,7 +207,7 @@ def running(
     killed: list[Any] = []
     monkeypatch.setattr(ray, "kill", killed.append)
     storage = Storage(tmp_path)
-    watch = Watch(Feed([], storage), storage, Resources(stall_minutes=-1))
+    watch = Watch(Feed([], storage), storage, Resources(stall_minutes=1e-9))
     begun = Begun(trial)
     watch.on_trial_start(0, [], begun)
     watch.on_trial_result(0, [], begun, {"epoch": 1})
@@ -246,7 +246,7 @@ def test_a_storage_that_cannot_be_looked_at_ends_the_feed_and_not_tune(
 
     def watch(storage: Storage) -> tuple[Watch, Feed]:
         feed = Feed([], storage)
-        return Watch(feed, storage, Resources(stall_minutes=-1)), feed
+        return Watch(feed, storage, Resources(stall_minutes=1e-9)), feed
 
     starting, feed = watch(Away(tmp_path))
     starting.on_trial_start(0, [], Begun(trial))
