@@ -121,6 +121,8 @@ class Session:
             self._compute_measures()
         except KeyboardInterrupt:
             within = STOP_SECONDS
+            if self._request.address and "ray" in sys.modules:
+                sys.modules["ray"].shutdown()  # others have the places while the tracker ends
             raise
         finally:
             self.unwritten = self.tracker.stop(within)
