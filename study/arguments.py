@@ -109,9 +109,8 @@ def _check_used(args: argparse.Namespace, given: list[str]) -> None:
         for name in given:
             if name not in (mode, *uses):
                 takes = ", ".join(map(_option, uses)) or "no other option"
-                without = " without --grid" * of_all
-                line = f"not together with --{mode}{without}, which takes {takes}"
-                raise Invalid(f"{_option(name)}: {line}")
+                takes += " without --grid" * of_all
+                raise Invalid(f"{_option(name)}: not together with --{mode}, which takes {takes}")
     elif not args.search:
         for name in given:
             if name in OF_A_SEARCH:

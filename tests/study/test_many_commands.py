@@ -5,12 +5,12 @@ Three studies share their trials: two measure them differently, and one has a se
 
 import random
 import re
+import signal
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -172,16 +172,20 @@ def test_kills_at_random_moments_leave_the_tables_and_each_thing_once(
     assert twice <= SLOTS * victims.count("driver")
 
 
-def test_a_command_that_waits_takes_over_from_one_that_dies(tmp_path: Path) -> None:
-    """And says for whom it waits; what is under way elsewhere is not made again."""
+def test_a_command_that_waits_says_for_whom_and_takes_over_when_that_one_dies(
+    tmp_path: Path,
+) -> None:
     with driving(study("ols_calibration", tmp_path, "--only", "OLS")) as first:
         first.wait_until_trained(tmp_path, 1)
+        first.process.send_signal(signal.SIGSTOP)  # it lives, and gets no further
         with driving(study("ols_features", tmp_path, "--only", "OLS")) as second:
-            holder = f"process {first.process.pid} (study ols_calibration"
+            holder = f", process {first.process.pid} (study ols_calibration.demo."
             second.wait_until(lambda: holder in second.said())
+            second.wait_until(lambda: results(tmp_path))  # of what the first one had not begun
+            held = len(results(tmp_path))
             first.process.kill()
             first.process.wait()
-            second.ended(0)
-    found: dict[str, Any] = results(tmp_path)
-    assert len(found) == 3
-    assert {status for status, *_ in found.values()} == {"finished"}
+            said = second.ended(0)
+    assert held < len(results(tmp_path)) == 3
+    assert said.count("waiting") == 1
+    assert {status for status, *_ in results(tmp_path).values()} == {"finished"}
