@@ -76,7 +76,7 @@ def first_id(data: Path) -> str:
         ),
         (
             ["--status", "--only", "only CE"],
-            "--only: not together with --status, which takes --storage, --tracking-uri without --grid",
+            "--only: not together with --status, which takes --storage, --tracking-uri without",
         ),
         ([*GRID, "--report", "--data-dir", "."], "--data-dir: not together with --report"),
         ([*GRID, "--pruner", "asha"], "--pruner: only together with --search POINTS"),
