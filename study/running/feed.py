@@ -156,6 +156,11 @@ class Feed(Searcher):
         """How many have a place, and how many would, if there were places for all."""
         return len(self._started), self.out if self._dry else math.inf
 
+    @property
+    def held(self) -> bool:
+        """Whether it is over only as there is no place: Tune would wait, and keep its last one."""
+        return bool(self._again) and not self.broken
+
     def withdraw(self, tune_id: str) -> None:
         """It has no place, and Tune is about to stop it: it is handed out again, before others."""
         self._withdrawn.add(tune_id)
@@ -179,13 +184,11 @@ class Feed(Searcher):
             given = None if self.broken else self._take(trial_id)
         except Exception as error:  # raised when what runs has ended
             given, self.broken = None, error
-        waits = self._running or ((self._elsewhere or self._again) and not self.broken)
+        waits = self._running or (self._elsewhere and not self.broken)
         return given or (None if waits else Searcher.FINISHED)
 
     def _take(self, trial_id: str) -> dict[str, Any] | None:
         self._look_elsewhere()
-        if self.limit == 0:  # without a place Tune stands still, until there is something to run
-            self.limit = self.share.limit
         taken = self._again.popleft() if self._again else self._next()
         self._dry = taken is None
         if taken and self.limit is not None and self.out >= self.limit:

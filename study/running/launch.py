@@ -59,16 +59,36 @@ def run(
     feed = Feed(sources, storage, resources.concurrent or 0, command)
     errors: dict[str, str] = {}
     while True:
-        with sharing(feed.share, feed.demand, resources, shared):
-            errors |= _fit(feed, storage, folder, resources, begun, command)
+        errors |= _train(feed, storage, folder, resources, begun, command, shared)
         if not feed.aside:
             break
         again = Feed([Queue(feed.aside, storage)], storage, command=command)
-        with sharing(again.share, again.demand, alone(resources), shared):
-            errors |= _fit(again, storage, folder, alone(resources), begun, command, retry=True)
+        errors |= _train(
+            again, storage, folder, alone(resources), begun, command, shared, retry=True
+        )
         feed.take_back()
     lost = [trial_id for source in sources for trial_id in source.lost]
     return {i: errors.get(i, "not started, since its teacher has no result") for i in lost}
+
+
+def _train(
+    feed: Feed,
+    storage: Storage,
+    folder: Path,
+    resources: Resources,
+    begun: Callable[[str], object],
+    command: Command | None,
+    shared: bool,
+    retry: bool = False,
+) -> dict[str, str]:
+    """Runs Tuners, one after the other, until all has ended. Returns the errors by trial id."""
+    errors: dict[str, str] = {}
+    with sharing(feed.share, feed.demand, resources, shared):
+        while True:
+            feed.share.wait()
+            errors |= _fit(feed, storage, folder, resources, begun, command, retry)
+            if not feed.held:
+                return errors
 
 
 def _fit(
@@ -78,9 +98,9 @@ def _fit(
     resources: Resources,
     begun: Callable[[str], object],
     command: Command | None,
-    retry: bool = False,
+    retry: bool,
 ) -> dict[str, str]:
-    """Runs a fresh Tuner until all has ended. Returns the errors by trial id.
+    """Runs a fresh Tuner until all has ended, or has no place. Returns the errors by trial id.
 
     Raises what the feed could not read or write.
     """

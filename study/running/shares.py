@@ -36,6 +36,11 @@ class Share:
 
     limit: int | None = None
 
+    def wait(self) -> None:
+        """Until there is a place."""
+        while self.limit == 0:
+            time.sleep(TELL_SECONDS)
+
 
 def shares(commands: Mapping[str, Entry], nodes: Sequence[Node]) -> dict[str, int]:
     """How many trials each command may run at once.

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from study.command import main
 from tests.study.command import Driver, command, database, driving, epochs_made, results, runs
 from trainables.storage.storage import Storage
 
@@ -127,30 +126,6 @@ def same_as(undisturbed: Path, storage: Path) -> None:
     studies = [run.info.status for run in runs(database(storage), "study")]
     assert studies == ["FINISHED"] * len(STUDIES)
     assert (Storage(storage).top / "commands").names("*") == []
-
-
-def test_three_commands_at_once_do_each_thing_once(
-    undisturbed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with commands(tmp_path) as running:
-        running.wait_until_trained(1)
-        assert main(["--status", "--storage", str(tmp_path)]) == 0
-        said = running.ended()
-    same_as(undisturbed, tmp_path)
-    assert set(epochs_said(tmp_path).values()) == {1}
-    assert re.search(r"trial \w{12} is trained by host \S+, process \d+ \(study ols_", said)
-    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert rows[0] == ["study", "state", "trials", "time", "left", "owner"]
-    owners = {row[0].partition(".")[0]: row for row in rows[1:]}
-    assert set(owners) == set(STUDIES)
-    assert {row[1] for row in owners.values()} == {"running"}
-    assert main(["--status", "--storage", str(tmp_path)]) == 0
-    ended = [line.split()[:3] for line in capsys.readouterr().out.splitlines()[1:]]
-    assert {name.partition(".")[0]: (state, trials) for name, state, trials in ended} == {
-        "ols_calibration": ("done", "9/9"),
-        "ols_features": ("done", "9/9"),
-        "ols_single": ("stopped", "9/15"),  # of all its rows
-    }
 
 
 def test_kills_at_random_moments_leave_the_tables_and_each_thing_once(

@@ -343,22 +343,26 @@ def test_no_more_are_out_than_the_share_and_what_is_withdrawn_is_the_next(
     assert feed.demand() == (1, 4)
 
 
-def test_without_a_place_the_feed_is_not_over_and_looks_at_its_share_itself(
+def test_without_a_place_tune_is_at_its_end_and_the_feed_holds_the_next(
     tmp_path: Path, trial: Trial
 ) -> None:
-    feed = Feed([Listed(trial, "a")], Storage(tmp_path))
-    feed.limit = feed.share.limit = 0
-    assert feed.suggest("t0") is None
-    assert feed.demand() == (0, math.inf)
-    feed.share.limit = 1
-    assert feed.suggest("t1")["id"] == "a"
-    feed.on_trial_complete("t1")
+    feed = Feed([Listed(trial, "a", "b")], Storage(tmp_path))
+    feed.suggest("t0")
+    feed.limit = 0
+    assert feed.suggest("t1") is None
+    feed.on_trial_complete("t0")
     assert feed.suggest("t2") == Searcher.FINISHED
+    assert (feed.held, feed.demand()) == (True, (0, math.inf))
+    feed.limit = 1
+    assert feed.suggest("t3")["id"] == "b"
+    feed.on_trial_complete("t3")
+    assert feed.suggest("t4") == Searcher.FINISHED
+    assert not feed.held
 
 
-def test_a_feed_that_was_ended_without_a_place_is_over(tmp_path: Path, trial: Trial) -> None:
+def test_a_feed_that_was_ended_holds_nothing(tmp_path: Path, trial: Trial) -> None:
     feed = Feed([Listed(trial, "a")], Storage(tmp_path))
-    feed.limit = feed.share.limit = 0
-    assert feed.suggest("t0") is None
+    feed.limit = 0
+    assert feed.suggest("t0") == Searcher.FINISHED
     feed.end(OSError("away"))
-    assert feed.suggest("t1") == Searcher.FINISHED
+    assert not feed.held

@@ -148,12 +148,12 @@ def test_a_command_that_is_not_heard_of_is_forgotten(monkeypatch: pytest.MonkeyP
 
 
 class Laboratory:
-    """A cluster with places for two trials, and studies of slow trials that share it."""
+    """A cluster with places for some trials, and studies of slow trials that share it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, places: int) -> None:
         self._folder = folder
         self.cluster = Cluster(
-            initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False}
+            initialize_head=True, head_node_args={"num_cpus": places, "include_dashboard": False}
         )
         self.drivers: list[subprocess.Popen[bytes]] = []
 
@@ -175,9 +175,9 @@ class Laboratory:
 
 
 @pytest.fixture
-def laboratory(tmp_path: Path) -> Iterator[Laboratory]:
+def laboratory(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Laboratory]:
     ray.shutdown()
-    there = Laboratory(tmp_path)
+    there = Laboratory(tmp_path, places=request.param)
     yield there
     ray.shutdown()
     for driver in there.drivers:
@@ -197,6 +197,7 @@ def until(condition: Callable[[], object], seconds: float = 200) -> float:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("laboratory", [2], indirect=True)
 def test_a_later_study_gets_its_share_and_a_stopped_one_s_places_are_free_at_once(
     laboratory: Laboratory,
 ) -> None:
@@ -223,3 +224,17 @@ def test_a_later_study_gets_its_share_and_a_stopped_one_s_places_are_free_at_onc
     assert until(lambda: ray.available_resources().get("CPU") == 2) < 10
     assert ray.util.list_named_actors(all_namespaces=True) == []  # the board has ended, too
     ray.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("laboratory", [1], indirect=True)
+def test_two_studies_take_turns_with_one_place(laboratory: Laboratory) -> None:
+    big = laboratory.start("big", 500)
+    until(lambda: laboratory.results("big") >= 2)
+    small = laboratory.start("small", 2, priority=3)
+    assert small.wait(200) == 0
+    assert laboratory.results("small") == 2
+    beside = laboratory.results("big")
+    until(lambda: laboratory.results("big") >= beside + 2)
+    assert big.poll() is None
