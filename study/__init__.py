@@ -10,7 +10,7 @@ from study.request import Options, Request, Resources
 if TYPE_CHECKING:
     from study.outcome import Outcome
 
-__all__ = ["Options", "Request", "Resources", "grids", "report", "run", "status"]
+__all__ = ["Options", "Request", "Resources", "report", "run", "status", "tables"]
 
 # What takes seconds to import is imported where it is asked for, so that `--help` is at once there.
 
@@ -42,7 +42,7 @@ def report(request: Request) -> "Outcome":
     return reporting.report(request)
 
 
-def grids() -> list[str]:
+def tables() -> list[str]:
     """The names of all tables."""
     from study.grids.grid import grids
 
