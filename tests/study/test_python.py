@@ -22,7 +22,7 @@ def request(folder: Path, **more: object) -> Request:
 
 def test_the_package_gives_what_a_notebook_needs_and_the_command_is_a_thin_layer() -> None:
     assert callable(study.run)  # a function, though there is a file study/run.py
-    assert set(study.__all__) >= {"Request", "run", "status", "report", "grids"}
+    assert set(study.__all__) >= {"Request", "run", "status", "report", "tables"}
     assert "kesl_ablation" in study.tables()
 
 
