@@ -92,6 +92,7 @@ def _read(path: Path, name: str) -> Own:
         sources = {n: _module(m) for n, m in found.items()}
         check_imports(sources)
         adopt(_parts(found, sources))
+        _check_known(grid, name)
     texts = {path: text} | {module.path: module.text for module in sources.values()}
     return Own(grid, found, texts)
 
@@ -174,6 +175,16 @@ def _parts(found: dict[str, ModuleType], sources: dict[str, Module]) -> list[typ
             setattr(cls, CHECKSUM, checksum(name, module_name, sources))
             parts[name] = cls
     return list(parts.values())
+
+
+def _check_known(grid: Grid, name: str) -> None:
+    """Raises Invalid for a part of an installed package: nothing would tell its versions apart."""
+    for row, _, trial, _ in grid.cells():
+        for use in trial.uses() if trial else ():
+            module = use.part.__module__
+            if module.partition(".")[0] not in PACKAGES and not use.source:
+                valid = "must be defined in the grid's file, or in one beside it"
+                raise Invalid(f"--grid = {name}: row {row!r}: {use.name} of {module}: {valid}")
 
 
 def _settle(cls: type, where: str) -> None:

@@ -169,6 +169,16 @@ def test_what_is_wrong_with_a_file_is_said_in_a_line(
     assert "poly" not in sys.modules or text.startswith(("x", "grid")) or from_file.modules()
 
 
+def test_a_part_of_an_installed_package_is_refused(tmp_path: Path) -> None:
+    installed = tmp_path / "site-packages"
+    installed.mkdir()
+    written(installed, LOSS, "elsewhere.py")
+    text = f"import sys\nsys.path.append({str(installed)!r})\nfrom elsewhere import Poly1\n"
+    with pytest.raises(Invalid, match=r"row 'Poly-1': Poly1 of elsewhere: must be defined in the"):
+        find(written(tmp_path, text + "from study.kit import *\n" + ROWS))
+    sys.path.remove(str(installed))
+
+
 @pytest.mark.parametrize("name", ["kesl_ablation.py", "json.py", "my-grid.py"])
 def test_a_file_that_cannot_be_told_from_another_module_is_refused(
     name: str, tmp_path: Path
