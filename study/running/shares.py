@@ -23,8 +23,8 @@ MOST = 10_000  # trials at once, of any command
 KINDS = ("CPU", "GPU")
 
 # What a command tells: "CPU", "GPU" (of a trial), "priority", "running" (trials that have a place),
-# "wanted" (trials that would run if there were places for all), and "used": its part of the cluster
-# times seconds by priority, since it shares the cluster.
+# "wanted" (trials that would run if there were places for all), and "used" (while it shared the
+# cluster: the part that it had, times seconds, divided by the priority).
 Entry = Mapping[str, float]
 Node = Mapping[str, float]
 Demand = Callable[[], tuple[int, float]]  # how many trials run, and how many are wanted to

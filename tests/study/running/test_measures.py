@@ -96,9 +96,8 @@ def test_a_measure_that_fails_is_recorded_and_lost_ones_are_told(
     storage.trial(gone.id).shelf.remove("outputs.pt")
     uses = (Use(TopK), Use(Calibration))
     cluster.connect(None)
-    lost = measuring.run(
-        [Job(untested, uses), Job(gone, uses)], storage, NOWHERE, Resources(gpus=0.0)
-    )
+    jobs = [Job(untested, uses), Job(gone, uses)]
+    lost = measuring.run(jobs, storage, NOWHERE, Resources(gpus=0.0), shared=True)
     for use in uses:  # the second is tried, too
         stored = storage.trial(untested.id).shelf.read_json(names.measure(label(use)))
         assert stored["status"] == "failed"

@@ -14,7 +14,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ray.cluster_utils import Cluster
 
-from study.running.board import FORGOTTEN_SECONDS, Board
 from study.running.shares import AHEAD, limit, shares
 
 
@@ -131,20 +130,6 @@ def test_while_one_is_below_its_share_the_others_hold_no_places_for_later() -> N
     assert limits(3, 1) == [2, 2]
     assert limits(2, 2) == [2 + AHEAD, 2 + AHEAD]
     assert limits(4, 2) == [2, 2 + AHEAD]  # a node is gone, or b's trials have none yet
-
-
-def test_a_command_that_is_not_heard_of_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr(time, "monotonic", lambda: now)
-    kept = Board()
-    assert kept.tell("a", {"running": 1}) == {"a": {"running": 1}}
-    now += FORGOTTEN_SECONDS - 1
-    assert kept.tell("b", {}) == {"a": {"running": 1}, "b": {}}
-    now += 2
-    assert kept.tell("b", {"running": 2}) == {"b": {"running": 2}}
-    kept.tell("c", {})
-    kept.leave("b")
-    assert kept.tell("c", {}) == {"c": {}}
 
 
 class Laboratory:

@@ -1,0 +1,44 @@
+"""Trials that wait beyond the share, withdrawn from a real Tune."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from study.request import Resources
+from study.running import cluster, launch
+from study.running.feed import Feed, Queue
+from tests.study.troubles import Slow
+from trainables.settings import Use
+from trainables.storage.storage import Storage
+from trainables.trial import Trial
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(autouse=True)
+def own_cluster() -> Iterator[None]:
+    cluster.connect(None)
+    yield
+    ray.shutdown()
+
+
+def test_what_waits_is_withdrawn_and_trained_later_in_its_order(
+    tmp_path: Path, trial: Trial
+) -> None:
+    storage = Storage(tmp_path)
+    trials = [trial.but(net=Use(Slow, seconds=1), seed=seed) for seed in range(5)]
+    feed = Feed([Queue({one.id: one for one in trials}, storage)], storage)
+    begun: list[str] = []
+
+    def begin(trial_id: str) -> None:
+        begun.append(trial_id)
+        feed.share.limit = 1  # there were places for all
+
+    resources = cluster.fitted(Resources())
+    launch._train(feed, storage, Path("/nowhere"), resources, begin, shared=False)
+    assert begun == [one.id for one in trials]
+    assert set(storage.results()) == set(begun)
+    assert len(feed.ids) > len(trials)  # Tune had some twice
+    assert not feed.held
