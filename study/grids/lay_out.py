@@ -1,5 +1,6 @@
 """Lay out: a grid as a plan of trials with ids."""
 
+import os
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 from hashlib import sha256
@@ -143,7 +144,7 @@ def study_name(grid: str, scale: Scale | None, overrides: tuple[str, ...]) -> st
 
     A grid without demo has one scale, which has no name (None).
     """
-    changes = sha256("\n".join(sorted(overrides)).encode()).hexdigest()[:8]
+    changes = sha256(os.fsencode("\n".join(sorted(overrides)))).hexdigest()[:8]
     return ".".join(filter(None, (name_of(grid), scale, changes if overrides else "")))
 
 

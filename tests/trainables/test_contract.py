@@ -404,9 +404,10 @@ def test_a_trial_killed_after_an_epoch_ends_bit_for_bit_as_if_it_had_not_been(
     trial: Trial, tmp_path: Path, undisturbed: Undisturbed
 ) -> None:
     storage = Storage(tmp_path)
+    whole = undisturbed(trial).outcome
     kill_after_epoch(2, trial, storage, SITE)
     with recorded(trial.method.part) as batches:
-        check_resumed(trial, storage, SITE, undisturbed(trial).outcome, "the trial")
+        check_resumed(trial, storage, SITE, whole, "the trial")
     assert len(batches) == 2  # of the third epoch, and of no other
 
 
@@ -418,8 +419,9 @@ def test_a_trial_killed_inside_an_epoch_ends_bit_for_bit_as_if_it_had_not_been(
     kill_in_step(4, trial, storage, SITE)  # the second of the second epoch
     names = storage.trial(trial.id).shelf.names("checkpoint-*.pt")
     assert names == ["checkpoint-000000002.pt", "checkpoint-000000003.pt"]
+    whole = undisturbed(trial).outcome
     with recorded(trial.method.part) as batches:
-        check_resumed(trial, storage, SITE, undisturbed(trial).outcome, "the trial")
+        check_resumed(trial, storage, SITE, whole, "the trial")
     assert len(batches) == 3
 
 

@@ -1,9 +1,9 @@
 """What changes no state, and what nothing but the trial's seed decides."""
 
-import pickle
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,10 +28,12 @@ def undrawn(who: str, torch_seeded: bool) -> Iterator[None]:
 
 
 def _generators() -> dict[str, bytes]:
+    of_numpy: Any = np.random.get_state(legacy=False)
+    key, *rest = of_numpy["state"].values()
     return {
         "torch": torch.get_rng_state().numpy().tobytes(),
-        "random": pickle.dumps(random.getstate()),
-        "numpy.random": pickle.dumps(np.random.get_state()),
+        "random": repr(random.getstate()).encode(),
+        "numpy.random": key.tobytes() + repr((rest, of_numpy["has_gauss"])).encode(),
     }
 
 

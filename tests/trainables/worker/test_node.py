@@ -83,10 +83,12 @@ def test_a_file_that_differs_from_the_drivers_is_named(tmp_path: Path) -> None:
 def test_images_that_differ_from_the_drivers_are_named_by_their_folder(tmp_path: Path) -> None:
     for place in ("driver", "node", "other"):
         for part in ("train", "test"):
-            (tmp_path / place / "birds" / part / "crow").mkdir(parents=True)
             grey = 7 if (place, part) == ("other", "test") else 0
-            Image.new("L", (9, 9), grey).save(tmp_path / place / "birds" / part / "crow/0.bmp")
-    counts = {"classes": 1, "images": 1, "test_images": 1}
+            for bird in ("crow", "wren"):
+                folder = tmp_path / place / "birds" / part / bird
+                folder.mkdir(parents=True)
+                Image.new("L", (9, 9), grey).save(folder / "0.bmp")
+    counts = {"classes": 2, "images": 2, "test_images": 2}
     crows = Use(ImageFolder, path="birds", side=8, resize=8, **counts)
     resolved = trial(source=crows).resolved(tmp_path / "driver", FORMATS)
     files.fetch_all(resolved, tmp_path / "node")
