@@ -20,7 +20,9 @@ def block(name: str) -> str:
 
 
 def test_a_method_of_ones_own_takes_fifteen_lines() -> None:
-    assert len([line for line in block("own").splitlines() if line]) <= 15
+    method, grid, _ = block("own").partition("\ngrid = ")
+    assert grid
+    assert len([line for line in method.splitlines() if line]) <= 15
 
 
 def test_its_parts_keep_to_the_contract(tmp_path: Path) -> None:
