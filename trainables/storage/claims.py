@@ -11,6 +11,7 @@ import json
 import os
 import socket
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,7 @@ def of_measure(trial_id: str, label: str) -> str:
 class Command:
     """A command, which claims what it does. May be sent to workers, which claim in its name.
 
-    Raises OSError where the storage cannot be used.
+    Raises OSError where the storage cannot be used, but for `release`.
     """
 
     storage: Storage
@@ -68,10 +69,14 @@ class Command:
         return str((self._claims.read_json(f"{name}.json") or {}).get("token", ""))
 
     def release(self, name: str) -> None:
-        """Lets others do it, if this command has claimed it."""
-        found = self._claims.version(f"{name}.json")
-        if found and _read(found).get("token") == self.token:
-            self._claims.swap(f"{name}.json", NOBODY, found.tag)
+        """Lets others do it, if this command has claimed it.
+
+        Where the storage fails, they may when this command ends: no claim outlives its command.
+        """
+        with suppress(OSError):
+            found = self._claims.version(f"{name}.json")
+            if found and _read(found).get("token") == self.token:
+                self._claims.swap(f"{name}.json", NOBODY, found.tag)
 
     def lives(self, token: str) -> bool:
         """Whether that command does. One that is found dead is so for everybody from then on."""

@@ -1,5 +1,6 @@
 """Who does what in a storage of many commands: a folder, or S3 (a real server of its API)."""
 
+import errno
 import os
 import pickle
 import socket
@@ -16,6 +17,7 @@ import pytest
 
 from trainables.storage import claims
 from trainables.storage.claims import EXPIRY_SECONDS, NOBODY, Command, Others, machine, running
+from trainables.storage.folder import Folder
 from trainables.storage.shelf import Version
 from trainables.storage.storage import Storage
 
@@ -71,6 +73,24 @@ def test_what_is_released_is_free_and_only_its_holder_releases_it(storage: Stora
     one.release("never claimed")
     assert other.claim("x") == ""
     assert one.claim("x")
+
+
+def test_on_a_full_disk_a_claim_is_kept_until_its_command_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = Storage(tmp_path)
+    one, other = known(storage, "one"), known(storage, "other")
+    one.claim("x")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Folder, "swap", full)
+        one.release("x")
+    assert other.claim("x")
+    (storage.top / "commands").discard("one.json")
+    assert other.claim("x") == ""
 
 
 @pytest.mark.parametrize("left", ["nothing", "a record"])
