@@ -1,11 +1,9 @@
 """What the tracker has recorded, as pandas frames: one row a trial, one row an epoch."""
 
-import gc
 import json
 import os
 import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -196,35 +194,12 @@ def _search(client: MlflowClient, which: str) -> Iterator[Run]:
         if experiment.lifecycle_stage == "deleted":
             what = f"the experiment {experiment.name!r} was deleted in MLflow"
             raise Invalid(f"{what}: restore it there, or run the study again, which restores it")
-        pages = runs_of(client, experiment.experiment_id, which)
-        while (page := _read(pages)) is not None:
+        for page in runs_of(client, experiment.experiment_id, which):
             yield from page
     except MlflowException as error:
         first = str(error).splitlines()[0]
         line = f"--tracking-uri {client.tracking_uri!r} cannot be read: {first}"
         raise Invalid(masked(line)) from error
-
-
-def _read(pages: Iterator[list[Run]]) -> list[Run] | None:
-    """The next page; None after the last."""
-    with _uncollected():
-        return next(pages, None)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Without garbage collection, which takes two thirds of the time to read a page of runs.
-
-    MLflow makes a hundred objects a run that live until the page is read, and Python looks through
-    all of them again and again. A page at a time, so that what is garbage goes in between.
-    """
-    collecting = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collecting:
-            gc.enable()
 
 
 def _artifact_of(
@@ -301,7 +276,7 @@ def _precedence(row: dict[str, Any]) -> tuple[int, int]:
 
 def _value(name: str, text: str) -> str | int | float | bool | None:
     """A setting as it was before MLflow made it text. A checksum of digits only stays text."""
-    if name.endswith(".sha256"):
+    if name.endswith((".sha256", ".source")):
         return text
     if text in (constants := {"None": None, "True": True, "False": False}):
         return constants[text]

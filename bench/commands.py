@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 
 from figure import Figure, exit_code
-from nothing import nothing
+from nothing import connect, nothing
 from scale import EPOCHS, SEEDS, plan_of
 
 from study.lease import lease
@@ -79,17 +79,8 @@ def timed(commands: int, trials: int, slots: int, wait: float) -> float:
 
 def command(name: str, shared: str, trials: int, slots: int, wait: float) -> None:
     """One of them, in the process of its own, as `study/session.py` runs a grid."""
-    import ray
-
     folder = Path(shared)
-    ray.init(
-        address="local",
-        num_cpus=slots,
-        num_gpus=0,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
+    connect(slots)
     made = [nothing(EPOCHS, 0.1 + i // SEEDS, i % SEEDS, wait) for i in range(trials)]
     todo = {trial.id: trial for trial in made}
     storage = Storage(folder / "storage")

@@ -81,3 +81,17 @@ def nothing(epochs: int, lr: float, seed: int, seconds: float = 0.0) -> Trial:
     data = DataSpec(source=Use(Dots), validation=0.5)
     method = Use(Nothing, seconds=seconds)
     return Trial(data=data, net=Use(Through), method=method, recipe=recipe, seed=seed)
+
+
+def connect(slots: int) -> None:
+    """To a Ray of this process's own, with places for so many such trials."""
+    import ray
+
+    ray.init(
+        address="local",
+        num_cpus=slots,
+        num_gpus=0,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+    )

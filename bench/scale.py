@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 import psutil
 from figure import Figure, exit_code
-from nothing import nothing
+from nothing import connect, nothing
 
 from analysis import runs
 from analysis.comparison import compare
@@ -263,16 +263,7 @@ def drive(name: str, folder: Path, trials: int, slots: int) -> Cost:
 
 def driver(name: str, folder: Path, trials: int, slots: int) -> None:
     """Runs in the process of its own; leaves the cost in a file."""
-    import ray
-
-    ray.init(
-        address="local",
-        num_cpus=slots,
-        num_gpus=0,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-    )
+    connect(slots)
     cost = DRIVERS[name](folder, trials)
     (folder / f"{name}.json").write_text(json.dumps(asdict(cost)))
 

@@ -127,7 +127,7 @@ def parser() -> Parser:
     """The command line."""
     p = Parser(
         allow_abbrev=False,
-        prog=" ".join(called()[-1:]),
+        prog=called()[-1],
         description="Run a published table as trials on Ray.",
     )
     add = p.add_argument

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -14,7 +15,7 @@ from study.outcome import Outcome
 from study.preflight import contracts, prepare
 from study.preflight.outset import checked
 from study.preflight.supported import supported
-from study.progress import TrialProgress, progress
+from study.progress import ProgressLines, TrialProgress, progress
 from study.reporting import show
 from study.request import Options, Request, Resources
 from study.running.formats import formats_there
@@ -213,7 +214,6 @@ class Session:
 
         What they have done is read when they are claimed: nothing, or all that they wanted.
         """
-        from study.running import launch
         from study.search.winners import SearchProgress
 
         claimed = {s: "" if s.over else self._command.claim(s.claim) for s in searches}
@@ -223,16 +223,7 @@ class Session:
         try:
             if any(search.pending() for search in own):
                 resources = self._resources()
-                with SearchProgress(self.searches, sys.stdout):
-                    self.lost |= launch.run(
-                        own,
-                        self._storage,
-                        self._folder,
-                        resources,
-                        self.tracker.begun,
-                        self._command,
-                        shared=self._request.address is not None,
-                    )
+                self._launch(own, resources, SearchProgress(self.searches, sys.stdout))
         finally:
             for search in own:
                 self._command.release(search.claim)
@@ -255,15 +246,22 @@ class Session:
         todo = {i: t for t, i in self._trials.items() if i in (*before.started, *before.new)}
         if not todo:
             return
-        from study.running import feed, launch
+        from study.running import feed
 
         resources = self._resources()
         queue = feed.queue(todo, self._storage, self._command)
         self.tracker.follow(queue.trials)
         shown = list(dict.fromkeys((*self.ids, *queue.trials)))
-        with TrialProgress(self._storage, queue.trials, shown, sys.stdout):
+        lines = TrialProgress(self._storage, queue.trials, shown, sys.stdout)
+        self._launch([queue], resources, lines)
+
+    def _launch(self, sources: Sequence[Any], resources: Resources, lines: ProgressLines) -> None:
+        """Trains what they ask for, while its progress is told."""
+        from study.running import launch
+
+        with lines:
             self.lost |= launch.run(
-                [queue],
+                sources,
                 self._storage,
                 self._folder,
                 resources,

@@ -1,6 +1,6 @@
 """From a file: a grid of the user's own, and the parts defined there and beside it."""
 
-import importlib
+import importlib.util
 import inspect
 import sys
 import traceback
@@ -12,8 +12,9 @@ from types import ModuleType
 
 from study.grids.grid import SUFFIX, Grid, grids
 from study.grids.kinds import KINDS
-from study.grids.source_text import PACKAGES, Module, check_imports, checksum
+from study.grids.source_text import Module, check_imports, checksum
 from trainables.settings import CHECKSUM, Invalid, adopt, classes_of, readable
+from trainables.worker.node import PACKAGES
 
 
 @dataclass(frozen=True)
@@ -22,12 +23,13 @@ class Own:
 
     grid: Grid
     modules: dict[str, ModuleType]
-    texts: dict[Path, str]
+    sources: dict[str, Module]  # by the same names
 
     @property
     def current(self) -> bool:
         """Whether no file has changed since."""
-        return all(path.exists() and path.read_text() == text for path, text in self.texts.items())
+        files = self.sources.values()
+        return all(file.path.exists() and _text(file.path) == file.text for file in files)
 
 
 _loaded: dict[Path, Own] = {}  # the newest one alone: by name, its classes are found
@@ -76,7 +78,6 @@ def _read(path: Path, name: str) -> Own:
     with readable(path):
         if not path.is_file():
             raise Invalid(f"--grid = {name}: must be a file that defines `grid`, or a grid's name")
-        text = path.read_bytes().decode("utf-8", "replace")
     stem = path.stem
     if stem in grids():
         raise Invalid(f"--grid = {name}: must have another name: {stem} is one of ours")
@@ -91,10 +92,10 @@ def _read(path: Path, name: str) -> Own:
             raise Invalid(f"--grid = {name}: must define `grid`, a Grid; it has {grid!r}")
         sources = {n: _module(m) for n, m in found.items()}
         check_imports(sources)
-        adopt(_parts(found, sources))
+        parts = _parts(found, sources)
         _check_known(grid, name)
-    texts = {path: text} | {module.path: module.text for module in sources.values()}
-    return Own(grid, found, texts)
+    adopt(parts)
+    return Own(grid, found, sources)
 
 
 @contextmanager
@@ -151,18 +152,23 @@ def _beside(module: ModuleType, path: Path) -> bool:
 
 def _module(module: ModuleType) -> Module:
     path = Path(str(module.__file__))
-    return Module(path, path.read_text())
+    return Module(path, _text(path))
+
+
+def _text(path: Path) -> str:
+    """In whatever encoding the file says that it has, as Python reads it."""
+    return importlib.util.decode_source(path.read_bytes())
 
 
 def _parts(found: dict[str, ModuleType], sources: dict[str, Module]) -> list[type]:
     """The classes that are parts, each with the checksum of its source."""
-    ours = {name for kind in KINDS for name in classes_of(kind)}
+    ours = {name for kind in KINDS.values() for name in classes_of(kind)}
     parts: dict[str, type] = {}
     for module_name, module in found.items():
         for cls in list(vars(module).values()):
             if not (isinstance(cls, type) and cls.__module__ == module_name):
                 continue
-            if not issubclass(cls, KINDS) or inspect.isabstract(cls):
+            if not issubclass(cls, tuple(KINDS.values())) or inspect.isabstract(cls):
                 continue
             name = cls.__name__
             where = f"{sources[module_name].path}: class {name}"

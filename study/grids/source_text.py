@@ -12,8 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from trainables.settings import Invalid
-
-PACKAGES = ("study", "trainables", "analysis")  # ours
+from trainables.worker.node import PACKAGES
 
 Place = tuple[str, int]  # a module, and the place of a statement in it
 

@@ -32,8 +32,8 @@ def check(request: Request) -> int:
 
 def require(request: Request, needed: Iterable[Trial]) -> None:
     """Raises Invalid where a part of the user's own fails a check, if a needed trial uses it."""
-    sources = {use.source for trial in needed for use in trial.uses()}
-    for trial, parts in cases(request):
+    sources = {use.source for trial in needed for use in trial.uses()} - {None}
+    for trial, parts in cases(request) if sources else ():
         if any(source_of(part) in sources for part in parts):
             for _ in check_contract(trial, parts, _site(request.data_dir)):
                 pass
@@ -43,12 +43,13 @@ def cases(request: Request) -> Iterator[tuple[Trial, tuple[type, ...]]]:
     """The parts of the user's own, each in the first row that has it, on the embedded digits."""
     grid = find(request.grid)
     seen: set[type] = set()
-    for row, _, trial, _ in changed(request.grid, "demo", request.changes, request.left_out):
+    for row, _, trial, _ in changed(request.grid, request.scale, request.changes, request.left_out):
         if trial and (not request.only or row in request.only):
             own = dict.fromkeys(use.part for use in trial.uses() if use.source)
             if set(own) - seen:
                 seen |= set(own)
-                yield (trial if grid.demo else demo(trial)), tuple(own)
+                at_hand = grid.demo is not None and request.scale == "demo"
+                yield trial if at_hand else (grid.demo or demo)(trial), tuple(own)
 
 
 def _site(folder: Path) -> Site:

@@ -3,6 +3,7 @@
 import os
 import tempfile
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from study.request import Resources
@@ -56,16 +57,15 @@ def run(
     id is told to `begun` when a worker starts on it. Returns why, by id, for those that ended
     without a result.
     """
+    fit = partial(_fit, storage=storage, folder=folder, begun=begun, command=command)
     feed = Feed(sources, storage, resources.concurrent or 0, command)
     errors: dict[str, str] = {}
     while True:
-        errors |= _train(feed, storage, folder, resources, begun, command, shared)
+        errors |= _train(feed, resources, fit, shared)
         if not feed.aside:
             break
         again = Feed([Queue(feed.aside, storage)], storage, command=command)
-        errors |= _train(
-            again, storage, folder, alone(resources), begun, command, shared, retry=True
-        )
+        errors |= _train(again, alone(resources), partial(fit, retry=True), shared)
         feed.take_back()
     lost = [trial_id for source in sources for trial_id in source.lost]
     return {i: errors.get(i, "not started, since its teacher has no result") for i in lost}
@@ -73,32 +73,29 @@ def run(
 
 def _train(
     feed: Feed,
-    storage: Storage,
-    folder: Path,
     resources: Resources,
-    begun: Callable[[str], object],
-    command: Command | None,
+    fit: Callable[[Feed, Resources], dict[str, str]],
     shared: bool,
-    retry: bool = False,
 ) -> dict[str, str]:
     """Runs Tuners, one after the other, until all has ended. Returns the errors by trial id."""
     errors: dict[str, str] = {}
     with sharing(feed.share, feed.demand, resources, shared):
         while True:
             feed.share.wait()
-            errors |= _fit(feed, storage, folder, resources, begun, command, retry)
+            errors |= fit(feed, resources)
             if not feed.held:
                 return errors
 
 
 def _fit(
     feed: Feed,
+    resources: Resources,
+    *,
     storage: Storage,
     folder: Path,
-    resources: Resources,
     begun: Callable[[str], object],
     command: Command | None,
-    retry: bool,
+    retry: bool = False,
 ) -> dict[str, str]:
     """Runs a fresh Tuner until all has ended, or has no place. Returns the errors by trial id.
 

@@ -80,7 +80,7 @@ def test_garbage_is_collected_again_when_a_page_is_read(tracking_uri: str) -> No
     assert gc.isenabled()
     runs.trials(tracking_uri, ["a0", "a1"])
     assert gc.isenabled()
-    with runs._uncollected():
+    with records._uncollected():
         assert not gc.isenabled()
     assert gc.isenabled()
 
@@ -198,3 +198,8 @@ def test_the_default_tracker_is_the_environments(monkeypatch: pytest.MonkeyPatch
     assert runs.default_tracking_uri() == "http://tracker:5000"
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert runs.default_tracking_uri().endswith("/.label-studies/mlflow.db")
+
+
+def test_a_checksum_of_digits_alone_stays_text() -> None:
+    for name in ("targets.hierarchy.sha256", "loss.source"):
+        assert runs._value(name, "12345678901e4567") == "12345678901e4567"

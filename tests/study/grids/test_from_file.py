@@ -169,6 +169,14 @@ def test_what_is_wrong_with_a_file_is_said_in_a_line(
     assert "poly" not in sys.modules or text.startswith(("x", "grid")) or from_file.modules()
 
 
+def test_a_file_may_have_any_encoding_that_it_names(tmp_path: Path) -> None:
+    text = "# -*- coding: latin-1 -*-\n# Größe\n" + LOSS + ROWS
+    (tmp_path / "poly.py").write_bytes(text.encode("latin-1"))
+    assert list(find(str(tmp_path / "poly.py")).rows) == ["CE", "Poly-1"]
+    from_file.refresh()
+    assert from_file.loaded("poly")
+
+
 def test_a_part_of_an_installed_package_is_refused(tmp_path: Path) -> None:
     installed = tmp_path / "site-packages"
     installed.mkdir()

@@ -1,6 +1,7 @@
 """Trials that wait beyond the share, withdrawn from a real Tune."""
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,8 @@ def test_what_waits_is_withdrawn_and_trained_later_in_its_order(
         feed.share.limit = 1  # there were places for all
 
     resources = cluster.fitted(Resources())
-    launch._train(feed, storage, Path("/nowhere"), resources, begin, None, shared=False)
+    about = {"storage": storage, "folder": Path("/nowhere"), "begun": begin, "command": None}
+    launch._train(feed, resources, partial(launch._fit, **about), shared=False)
     order = [one.id for one in trials]
     at_once = resources_at_once()  # which of those that start together is first, is chance
     assert set(begun[:at_once]) == set(order[:at_once])
