@@ -20,7 +20,7 @@ from scale import EPOCHS, SEEDS, plan_of
 from study.lease import lease
 from study.request import Resources
 from study.running import launch
-from study.running.feed import queue
+from study.running.sources import queue
 from study.tracking.tracker import Tracker
 from trainables.storage.storage import Storage
 

@@ -39,7 +39,7 @@ from study.grids.grid import percent
 from study.progress import TrialProgress
 from study.request import Resources
 from study.running import launch
-from study.running.feed import Queue
+from study.running.sources import Queue
 from study.tracking.tracker import Tracker
 from trainables.storage.storage import Storage
 from trainables.trial import Trial

@@ -246,10 +246,10 @@ class Session:
         todo = {i: t for t, i in self._trials.items() if i in (*before.started, *before.new)}
         if not todo:
             return
-        from study.running import feed
+        from study.running import sources
 
         resources = self._resources()
-        queue = feed.queue(todo, self._storage, self._command)
+        queue = sources.queue(todo, self._storage, self._command)
         self.tracker.follow(queue.trials)
         shown = list(dict.fromkeys((*self.ids, *queue.trials)))
         lines = TrialProgress(self._storage, queue.trials, shown, sys.stdout)

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
@@ -13,6 +14,15 @@ from uuid import uuid4
 import pytest
 
 from trainables.storage.bucket import client
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that take minutes come first: none of them is to be the last one, alone."""
+    minutes: dict[Path, float] = defaultdict(float)
+    for item in items:
+        for mark in item.iter_markers("slow"):
+            minutes[item.path] = max(minutes[item.path], mark.kwargs.get("minutes", 0.0))
+    items.sort(key=lambda item: -minutes[item.path])
 
 
 @pytest.fixture(scope="session")

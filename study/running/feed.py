@@ -1,111 +1,21 @@
 """Feed: what is trained next; the one place that hands out trials."""
 
 import math
-import random
 import time
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 from ray.tune.search import Searcher
 
-from study.running.scheduler import Waiting
 from study.running.shares import Share
+from study.running.sources import TrialSource
 from trainables.storage.claims import LOOK_SECONDS, Command, Others, of_trial
 from trainables.storage.storage import Storage
-from trainables.training.fit import fail
 from trainables.trial import Trial
 
 HANDED_OUT_AGAIN = 2  # times at most, a trial that Tune has given up
 BESIDE_OTHERS = 4  # trials that may wait for a place, or as many as run, if other commands live
-
-
-class TrialSource(Waiting, Protocol):
-    """What asks for trials to be trained: the trials of a table, or a search."""
-
-    ahead: int  # so many of its trials may wait for a place
-    lost: list[str]  # the ids of those that will have no result
-
-    def take(self) -> tuple[str, Trial] | None: ...
-
-    def ended(self, trial_id: str) -> None: ...
-
-
-class Queue:
-    """Trials as they are listed. One that waits for others is handed out when they have results.
-
-    Where one of those has failed, it fails as well, untrained.
-    """
-
-    ahead = 200
-
-    def __init__(
-        self,
-        trials: Mapping[str, Trial],
-        storage: Storage,
-        teachers: Mapping[str, Sequence[str]] = MappingProxyType({}),  # ids, by id
-    ) -> None:
-        self.lost: list[str] = []
-        self.trials, self._storage, self._teachers = trials, storage, teachers
-        self._waiting = [trial_id for trial_id in trials if teachers.get(trial_id)]
-        self._next = deque(trial_id for trial_id in trials if not teachers.get(trial_id))
-        self._look()
-
-    def take(self) -> tuple[str, Trial] | None:
-        if not self._next:
-            return None
-        trial_id = self._next.popleft()
-        return trial_id, self.trials[trial_id]
-
-    def reported(self, trial_id: str) -> bool:
-        return trial_id in self.trials
-
-    def ended(self, trial_id: str) -> None:
-        if trial_id in self.trials and not self._storage.trial(trial_id).final_result():
-            self.lost.append(trial_id)
-        self._look()
-
-    def _look(self) -> None:
-        """Settles those that wait for nothing any more, until there is none."""
-        while settled := [i for i in self._waiting if self._settle(i)]:
-            self._waiting = [i for i in self._waiting if i not in settled]
-
-    def _settle(self, trial_id: str) -> bool:
-        """Whether it waits no more: it is the next, has failed, or is lost."""
-        for teacher in self._teachers[trial_id]:
-            if teacher in self.lost:
-                self.lost.append(trial_id)
-                return True
-            result = self._storage.trial(teacher).final_result()
-            if result is None:
-                return False
-            if result.failed:
-                reason = f"its teacher {teacher} failed: {result.reason}"
-                fail(self.trials[trial_id], self._storage, reason)
-                return True
-        self._next.append(trial_id)
-        return True
-
-
-def queue(trials: Mapping[str, Trial], storage: Storage, command: Command | None = None) -> Queue:
-    """Of the trials, and of those without a result that they learn from.
-
-    Beside other commands in an order of its own, since those may go through the same trials.
-    """
-    left = list(trials.items())
-    if command and command.others():
-        random.Random(command.token).shuffle(left)
-    wanted, teachers = dict(left), {}
-    while left:
-        trial_id, trial = left.pop()
-        needed = {teacher.id: teacher for teacher in trial.teachers()}
-        teachers[trial_id] = tuple(needed)
-        for teacher_id, teacher in needed.items():
-            if teacher_id not in wanted and not storage.trial(teacher_id).final_result():
-                wanted[teacher_id] = teacher
-                left.append((teacher_id, teacher))
-    return Queue(wanted, storage, teachers)
 
 
 class Feed(Searcher):
@@ -158,8 +68,21 @@ class Feed(Searcher):
 
     @property
     def held(self) -> bool:
-        """Whether it is over only as there is no place: Tune would wait, and keep its last one."""
-        return bool(self._again) and not self.broken
+        """Whether it is over only as there is no place, or as all that is left is elsewhere.
+
+        Tune would wait, and keep the place of its last trial.
+        """
+        return bool(self._again or self._elsewhere) and not self.broken
+
+    def wait(self) -> None:
+        """Until there is something to train, and a place, or nothing more to wait for."""
+        while self._elsewhere and not self._again and not self.broken:
+            time.sleep(LOOK_SECONDS)
+            self._look_elsewhere()
+            if not self._again and (taken := self._next()):  # it waited for what has ended there
+                self._again.append(taken)
+        self._dry = False  # it may want places again
+        self.share.wait()
 
     def withdraw(self, tune_id: str) -> None:
         """It has no place, and Tune is about to stop it: it is handed out again, before others."""
@@ -184,8 +107,7 @@ class Feed(Searcher):
             given = None if self.broken else self._take(trial_id)
         except Exception as error:  # raised when what runs has ended
             given, self.broken = None, error
-        waits = self._running or (self._elsewhere and not self.broken)
-        return given or (None if waits else Searcher.FINISHED)
+        return given or (None if self._running else Searcher.FINISHED)
 
     def _take(self, trial_id: str) -> dict[str, Any] | None:
         self._look_elsewhere()

@@ -24,9 +24,10 @@ os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "200")
 from ray import tune
 from ray.tune.execution import class_cache
 
-from study.running.feed import Feed, Queue, TrialSource
+from study.running.feed import Feed
 from study.running.places import Sharing
 from study.running.shares import sharing
+from study.running.sources import Queue, TrialSource
 from trainables.storage.claims import Command
 from trainables.storage.storage import Storage
 from trainables.worker.trainable import trainable
@@ -81,7 +82,7 @@ def _train(
     errors: dict[str, str] = {}
     with sharing(feed.share, feed.demand, resources, shared):
         while True:
-            feed.share.wait()
+            feed.wait()
             errors |= fit(feed, resources)
             if not feed.held:
                 return errors

@@ -33,6 +33,7 @@ from study.tracking.projection import (
 )
 from study.tracking.recorded import Recorded
 from study.tracking.runs import Runs, study_tags, trial_tags
+from study.tracking.tables import give_tables
 from trainables.selection import Epoch
 from trainables.storage.claims import Command, Others, of_trial
 from trainables.storage.result import Result
@@ -170,6 +171,7 @@ class Tracker:
 
     def _connect(self) -> Runs:
         """Finds or makes the experiment and the study's run, and finds the trials' runs."""
+        give_tables(self.uri)
         runs, plan = Runs(MlflowClient(self.uri), self.storage), self.plan
         which = f"tags.kind = 'study' and tags.study = '{plan.study}'"
         self._parent = runs.only(which, study_tags(plan)).info.run_id

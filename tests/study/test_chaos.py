@@ -19,7 +19,7 @@ from study.command import main
 from tests.study.command import command, driving, finish, results, runs, table
 from tests.study.server import Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow(minutes=12), pytest.mark.timeout(1800)]
 
 GRID = "kesl_label_smoothing"  # four rows
 EPOCHS = 12

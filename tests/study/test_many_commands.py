@@ -17,7 +17,7 @@ import pytest
 from tests.study.command import Driver, command, database, driving, epochs_made, results, runs
 from trainables.storage.storage import Storage
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.slow(minutes=10), pytest.mark.timeout(1800)]
 
 EPOCHS = 6
 SLOTS = 2  # trials at once of a command

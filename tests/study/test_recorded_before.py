@@ -42,7 +42,7 @@ def test_the_status_is_the_recorded_one(
     assert recorded.states(said) == recorded.states(before)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=6)
 @pytest.mark.parametrize("name", [*UNFINISHED, "measured", "pruned"])
 def test_the_report_has_the_recorded_table(
     name: str, home: Path, capsys: pytest.CaptureFixture[str]

@@ -44,7 +44,7 @@ def test_what_does_not_end_is_cut_off() -> None:
     assert time.monotonic() - begun < 30
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=4)
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_command_stops_in_order_and_goes_on(number: int, code: int, tmp_path: Path) -> None:

@@ -56,7 +56,8 @@ def large_demo(trial: Trial) -> Trial:
     if trial.loss.part is Equalization:  # as small a share, beside that of equal classes
         classes = data.source.build().classes / Digits.classes
         trial = trial.but(loss=trial.loss.but(threshold=trial.loss["threshold"] * classes))
-    return advisor_demo(trial.but(data=data, recipe=trial.recipe.but(lr=ADVISOR_TAIL.lr)))
+    small = trial.but(data=data, recipe=trial.recipe.but(lr=ADVISOR_TAIL.lr))
+    return advisor_demo(small, head=None)
 
 
 large_table = partial(table, demo=large_demo)

@@ -7,7 +7,7 @@ import ray
 
 from study.request import Resources
 from study.running import cluster, launch
-from study.running.feed import Queue
+from study.running.sources import Queue
 from study.stopping import leave, stoppable
 from tests.study.troubles import Slow
 from trainables.data.sources.digits import Digits

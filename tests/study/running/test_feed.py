@@ -2,6 +2,7 @@
 
 import math
 import os
+import threading
 from pathlib import Path
 
 import psutil
@@ -9,8 +10,9 @@ import pytest
 from ray.tune.search import Searcher
 
 import study.running.feed
-from study.running.feed import HANDED_OUT_AGAIN, Feed, Queue, TrialSource
-from study.running.feed import queue as queue_of
+from study.running.feed import HANDED_OUT_AGAIN, Feed
+from study.running.sources import Queue, TrialSource
+from study.running.sources import queue as queue_of
 from trainables.settings import Use
 from trainables.storage import claims
 from trainables.storage.claims import Command, machine, of_trial
@@ -219,15 +221,43 @@ def test_what_another_command_trains_or_has_trained_is_passed_over(
     assert said.count("\n") == 1  # once for a command, not for each of its trials
     finish(storage, "free")
     feed.on_trial_complete("t0")
-    assert feed.suggest("t1") is None  # which neither ends the study nor trains anything
+    assert feed.suggest("t1") == Searcher.FINISHED  # so that Tune keeps no place meanwhile
+    assert (feed.held, feed.demand()) == (True, (0, 0))
     finish(storage, "a")
-    assert feed.suggest("t1") is None
     (storage.top / "commands").discard("other.json")
+    feed.wait()
+    assert (feed.held, feed.demand()) == (True, (0, math.inf))
     assert feed.suggest("t1")["id"] == "b"
     finish(storage, "b")
     feed.on_trial_complete("t1")
     assert feed.suggest("t2") == Searcher.FINISHED
+    assert not feed.held
     assert queue.lost == []
+
+
+@pytest.mark.usefixtures("impatient")
+def test_what_is_trained_elsewhere_keeps_no_place_and_what_waited_for_it_is_the_next(
+    tmp_path: Path, trial: Trial
+) -> None:
+    storage = Storage(tmp_path)
+    mine, other = command(storage, "mine"), command(storage, "other")
+    for name in ("teacher", "long"):
+        other.claim(of_trial(name))
+    trials = dict.fromkeys(("teacher", "long", "student"), trial)
+    feed = Feed([Queue(trials, storage, {"student": ("teacher",)})], storage, command=mine)
+    assert feed.suggest("t0") == Searcher.FINISHED
+    ending = threading.Timer(0.2, finish, (storage, "teacher"))
+    ending.start()
+    feed.wait()
+    ending.join()
+    assert feed.suggest("t1")["id"] == "student"
+    assert feed.suggest("t2") is None
+    finish(storage, "student")
+    feed.on_trial_complete("t1")
+    finish(storage, "long")
+    feed.wait()
+    assert feed.suggest("t3") == Searcher.FINISHED
+    assert not feed.held
 
 
 @pytest.mark.usefixtures("impatient")
@@ -242,8 +272,9 @@ def test_a_trial_that_a_worker_found_taken_is_waited_for_and_handed_out_again(
     other.claim(of_trial("x"))
     feed.on_trial_complete("t0", {"elsewhere": other.told})
     assert capsys.readouterr().out == "trial x is trained by process other: waiting\n"
-    assert feed.suggest("t1") is None
+    assert feed.suggest("t1") == Searcher.FINISHED
     other.release(of_trial("x"))  # lost there
+    feed.wait()
     assert feed.suggest("t1")["id"] == "x"
     finish(storage, "x")
     feed.on_trial_complete("t1", {"epoch": 3})
@@ -308,9 +339,11 @@ def test_after_an_error_others_are_not_waited_for(tmp_path: Path, trial: Trial) 
     mine, other = command(storage, "mine"), command(storage, "other")
     other.claim(of_trial("x"))
     feed = Feed([Queue({"x": trial}, storage)], storage, command=mine)
-    assert feed.suggest("t0") is None
-    feed.end(OSError("away"))
     assert feed.suggest("t0") == Searcher.FINISHED
+    assert feed.held
+    feed.end(OSError("away"))
+    feed.wait()
+    assert not feed.held
 
 
 def test_beside_others_each_command_has_an_order_of_its_own(tmp_path: Path, trial: Trial) -> None:

@@ -16,7 +16,8 @@ import ray
 from study.request import Resources
 from study.running import cluster, launch
 from study.running import watch as watching
-from study.running.feed import Feed, Queue
+from study.running.feed import Feed
+from study.running.sources import Queue
 from study.running.watch import Watch
 from tests.study.running.test_feed import Listed
 from tests.study.troubles import Hungry, Stuck

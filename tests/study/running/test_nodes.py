@@ -11,7 +11,7 @@ from ray.cluster_utils import Cluster
 
 from study.request import Resources
 from study.running import launch, nodes
-from study.running.feed import Queue
+from study.running.sources import Queue
 from tests.study.troubles import Choosy
 from trainables.settings import Invalid, Use
 from trainables.storage.storage import Storage

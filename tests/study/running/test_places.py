@@ -9,7 +9,8 @@ import ray
 
 from study.request import Resources
 from study.running import cluster, launch
-from study.running.feed import Feed, Queue
+from study.running.feed import Feed
+from study.running.sources import Queue
 from tests.study.troubles import Slow
 from trainables.settings import Use
 from trainables.storage.storage import Storage

@@ -32,7 +32,7 @@ def states(storage: Path) -> Counter[tuple[str, str]]:
     return Counter((run.info.status, run.data.tags["status"]) for run in tracked)
 
 
-@pytest.mark.slow
+@pytest.mark.slow(minutes=3)
 @pytest.mark.timeout(1200)
 def test_a_search_prunes_and_again_trains_nothing_and_unpruned_goes_on(tmp_path: Path) -> None:
     said = run(tmp_path, "--pruner", "median")

@@ -23,7 +23,7 @@ from tests.study.command import (
 )
 from tests.study.postgres import postgres
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow(minutes=8), pytest.mark.timeout(1200)]
 
 POINTS = 4
 ROWS = ("only CE", "only KL: T 16, alpha 0, beta 1")
