@@ -4,18 +4,15 @@ A setting's type and range stand in its annotation, `Annotated[float, Interval("
 nowhere else. `Record` (a frozen dataclass) and `Use` (a class and its keywords) check against it.
 """
 
+import functools
 import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import (
-    Any,
-    Protocol,
-    Self,
-    get_type_hints,
-)
+from types import MappingProxyType
+from typing import Any, Protocol, Self, get_type_hints
 
 from trainables.settings.adopted import adopted, source_of
 from trainables.settings.checksums import Names, Read, checksum
@@ -41,7 +38,7 @@ class Record:
     """Base of frozen dataclasses whose fields are checked. Raises Invalid where one is wrong."""
 
     def __post_init__(self) -> None:
-        hints = get_type_hints(type(self), include_extras=True)
+        hints = kinds_of(type(self))
         for name, value in vars(self).copy().items():
             field = f"{type(self).__name__.lower()}.{name}"
             object.__setattr__(self, name, checked(field, value, hints[name]))
@@ -61,16 +58,27 @@ class Record:
         return type(self)(**{**vars(self), **changes})
 
 
-def keywords_of(part: type) -> dict[str, inspect.Parameter]:
+def keywords_of(part: type) -> Mapping[str, inspect.Parameter]:
     """The keyword-only parameters of a class: what may be set; the others come at run time."""
-    parameters = inspect.signature(part, eval_str=True).parameters.values()
-    return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    return _keywords(part)
 
 
-def kinds_of(owner: type) -> dict[str, Any]:
+def kinds_of(owner: type) -> Mapping[str, Any]:
     """The annotation of each setting of a record's or part's class."""
+    return _kinds(owner)
+
+
+@functools.cache  # a table of a hundred trials asks for them some ten thousand times
+def _keywords(part: type) -> Mapping[str, inspect.Parameter]:
+    parameters = inspect.signature(part, eval_str=True).parameters.values()
+    found = {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+    return MappingProxyType(found)
+
+
+@functools.cache
+def _kinds(owner: type) -> Mapping[str, Any]:
     if issubclass(owner, Record):
-        return get_type_hints(owner, include_extras=True)
+        return MappingProxyType(get_type_hints(owner, include_extras=True))
     return {name: keyword.annotation for name, keyword in keywords_of(owner).items()}
 
 

@@ -17,7 +17,7 @@ def assigned(owner: Any, values: Mapping[tuple[str, ...], Any], kind: Any = None
     """
     if isinstance(owner, tuple):
         old: dict[str, Any] = {str(i): item for i, item in enumerate(owner)}
-        kinds = dict.fromkeys(old, get_args(kind)[0])
+        kinds: Mapping[str, Any] = dict.fromkeys(old, get_args(kind)[0])
         what = "entry"
     elif isinstance(owner, Record | Use):
         old = {name: value for name, value, _ in owner.settings()}
