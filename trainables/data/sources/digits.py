@@ -1,8 +1,10 @@
 """The embedded data set: scikit-learn's 1,797 hand-written digits, 8 x 8 pixels (Alpaydin 1998)."""
 
+import functools
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -13,6 +15,7 @@ from trainables.settings import Interval, Use
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 MEAN, STD = 0.305, 0.376  # of all pixels
 TEST = 597  # images, drawn once for all: the test set never changes
+EMBEDDED = Path(__file__).with_name("embedded") / "digits.npz"
 
 
 class Digits(Source):
@@ -38,14 +41,10 @@ class Digits(Source):
         return NAMES
 
     def load(self, folder: Path, part: str) -> tuple[Tensor, Tensor]:
-        from sklearn.datasets import load_digits  # two seconds that a study without training saves
-
-        digits = load_digits()
-        x = torch.from_numpy(digits.images).mul(255 / 16).round().to(torch.uint8)[:, None]
+        x, y = _all()
         x = 255 - x if self.turn >= 8 else x
         x = x.flip(3) if self.turn % 8 >= 4 else x
         x = x.rot90(self.turn % 4, (2, 3)).contiguous()
-        y = torch.from_numpy(digits.target).long()
         order = torch.randperm(len(y), generator=generator(0, "digits"))
         chosen = order[:TEST] if part == "test" else order[TEST:]
         return x[chosen], y[chosen]
@@ -53,3 +52,11 @@ class Digits(Source):
     @classmethod
     def demo(cls, use: Use) -> Use:
         return use
+
+
+@functools.cache
+def _all() -> tuple[Tensor, Tensor]:
+    """Pixels (1797, 1, 8, 8), uint8, and labels (1797,), as scikit-learn has them in order."""
+    with np.load(EMBEDDED) as kept:
+        levels, labels = torch.from_numpy(kept["images"]), torch.from_numpy(kept["labels"])
+    return levels.double().mul(255 / 16).round().to(torch.uint8)[:, None], labels.long()

@@ -1,0 +1,1 @@
+"""The embedded digits; README.md says whose they are."""
