@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from trainables.data.augments.augment import Augment, Crop, Flip
 from trainables.data.data import Batch, Data, Split
-from trainables.data.loader import evaluation_batches, steps_of, training_batches
+from trainables.data.loader import AHEAD, evaluation_batches, steps_of, training_batches
 from trainables.data.sources.source import Images
 
 BOTH: list[Augment] = [Crop(padding=2), Flip()]
@@ -158,7 +158,7 @@ def test_the_next_images_are_decoded_while_a_batch_is_worked_on() -> None:
     images = OnDemand(pixels(32))
     batches = training_batches(data(images), 2, [], 0, 0)
     next(batches)
-    for _ in range(2):  # that batch, and the one that is not asked for yet
+    for _ in range(1 + AHEAD):  # that batch, and those that are not asked for yet
         assert images.looks.acquire(timeout=30)
     assert not images.looks.acquire(timeout=0.05)  # but no further one
 
