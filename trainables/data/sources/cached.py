@@ -94,8 +94,8 @@ def remarks(parts: Sequence[Decoded], cache: Cache) -> list[str]:
         return [f"{what}, and decoded each time: nothing is cached"]
     room = cache.room()
     if cache.chosen and room < need / LEAST:
-        least = f"{shown(-(-need // LEAST))}, a part of {LEAST} of them"
-        raise Invalid(f"{cache} has room for {shown(room)}: must have at least {least}; {what}")
+        least = f"{shown(-(-need // LEAST))}, one of {LEAST} images"
+        raise Invalid(f"{cache}: must have room for {least}, has {shown(room)}; {what}")
     but = f", {room / need:.0%} of them, for which there is room" if room < need else ""
     return [f"{what}, and cached in {cache.place}{but}"]
 
