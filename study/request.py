@@ -32,8 +32,8 @@ def from_environment(option: str) -> str | None:
     return value if option in ("data_dir", "cache_dir", "storage") else value or None
 
 
-def cache() -> Cache:
-    """Where the environment says that decoded images are kept, if it says so."""
+def default_cache() -> Cache:
+    """Of decoded images: where the environment says, if it says so."""
     folder = from_environment("cache_dir")
     return Cache(Path(folder).absolute() if folder else None)
 
@@ -77,7 +77,7 @@ class Resources:
     concurrent: int | None = None
     stall_minutes: float = math.inf  # without a finished epoch: then a trial is ended
     priority: float = 1.0  # of this command's share of a cluster, beside the others'
-    cache: Cache = field(default_factory=cache)
+    cache: Cache = field(default_factory=default_cache)
 
     def __post_init__(self) -> None:
         """Raises Invalid for what Ray cannot grant."""

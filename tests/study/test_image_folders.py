@@ -11,6 +11,11 @@ from PIL import Image
 
 from study.command import main
 from tests.study.command import finish
+from trainables.data import cache
+from trainables.data.cache import Cache
+from trainables.data.sources import cached
+from trainables.data.sources.image_folder import ImageFolder
+from trainables.settings import Use
 
 SETTINGS = (
     *("data.source.path=birds", "data.source.side=8", "data.source.resize=10"),
@@ -148,6 +153,35 @@ def test_a_dry_run_lists_what_is_missing_and_goes_on(
     assert f"missing: {data}/birds/train/002.Crow is incomplete" not in said
     assert f"missing: {data}/birds/train is incomplete: 11 of 12 images" in said
     assert f"missing: hierarchy = '{TREE}': there is no file {data / TREE}" in said
+
+
+def test_a_dry_run_says_what_the_cache_takes_and_refuses_one_without_room_or_of_other_images(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached, "RESIDENT_BYTES", 0)
+    place = data.parent / "fast"
+    given = arguments(data, "--dry-run", "--cache-dir", str(place))
+    before = everything(data.parent)
+    assert main([*given, "--cache-size", "1GB"]) == 0
+    what = f"{data}/birds: 18 images are 0.0 MB when decoded, and cached in {place}"
+    assert what in capsys.readouterr().out.splitlines()
+    assert everything(data.parent) == before
+    source = Use(ImageFolder, path=str(data / "birds"), side=8, resize=10).build()
+    file = cached.kept(source.decoded(data)[0], Cache(place, 10**9))
+    assert isinstance(file, cached.Cached)
+    (path,) = place.glob("*.squares")
+    path.write_bytes(b"other")
+    for mode in (given, [text for text in given if text != "--dry-run"]):
+        assert main([*mode, "--cache-size", "1GB"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {path} is of other images, or incomplete: must be removed")
+        assert said.count("\n") == 1
+    path.unlink()
+    monkeypatch.setattr(cache, "LEFT", 2**60)  # no disk has room for more than that
+    assert main(given) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: --cache-dir = {place}: must have room for 0.0 MB, one of 100")
+    assert said.count("\n") == 1
 
 
 @pytest.mark.slow

@@ -93,7 +93,10 @@ class Rows(NamedTuple):
 
 
 def load(spec: DataSpec, seed: int, folder: Path, device: torch.device, cache: Cache = OFF) -> Data:
-    """The trial's data. Raises Invalid where they are missing, or too few for the spec."""
+    """The trial's data. Raises Invalid where they are missing, or too few for the spec.
+
+    Images that are decoded are read from the `cache` as far as they are there, and put there.
+    """
     source: Source = spec.source.build()
     source.verify(folder)
     names = source.names(folder)

@@ -150,8 +150,7 @@ def _looked_up(split: Split, index: Tensor) -> Tensor:
 
 
 def _at(split: Split, index: Tensor, x: Tensor) -> Gathered:
-    """On the device; a copy that is not waited for is done before what is computed of it."""
+    """On the device, whose work is not waited for."""
     device = split.y.device
     shapes = None if split.shapes is None else split.shapes[split.rows[index].cpu()]
-    index = index.pin_memory() if split.y.is_cuda and not index.is_cuda else index
     return Gathered(index.to(device, non_blocking=True), x.to(device, non_blocking=True), shapes)

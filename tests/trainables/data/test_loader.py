@@ -172,6 +172,20 @@ def test_an_error_while_decoding_reaches_the_training_loop() -> None:
         list(training_batches(data(Broken(pixels(32))), 4, [], 0, 0))
 
 
+def test_what_comes_before_an_image_that_fails_is_still_trained_on() -> None:
+    class Broken(OnDemand):
+        def __getitem__(self, index: Tensor) -> Tensor:
+            if 30 in index:
+                raise ValueError("img_0030.jpg")
+            return super().__getitem__(index)
+
+    d = data(Broken(pixels(32)))  # image 30 is the first to be evaluated
+    seen = evaluation_batches(d, replace(d.train, rows=d.train.rows.flip(0)), 4)
+    assert [next(seen).index.tolist()[0] for _ in range(3)] == [0, 4, 8]
+    with pytest.raises(ValueError, match=r"img_0030.jpg"):
+        next(seen)
+
+
 def test_an_epoch_that_is_given_up_leaves_no_thread() -> None:
     before = threading.active_count()
     batches = training_batches(data(OnDemand(pixels(32))), 4, [], 0, 0)

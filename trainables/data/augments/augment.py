@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.data.augments.whole import Beyond, resized, scaled, stretched, window
+from trainables.data.augments.whole import Beyond, resized, scaled, sent, stretched, window
 from trainables.settings import Fraction, Interval, Invalid, Positive, Share, Use
 
 TRIES = 10  # for a box that fits, as in torchvision
@@ -37,9 +37,10 @@ class Augment(ABC):
         """The same of whole images that are distorted to squares `x`, and their `shapes`.
 
         These are height and width (n, 2) of the undistorted ones, on the CPU; None once it has cut.
-        One that cuts has a rule of its own.
+        One that cuts, and has no rule of its own, has cut the distorted square.
         """
-        return self(x, side, generator), shapes
+        seen = self(x, side, generator)
+        return seen, shapes if seen.shape == x.shape else None
 
 
 class Crop(Augment):
@@ -62,7 +63,7 @@ class Crop(Augment):
         x = pad(x, self.padding, self.mode)
         rooms = torch.tensor(x.shape[2:]) - side + 1
         corners = torch.rand(len(x), 2, generator=generator).mul(rooms).long()
-        return windows(x, corners.to(x.device), side)
+        return windows(x, sent(corners, x), side)
 
     def of_whole(
         self, x: Tensor, shapes: Tensor, side: int, generator: torch.Generator
@@ -123,13 +124,13 @@ class ResizedCrop(Augment):
 
     def __call__(self, x: Tensor, side: int, generator: torch.Generator) -> Tensor:
         shapes = torch.tensor(x.shape[2:]).expand(len(x), 2)
-        return resized(x, boxes(shapes, self.scale, self.ratio, generator).to(x.device), side)
+        return resized(x, sent(boxes(shapes, self.scale, self.ratio, generator), x), side)
 
     def of_whole(
         self, x: Tensor, shapes: Tensor, side: int, generator: torch.Generator
     ) -> tuple[Tensor, Tensor | None]:
         drawn = boxes(shapes, self.scale, self.ratio, generator)
-        return resized(x, stretched(drawn, shapes, x.shape[2]).to(x.device), side), None
+        return resized(x, sent(stretched(drawn, shapes, x.shape[2]), x), side), None
 
 
 def boxes(
@@ -174,7 +175,7 @@ class Flip(Augment):
 
     def __call__(self, x: Tensor, side: int, generator: torch.Generator) -> Tensor:
         flip = torch.rand(len(x), generator=generator) < self.probability
-        chosen = flip.nonzero()[:, 0].to(x.device)
+        chosen = sent(flip.nonzero()[:, 0], x)
         return x.index_copy(0, chosen, x.index_select(0, chosen).flip(3))
 
 

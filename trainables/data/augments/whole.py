@@ -44,7 +44,7 @@ def window(
     Both are (n, 2). A corner may lie outside of its image.
     """
     boxes = torch.cat([corners, torch.full_like(corners, side)], dim=1)
-    boxes = stretched(boxes, sizes, x.shape[2]).to(x.device)
+    boxes = sent(stretched(boxes, sizes, x.shape[2]), x)
     pixels = (torch.arange(side, device=x.device) + 0.5) / side
     rows, columns = (boxes[:, i, None] + pixels * boxes[:, i + 2, None] - 0.5 for i in (0, 1))
     return sampled(x, rows, columns, beyond)
@@ -54,6 +54,11 @@ def middle(x: Tensor, shapes: Tensor, side: int) -> Tensor:
     """The middle side x side pixels of the images resized by their shorter side."""
     sizes = scaled(shapes, x.shape[2])
     return window(x, ((sizes - side) / 2).round().long(), sizes, side)
+
+
+def sent(drawn: Tensor, x: Tensor) -> Tensor:
+    """What was drawn on the CPU, on the device of `x`, whose work is not waited for."""
+    return drawn.to(x.device, non_blocking=True)  # little, so that CUDA takes it at once
 
 
 def sampled(x: Tensor, rows: Tensor, columns: Tensor, beyond: Beyond) -> Tensor:

@@ -82,7 +82,7 @@ def remarks(parts: Sequence[Decoded], cache: Cache) -> list[str]:
     Raises Invalid where the cache has a file of their name that is of other images, and where what
     is asked for has no room to speak of.
     """
-    if cache.place:
+    if cache.place and cache.place.is_dir():
         for part in parts:
             cache.check_file(contents_of(part))
     large = [part for part in parts if not fits(part)]

@@ -152,6 +152,20 @@ def test_what_does_not_cut_leaves_the_shapes_to_what_does() -> None:
     assert flipped.equal(x.flip(3))
 
 
+class Corner(Augment):
+    """The upper left corner: a user's own, which knows of no whole images."""
+
+    def __call__(self, x: Tensor, side: int, generator: torch.Generator) -> Tensor:
+        return x[:, :, :side, :side]
+
+
+def test_what_cuts_without_a_rule_of_its_own_has_cut_the_square() -> None:
+    x = squares()
+    cut, shapes = Corner().of_whole(x, SHAPES, SIDE, generator(0, "test"))
+    assert shapes is None
+    assert cut.equal(x[:, :, :SIDE, :SIDE])
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for part in ("train", "test"):
