@@ -198,11 +198,13 @@ def test_names_in_latin_1_and_grey_of_16_bits_are_trained_recorded_and_reported(
         )
     (data / TREE).write_text("bird\t1\nbird\t2\nbird\tcaf\\xe9, noir\n")
     one = ["--only", "T 2, alpha 1, beta 1"]
-    run = [sys.executable, "study/run.py", *arguments(data, *one)]
+    fast = data.parent / "fast"
+    run = [sys.executable, "study/run.py", *arguments(data, *one, "--cache-dir", str(fast))]
     (data / "birds/train/.DS_Store").touch()
     said = finish(run)
     assert "0 with a result" in said
     assert f"{data}/birds/train: 1 hidden file ignored" in said.splitlines()
+    assert len(list(fast.glob("*.squares"))) == 2  # of training and of test images
     (trial,) = data.parent.glob("storage/trials/*")
     table = (trial / "soft_labels.csv").read_text().splitlines()
     assert table[0] == r'001.Albatross,002.Crow,"caf\xe9, noir"'

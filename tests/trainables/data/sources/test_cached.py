@@ -1,4 +1,5 @@
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.data.cache import PAGE, Cache
+from tests.trainables.small import FORMATS, small_trial
+from trainables.data.cache import OFF, PAGE, Cache
 from trainables.data.data import load
 from trainables.data.loader import training_batches
 from trainables.data.sources import cached as module
@@ -17,6 +19,9 @@ from trainables.data.sources.image_files import Decoded, Fit
 from trainables.data.sources.image_folder import ImageFolder
 from trainables.data.spec import DataSpec
 from trainables.settings import Files, Invalid, Use
+from trainables.storage.storage import Storage
+from trainables.training.fit import fit
+from trainables.training.site import Site
 
 N, SIDE = 12, 10
 ALL = torch.arange(N)
@@ -164,8 +169,22 @@ def birds(tmp_path: Path, folder: Path) -> DataSpec:
     for part, names in (("train", ("a", "b")), ("test", ("a", "b"))):
         for name in names:
             shutil.copytree(folder, tmp_path / "birds" / part / name)
-    source = Use(ImageFolder, path=str(tmp_path / "birds"), side=8, resize=SIDE)
+    counts = {"classes": 2, "images": 24, "test_images": 24}
+    source = Use(ImageFolder, path=str(tmp_path / "birds"), side=8, resize=SIDE, **counts)
     return DataSpec(source=source, validation=0.25)
+
+
+@pytest.mark.parametrize("resident", [True, False])
+def test_the_trials_of_a_site_decode_their_images_once(
+    resident: bool, birds: DataSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "RESIDENT_BYTES", module.RESIDENT_BYTES if resident else 0)
+    site, storage = Site(tmp_path, torch.device("cpu"), cache=ROOM), Storage(tmp_path / "storage")
+    first = small_trial().but(data=birds).resolved(tmp_path, FORMATS)
+    assert fit(first, storage, site).reason is None
+    monkeypatch.setattr(pixels, "rgb", None)
+    assert fit(first.but(seed=1), storage, site).reason is None
+    assert "NoneType" in str(fit(first.but(seed=2), storage, replace(site, cache=OFF)).reason)
 
 
 @pytest.mark.parametrize("resident", [True, False])
