@@ -97,7 +97,7 @@ def _request(args: argparse.Namespace) -> Request:
             args.max_concurrent,
             args.stall_limit,
             args.priority,
-            Cache(args.cache_dir and args.cache_dir.absolute(), args.cache_size),
+            Cache(args.cache_dir, args.cache_size),
         ),
         price_per_hour=args.price_per_hour,
     )

@@ -35,7 +35,7 @@ def from_environment(option: str) -> str | None:
 def default_cache() -> Cache:
     """Of decoded images: where the environment says, if it says so."""
     folder = from_environment("cache_dir")
-    return Cache(Path(folder).absolute() if folder else None)
+    return Cache(Path(folder) if folder else None)
 
 
 SCALES = ("demo", "paper")

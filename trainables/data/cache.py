@@ -96,6 +96,8 @@ class Cache:
     def __post_init__(self) -> None:
         if self.size is not None and self.size < 0:
             raise Invalid(f"--cache-size = {self.size}: must be a number of bytes from 0 on")
+        if self.folder is not None:  # in Python it may be given as text
+            object.__setattr__(self, "folder", Path(self.folder).expanduser().absolute())
 
     @property
     def place(self) -> Path | None:

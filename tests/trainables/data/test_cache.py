@@ -62,6 +62,7 @@ def test_without_a_folder_it_lies_beside_the_checksums(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert Cache().place == tmp_path / "label-studies/images"
     assert Cache(tmp_path / "fast").place == tmp_path / "fast"
+    assert Cache("~/fast").place == Path.home() / "fast"  # type: ignore[arg-type]  # from a notebook
     assert Cache(size=0).place is None
     with pytest.raises(Invalid, match=r"^--cache-size = -1: must be a number of bytes from 0 on$"):
         Cache(size=-1)
