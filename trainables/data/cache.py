@@ -177,7 +177,7 @@ class Cache:
     def _make_way(self, path: Path, size: int) -> int:
         """The bytes that the file may have when what nobody uses is removed, as far as need be."""
         room = self.room()
-        others = {other: other.stat() for other in self._files() if other != path}
+        others = {other: state for other, state in self._files().items() if other != path}
         taken = sum(state.st_size for state in others.values())
         for other, state in sorted(others.items(), key=lambda item: item[1].st_mtime_ns):
             if taken + size <= room:
@@ -190,10 +190,15 @@ class Cache:
 
     def _free(self, there: Path) -> int:
         """The bytes of the disk that are free, or the cache's."""
-        return shutil.disk_usage(there).free + sum(p.stat().st_blocks * 512 for p in self._files())
+        own = sum(state.st_blocks * 512 for state in self._files().values())
+        return shutil.disk_usage(there).free + own
 
-    def _files(self) -> list[Path]:
-        return sorted(self.place.glob(f"*{SUFFIX}")) if self.place else []
+    def _files(self) -> dict[Path, os.stat_result]:
+        states = {}
+        for path in self.place.glob(f"*{SUFFIX}") if self.place else ():
+            with suppress(FileNotFoundError):  # another process has just removed it
+                states[path] = path.stat()
+        return states
 
 
 OFF = Cache(size=0)
