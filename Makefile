@@ -35,8 +35,9 @@ docs: setup  ## docs/methods.md, from the docstrings
 demo: setup  ## the main job on embedded data
 	$(BIN)/python study/run.py --grid kesl_ablation
 
-bench: setup  ## throughput, meta steps, overhead, scale, two commands
+bench: setup  ## throughput, images from disk, meta steps, overhead, scale, two commands
 	$(BIN)/python bench/throughput.py
+	$(BIN)/python bench/images.py
 	$(BIN)/python bench/meta.py
 	$(BIN)/python bench/overhead.py --repeats 1
 	$(BIN)/python bench/scale.py

@@ -6,11 +6,12 @@
 from typing import TYPE_CHECKING
 
 from study.request import Options, Request, Resources
+from trainables.data.cache import Cache
 
 if TYPE_CHECKING:
     from study.outcome import Outcome
 
-__all__ = ["Options", "Request", "Resources", "report", "run", "status", "tables"]
+__all__ = ["Cache", "Options", "Request", "Resources", "report", "run", "status", "tables"]
 
 # What takes seconds to import is imported where it is asked for, so that `--help` is at once there.
 

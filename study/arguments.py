@@ -20,6 +20,7 @@ from study.request import (
     Resources,
     from_environment,
 )
+from trainables.data.cache import Cache, bytes_of
 from trainables.settings import Invalid
 from trainables.storage.storage import Storage
 
@@ -96,6 +97,7 @@ def _request(args: argparse.Namespace) -> Request:
             args.max_concurrent,
             args.stall_limit,
             args.priority,
+            Cache(args.cache_dir, args.cache_size),
         ),
         price_per_hour=args.price_per_hour,
     )
@@ -151,6 +153,11 @@ def parser() -> Parser:
     add("--price-per-hour", type=_positive, help="of one GPU, or CPU: cost in the report")
     data = _or(from_environment("data_dir"), str(HOME / "data"))
     add("--data-dir", type=_folder, default=data, help=f"data sets, weights, taxonomies ({data})")
+    decoded = "decoded images, on each node (default: label-studies/images in the user's cache)"
+    place = from_environment("cache_dir")
+    add("--cache-dir", type=_folder, default=place, metavar="FOLDER", help=decoded)
+    most = "of decoded images, like 50GB; 0: none (default: half of the free disk, at most 200GB)"
+    add("--cache-size", type=_bytes, metavar="SIZE", help=most)
     storage = _or(from_environment("storage"), str(HOME))
     where = f"trials and their results: a folder or s3://bucket/prefix ({storage})"
     add("--storage", type=_storage, default=storage, metavar="FOLDER|URL", help=where)
@@ -200,6 +207,13 @@ def _folder(text: str) -> Path:
     if not text:  # which would be the current one
         raise argparse.ArgumentTypeError("'' must be a folder, like . or /data")
     return Path(text)
+
+
+def _bytes(text: str) -> int:
+    try:
+        return bytes_of(text)
+    except Invalid as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _or(value: str | None, default: str) -> str:

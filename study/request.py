@@ -9,12 +9,14 @@ from typing import Any, Literal
 
 from analysis.home import HOME
 from analysis.plan import Scale
+from trainables.data.cache import Cache
 from trainables.settings import Invalid, unknown
 from trainables.storage.storage import Storage
 
 # The environment variables that stand in for options, by the option.
 VARIABLES = {
     "data_dir": "STUDY_DATA_DIR",
+    "cache_dir": "STUDY_CACHE_DIR",
     "storage": "STUDY_STORAGE",
     "tracking_uri": "MLFLOW_TRACKING_URI",
     "search_storage": "STUDY_SEARCH_STORAGE",
@@ -27,7 +29,13 @@ def from_environment(option: str) -> str | None:
     value = os.environ.get(VARIABLES[option])
     if option == "address" and value in ("", "local"):  # as Ray: a new cluster on this machine
         return None
-    return value if option in ("data_dir", "storage") else value or None
+    return value if option in ("data_dir", "cache_dir", "storage") else value or None
+
+
+def default_cache() -> Cache:
+    """Of decoded images: where the environment says, if it says so."""
+    folder = from_environment("cache_dir")
+    return Cache(Path(folder) if folder else None)
 
 
 SCALES = ("demo", "paper")
@@ -59,13 +67,17 @@ class Options:
 
 @dataclass(frozen=True)
 class Resources:
-    """What a trial gets, how many run at once (None: as many as fit), and the command's weight."""
+    """What a trial gets, how many run at once (None: as many as fit), and the command's weight.
+
+    And where each node keeps decoded images for its trials.
+    """
 
     cpus: float = 1.0
     gpus: float | None = None  # None: one, where the cluster has any
     concurrent: int | None = None
     stall_minutes: float = math.inf  # without a finished epoch: then a trial is ended
     priority: float = 1.0  # of this command's share of a cluster, beside the others'
+    cache: Cache = field(default_factory=default_cache)
 
     def __post_init__(self) -> None:
         """Raises Invalid for what Ray cannot grant."""
@@ -114,9 +126,14 @@ class Request:
     tracking_uri: str | None = field(default_factory=lambda: from_environment("tracking_uri"))
     search_storage: str | None = field(default_factory=lambda: from_environment("search_storage"))
     address: str | None = field(default_factory=lambda: from_environment("address"))
-    resources: Resources = Resources()
+    resources: Resources = field(default_factory=Resources)
     price_per_hour: float | None = None
     left_out: Mapping[str, str] = field(default_factory=dict)  # see `supported`
+
+    @property
+    def cache_here(self) -> Cache | None:
+        """The cache of decoded images, if trials run on this machine."""
+        return None if self.address else self.resources.cache
 
     def __post_init__(self) -> None:
         self._convert()

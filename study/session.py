@@ -47,7 +47,7 @@ def run(request: Request, again: str) -> Outcome:
     if request.address:
         from study.running import nodes
 
-        nodes.require_fit(request.storage)
+        nodes.require_fit(request.storage, request.resources.cache)
     shown, study = None, study_of(request)
     with lease(request.storage, study) as command:
         session = Session(request, uri, formats, wanted, command)
@@ -92,7 +92,7 @@ class Session:
         self._ready = partial(prepare.ready, folder=self._folder, formats=formats, known={})
         self._measure = partial(prepare.measured, folder=self._folder)
         self.plan, self._trials = laid_out(request, self._ready, self._measure)
-        for remark in prepare.remarks(self._trials, self._folder):
+        for remark in prepare.remarks(self._trials, self._folder, request.cache_here):
             print(remark, flush=True)
         check_selected(self.plan, request.only)
         self.ids = selected_ids(self.plan, request.only)

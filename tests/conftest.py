@@ -25,6 +25,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: -minutes[item.path])
 
 
+@pytest.fixture(scope="session", autouse=True)
+def decoded_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """They are kept for the tests alone, and not in the user's own folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("STUDY_CACHE_DIR", str(tmp_path_factory.mktemp("decoded")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def archives() -> Path:
     """The folder with the packed data sets and their restore.py."""

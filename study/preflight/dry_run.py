@@ -62,7 +62,7 @@ def dry_run(request: Request) -> int:
         print(said + (f"; {_state(cell, storage)}" if cell.measure else ""))
     for error in missing:
         print(f"missing: {error}")
-    for remark in prepare.remarks(trials, folder):
+    for remark in prepare.remarks(trials, folder, request.cache_here):
         print(remark)
     unknown_ids = sum(i is None for i in trials.values())
     print(

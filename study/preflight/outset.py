@@ -12,9 +12,12 @@ from study.tracking.relocation import settle
 def checked(request: Request) -> list[SharedSearch]:
     """The searches that are wanted.
 
-    Raises Invalid where they, the storage or a database cannot be used. A dry run writes nothing.
+    Raises Invalid where they, the cache, the storage or a database cannot be used. A dry run writes
+    nothing.
     """
     storage, uri = request.storage, tracking_uri(request)
+    if request.cache_here:
+        request.cache_here.check()
     wanted = wanted_searches(request, request.search) if request.search else []
     database = search_storage(request) if wanted else None
     check_storage(storage, writes=not request.dry_run)

@@ -10,7 +10,10 @@ import psutil
 import torch
 
 from study.preflight.estimate import task_without_data
+from trainables.data.cache import Cache
 from trainables.data.data import check_spec
+from trainables.data.sources import cached
+from trainables.data.sources.image_files import ImageFiles
 from trainables.data.sources.source import Source, names_of
 from trainables.data.spec import DataSpec
 from trainables.model import fresh
@@ -101,15 +104,18 @@ def missing(
     return list(dict.fromkeys(line for line in lines if line))
 
 
-def remarks(trials: Iterable[Trial], folder: Path) -> list[str]:
+def remarks(trials: Iterable[Trial], folder: Path, cache: Cache | None) -> list[str]:
     """In lines, what a user should know of how their data sets are read, as far as they are there.
 
-    Raises Invalid for a data set that cannot be used.
+    Raises Invalid for a data set, or a cache of its images, that cannot be used.
     """
     lines = []
-    for source in dict.fromkeys(trial.data.source for trial in trials):
+    for use in dict.fromkeys(trial.data.source for trial in trials):
+        source: Source = use.build()
         with suppress(Missing):
-            lines += source.build().remarks(folder)
+            lines += source.remarks(folder)
+            if cache and isinstance(source, ImageFiles):
+                lines += cached.remarks(source.decoded(folder), cache)
     return lines
 
 

@@ -104,7 +104,15 @@ def _fit(
     """
     with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
         outcome = tune.Tuner(
-            trainable(storage, folder, resources.cpus, resources.gpus or 0.0, retry, command),
+            trainable(
+                storage,
+                folder,
+                resources.cpus,
+                resources.gpus or 0.0,
+                retry,
+                command,
+                resources.cache,
+            ),
             tune_config=tune.TuneConfig(
                 search_alg=feed,
                 scheduler=Sharing(feed),

@@ -15,6 +15,7 @@ from study.progress import ProgressLines
 from study.request import Resources
 from study.running.launch import WORKER_LOSSES
 from study.running.shares import AHEAD, TELL_SECONDS, Share, sharing
+from trainables.data.cache import Cache
 from trainables.measures.measure import Finished, compute, label
 from trainables.storage.claims import LOOK_SECONDS, Command, of_measure
 from trainables.storage.storage import Storage
@@ -55,7 +56,8 @@ def run(
             most = min(limits, default=len(jobs))
             while waiting and len(running) < most:
                 job = waiting.popleft()
-                running[task.remote(job, storage, folder, threads, driver, command)] = job
+                given = storage, folder, threads, driver, command, resources.cache
+                running[task.remote(job, *given)] = job
             if not running:  # all places are others', or all that is left is under way elsewhere
                 time.sleep(TELL_SECONDS if waiting else LOOK_SECONDS)
                 waiting.extend(elsewhere)  # a task finds out how far it is
@@ -94,6 +96,7 @@ def _measure(
     threads: int,
     driver: node.Driver,
     command: Command | None,
+    cache: Cache,
 ) -> str:
     """Computes each measure that is not there yet, and stores it at once.
 
@@ -101,9 +104,9 @@ def _measure(
     where the node differs from the `driver`, or lacks files of the trial.
     """
     torch.set_num_threads(threads)
-    node.prepare(job.trial, folder, storage, driver)
+    node.prepare(job.trial, folder, storage, driver, cache)
     files = storage.trial(job.trial.id)
-    finished = Finished(job.trial, files, Site.here(folder, threads))
+    finished = Finished(job.trial, files, Site.here(folder, threads, cache=cache))
     elsewhere = ""
     for use in job.measures:
         if files.measure(label(use)) is not None:

@@ -6,6 +6,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from trainables.data.cache import OFF, Cache
 from trainables.settings import Invalid
 from trainables.storage.storage import Storage
 from trainables.worker import node
@@ -14,9 +15,9 @@ from trainables.worker.node import Driver, software
 SECONDS = 120  # for a node to answer: its first worker process is started for that
 
 
-def require_fit(storage: Storage) -> None:
+def require_fit(storage: Storage, cache: Cache = OFF) -> None:
     """Raises Invalid, naming the node, where one has other software than this machine, does not
-    share the storage, or has no space. Ray must be connected.
+    share the storage, or has no space, for the cache too. Ray must be connected.
     """
     name = f"probe-{uuid4().hex}"
     driver = Driver(software(), name)
@@ -28,7 +29,7 @@ def require_fit(storage: Storage) -> None:
                 there = NodeAffinitySchedulingStrategy(machine["NodeID"], soft=False)
                 task = ray.remote(num_cpus=0)(_wrong).options(scheduling_strategy=there)
                 host = f"{machine['NodeManagerHostname']} ({machine['NodeManagerAddress']})"
-                answers[host] = task.remote(storage, driver)
+                answers[host] = task.remote(storage, driver, cache)
         for host, answer in answers.items():
             try:
                 wrong = ray.get(answer, timeout=SECONDS)
@@ -42,10 +43,10 @@ def require_fit(storage: Storage) -> None:
         storage.top.remove(name)
 
 
-def _wrong(storage: Storage, driver: Driver) -> str:
+def _wrong(storage: Storage, driver: Driver, cache: Cache) -> str:
     """What is wrong with the node that this runs on; empty if nothing is."""
     try:
-        node.require_fit(driver, storage)
+        node.require_fit(driver, storage, cache)
         storage.top.probe()
     except Invalid as error:
         return str(error)

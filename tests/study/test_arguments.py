@@ -10,7 +10,8 @@ import pytest
 from study import databases
 from study.arguments import explained, parsed
 from study.databases import search_storage, tracking_uri
-from study.request import Request
+from study.request import Request, Resources
+from trainables.data.cache import Cache
 from trainables.settings import Invalid
 
 Mount = namedtuple("Mount", "mountpoint fstype")
@@ -158,6 +159,36 @@ def test_a_priority_is_a_weight_beside_other_commands_of_a_cluster(
             parsed(["--grid", "x", f"--priority={wrong}"])
 
 
+def test_decoded_images_are_kept_where_it_is_said_and_as_many_as_it_is_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("STUDY_CACHE_DIR")
+    monkeypatch.chdir("/")
+
+    def cache(*given: str) -> Cache:
+        return parsed(["--grid", "x", *given])[1].resources.cache
+
+    assert cache() == Resources().cache == Cache()
+    assert cache("--cache-dir", "fast", "--cache-size", "50GB") == Cache(Path("/fast"), 50 * 10**9)
+    assert cache("--cache-size", "0").place is None
+    monkeypatch.setenv("STUDY_CACHE_DIR", "/slow")
+    assert cache() == Resources().cache == Cache(Path("/slow"))
+    valid = "must be a number with MB, GB or TB, like 50GB; or 0, for no cache"
+    with pytest.raises(Invalid, match=f"^argument --cache-size: '12XB' {valid}$"):
+        cache("--cache-size", "12XB")
+    with pytest.raises(Invalid, match=r"^--cache-size: not together with --report, which takes "):
+        cache("--report", "--cache-size", "1GB")
+
+
+def test_a_cluster_has_caches_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    given = ["--grid", "x", "--cache-dir", "/local/fast"]
+    assert parsed(given)[1].cache_here == Cache(Path("/local/fast"))
+    elsewhere = parsed([*given, "--address", "h:6379"])[1]
+    assert elsewhere.cache_here is None
+    assert elsewhere.resources.cache == Cache(Path("/local/fast"))
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [
@@ -201,6 +232,7 @@ def test_a_users_own_command_may_ask_for_its_status_or_report(mode: str) -> None
         ("RAY_ADDRESS", "--address"),
         ("STUDY_STORAGE", "--storage"),
         ("STUDY_DATA_DIR", "--data-dir"),
+        ("STUDY_CACHE_DIR", "--cache-dir"),
         ("MLFLOW_TRACKING_URI", "--tracking-uri"),
         ("STUDY_SEARCH_STORAGE", "--search-storage"),
     ],

@@ -11,6 +11,11 @@ from PIL import Image
 
 from study.command import main
 from tests.study.command import finish
+from trainables.data import cache
+from trainables.data.cache import Cache
+from trainables.data.sources import cached
+from trainables.data.sources.image_folder import ImageFolder
+from trainables.settings import Use
 
 SETTINGS = (
     *("data.source.path=birds", "data.source.side=8", "data.source.resize=10"),
@@ -150,6 +155,35 @@ def test_a_dry_run_lists_what_is_missing_and_goes_on(
     assert f"missing: hierarchy = '{TREE}': there is no file {data / TREE}" in said
 
 
+def test_a_dry_run_says_what_the_cache_takes_and_refuses_one_without_room_or_of_other_images(
+    data: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached, "RESIDENT_BYTES", 0)
+    place = data.parent / "fast"
+    given = arguments(data, "--dry-run", "--cache-dir", str(place))
+    before = everything(data.parent)
+    assert main([*given, "--cache-size", "1GB"]) == 0
+    what = f"{data}/birds: 18 images are 0.0 MB when decoded, and cached in {place}"
+    assert what in capsys.readouterr().out.splitlines()
+    assert everything(data.parent) == before
+    source = Use(ImageFolder, path=str(data / "birds"), side=8, resize=10).build()
+    file = cached.kept(source.decoded(data)[0], Cache(place, 10**9))
+    assert isinstance(file, cached.Cached)
+    (path,) = place.glob("*.squares")
+    path.write_bytes(b"other")
+    for mode in (given, [text for text in given if text != "--dry-run"]):
+        assert main([*mode, "--cache-size", "1GB"]) == 2
+        said = capsys.readouterr().err
+        assert said.startswith(f"error: {path} is of other images, or incomplete: must be removed")
+        assert said.count("\n") == 1
+    path.unlink()
+    monkeypatch.setattr(cache, "LEFT", 2**60)  # no disk has room for more than that
+    assert main(given) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"error: --cache-dir = {place}: must have room for 0.0 MB, one of 100")
+    assert said.count("\n") == 1
+
+
 @pytest.mark.slow
 def test_names_in_latin_1_and_grey_of_16_bits_are_trained_recorded_and_reported(
     data: Path,
@@ -164,11 +198,13 @@ def test_names_in_latin_1_and_grey_of_16_bits_are_trained_recorded_and_reported(
         )
     (data / TREE).write_text("bird\t1\nbird\t2\nbird\tcaf\\xe9, noir\n")
     one = ["--only", "T 2, alpha 1, beta 1"]
-    run = [sys.executable, "study/run.py", *arguments(data, *one)]
+    fast = data.parent / "fast"
+    run = [sys.executable, "study/run.py", *arguments(data, *one, "--cache-dir", str(fast))]
     (data / "birds/train/.DS_Store").touch()
     said = finish(run)
     assert "0 with a result" in said
     assert f"{data}/birds/train: 1 hidden file ignored" in said.splitlines()
+    assert len(list(fast.glob("*.squares"))) == 2  # of training and of test images
     (trial,) = data.parent.glob("storage/trials/*")
     table = (trial / "soft_labels.csv").read_text().splitlines()
     assert table[0] == r'001.Albatross,002.Crow,"caf\xe9, noir"'

@@ -9,9 +9,18 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.trainables.data.augments.test_whole import photograph
 from tests.trainables.small import NOWHERE, small_trial
 from tests.trainables.test_contract import MEMORY, TRIALS
 from trainables.contract.resumed import kill_after_epoch
+from trainables.data.augments.augment import Augment, Flip, ResizedCrop
+from trainables.data.cache import Cache
+from trainables.data.data import load
+from trainables.data.loader import training_batches
+from trainables.data.sources import cached
+from trainables.data.sources.image_folder import ImageFolder
+from trainables.data.spec import DataSpec
+from trainables.settings import Use
 from trainables.storage.result import OUT_OF_MEMORY
 from trainables.storage.storage import Storage
 from trainables.training.fit import fit
@@ -62,6 +71,30 @@ def test_a_trial_that_was_killed_goes_on_where_it_was(tmp_path: Path) -> None:
     # Sums on a GPU are not taken in one order, so that the last epoch agrees nearly.
     last, other = result.history[-1], whole.history[-1]
     assert last["train.loss"] == pytest.approx(other["train.loss"], rel=0.05)
+
+
+@pytest.mark.parametrize("fit", ["crop", "whole"])
+def test_images_on_demand_come_as_they_do_to_a_cpu(
+    fit: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cached, "RESIDENT_BYTES", 0)
+    for part in ("train", "test"):
+        for label, name in enumerate("ab"):
+            (tmp_path / part / name).mkdir(parents=True)
+            for i in range(5):
+                image = photograph(30 + i, 40 - i, seed=10 * label + i)
+                image.save(tmp_path / part / name / f"{i}.png")
+    source = Use(ImageFolder, path=str(tmp_path), side=16, resize=24, fit=fit)
+    there, here = (
+        load(DataSpec(source=source), 0, tmp_path, device, Cache(tmp_path / "cache"))
+        for device in (DEVICE, torch.device("cpu"))
+    )
+    augment: list[Augment] = [ResizedCrop(), Flip()]
+    runs = (training_batches(data, 3, augment, 0, 0) for data in (there, here))
+    for one, other in zip(*runs, strict=True):
+        assert one.x.device.type == one.index.device.type == DEVICE.type
+        assert one.y.tolist() == other.y.tolist()
+        assert (one.x.cpu() - other.x).abs().max() < 0.02  # a grey value, divided by 57
 
 
 @on_a_gpu_alone

@@ -1,7 +1,7 @@
 """Data: the images of one trial, split, on its device."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from trainables.data.cache import OFF, Cache
 from trainables.data.corruptions.corrupt import Corrupt
+from trainables.data.sources.cached import kept
+from trainables.data.sources.image_files import Decoded
 from trainables.data.sources.source import Images, Source
 from trainables.data.spec import DataSpec
 from trainables.seeding import generator
@@ -30,12 +33,17 @@ class Batch:
 
 @dataclass(frozen=True)
 class Split:
-    """Images and labels by index. `rows` are the places in `images` that belong to the split."""
+    """Images and labels by index. `rows` are the places in `images` that belong to the split.
+
+    Where `images` are whole ones, distorted to squares, `shapes` has their heights and widths, by
+    place in `images`, on the CPU; 0 for those that were never looked up.
+    """
 
     images: Images
     rows: Tensor  # (n,), on the device; on the CPU if the images are decoded on demand
     y: Tensor  # (n,), on the device
     truth: Tensor | None = None  # (n,), on the device: the labels before they were corrupted
+    shapes: Tensor | None = None  # (images, 2)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -54,8 +62,12 @@ class Split:
     def wrong(self) -> "Split | None":
         """The images with wrong labels, and these labels; None where there are none."""
         places = self.flipped
+        return self.at(places) if len(places) else None
+
+    def at(self, places: Tensor) -> "Split":
+        """Those images of the split, with the labels that they are given."""
         rows = self.rows[places.to(self.rows.device)]
-        return Split(self.images, rows, self.y[places]) if len(places) else None
+        return replace(self, rows=rows, y=self.y[places], truth=None)
 
 
 @dataclass(frozen=True)
@@ -80,24 +92,27 @@ class Rows(NamedTuple):
     meta: Tensor
 
 
-def load(spec: DataSpec, seed: int, folder: Path, device: torch.device) -> Data:
-    """The trial's data. Raises Invalid where they are missing, or too few for the spec."""
+def load(spec: DataSpec, seed: int, folder: Path, device: torch.device, cache: Cache = OFF) -> Data:
+    """The trial's data. Raises Invalid where they are missing, or too few for the spec.
+
+    Images that are decoded are read from the `cache` as far as they are there, and put there.
+    """
     source: Source = spec.source.build()
     source.verify(folder)
     names = source.names(folder)
-    images, y = _load(source, folder, "train", device)
+    part, y = _load(source, folder, "train", device, cache)
     rows = chosen(spec, y, names, seed)
     given = corrupted(spec, y, rows, names, seed)
-    train = _split(images, rows.train, given, y, device)
-    validation = _split(images, rows.validation, given, y, device)
-    meta = _split(images, rows.meta, y, y, device)
+    train = _split(part, rows.train, given, y, device)
+    validation = _split(part, rows.validation, given, y, device)
+    meta = _split(part, rows.meta, y, y, device)
     if spec.meta_drawn == "source":
-        images, y = _load(source, folder, "meta", device)
-        meta = _split(images, chosen_meta(spec, y, names, seed), y, y, device)
+        part, y = _load(source, folder, "meta", device, cache)
+        meta = _split(part, chosen_meta(spec, y, names, seed), y, y, device)
     test = None
     if spec.test:
-        images, y = _load(source, folder, "test", device)
-        test = _split(images, torch.arange(len(y)), y, y, device)
+        part, y = _load(source, folder, "test", device, cache)
+        test = _split(part, torch.arange(len(y)), y, y, device)
     mean, std = torch.tensor(source.normalisation, device=device).view(2, 1, -1, 1, 1) * 255
     held = validation if len(validation) else None
     return Data(names, source.side, mean, std, train, held, test, meta if len(meta) else None)
@@ -194,15 +209,29 @@ def check_spec(spec: DataSpec, folder: Path) -> None:
         chosen_meta(spec, source.labels_of(folder, "meta"), source.names(folder), seed=0)
 
 
-def _load(source: Source, folder: Path, part: str, device: torch.device) -> tuple[Images, Tensor]:
+class Part(NamedTuple):
+    """Images of a part of a source, and what a Split of them has as `shapes`."""
+
+    images: Images
+    shapes: Tensor | None
+
+
+def _load(
+    source: Source, folder: Path, part: str, device: torch.device, cache: Cache
+) -> tuple[Part, Tensor]:
     images, y = source.load(folder, part)
-    return (images.to(device) if isinstance(images, Tensor) else images), y
+    shapes = None
+    if isinstance(images, Decoded):
+        shapes = images.shapes
+        images = kept(images, cache)
+    return Part(images.to(device) if isinstance(images, Tensor) else images, shapes), y
 
 
-def _split(images: Images, rows: Tensor, y: Tensor, truth: Tensor, device: torch.device) -> Split:
+def _split(part: Part, rows: Tensor, y: Tensor, truth: Tensor, device: torch.device) -> Split:
     # For images on demand rows are read on the CPU: fetching them would wait for the device.
-    near = rows.to(device) if isinstance(images, Tensor) else rows
-    return Split(images, near, y[rows].to(device), None if y is truth else truth[rows].to(device))
+    near = rows.to(device) if isinstance(part.images, Tensor) else rows
+    clean = None if y is truth else truth[rows].to(device)
+    return Split(part.images, near, y[rows].to(device), clean, part.shapes)
 
 
 def corrupted(spec: DataSpec, y: Tensor, among: Rows, names: Sequence[str], seed: int) -> Tensor:

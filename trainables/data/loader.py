@@ -4,19 +4,23 @@ The order depends on (seed, epoch) and the augmentation on (seed, epoch, step), 
 resumes at any step goes on with the very batches that it would have had.
 """
 
+from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from itertools import repeat, zip_longest
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import repeat
 
 import torch
 from torch import Tensor
 
 from trainables.data.augments.augment import Augment, centre
+from trainables.data.augments.whole import middle
 from trainables.data.data import Batch, Data, Split
 from trainables.data.samplers.sampler import Sampler, Shuffle
 from trainables.seeding import generator
 
 SHUFFLE = Shuffle()
+AHEAD = 2  # batches that are looked up while one is worked on
 
 
 def steps_of(images: int, batch_size: int) -> int:
@@ -49,13 +53,13 @@ def training_batches(
     if meta:
         clean = _meta_batches(data, batch_size, augment, seed, epoch, numbers)
     gathered = _gather(data.train, places)
-    for step, (index, x), beside in zip(numbers, gathered, clean, strict=True):
+    for step, found, beside in zip(numbers, gathered, clean, strict=True):
         seen = [
-            augmented(x, data, augment, generator(seed, purpose, epoch, step))
+            augmented(found, data, augment, generator(seed, purpose, epoch, step))
             for purpose in ("augmentation", "augmentation.other")[:views]
         ]
         other = seen[1] if views == 2 else None
-        yield Batch(seen[0], data.train.y[index], index, other, epoch, beside)
+        yield Batch(seen[0], data.train.y[found.index], found.index, other, epoch, beside)
 
 
 def _meta_batches(
@@ -68,9 +72,9 @@ def _meta_batches(
         torch.randperm(len(split), generator=generator(seed, "meta", epoch, step)) for step in steps
     )
     places = [order[:batch_size].to(split.rows.device) for order in drawn]
-    for step, (index, x) in zip(steps, _gather(split, places), strict=True):
-        seen = augmented(x, data, augment, generator(seed, "augmentation.meta", epoch, step))
-        yield Batch(seen, split.y[index], index, epoch=epoch)
+    for step, found in zip(steps, _gather(split, places), strict=True):
+        seen = augmented(found, data, augment, generator(seed, "augmentation.meta", epoch, step))
+        yield Batch(seen, split.y[found.index], found.index, epoch=epoch)
 
 
 def evaluation_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:
@@ -82,18 +86,30 @@ def evaluation_batches(data: Data, split: Split, batch_size: int) -> Iterator[Ba
 def pixel_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:
     """The same with pixels, 0 to 255, uint8, in place of what a net sees."""
     places = torch.split(torch.arange(len(split), device=split.rows.device), batch_size)
-    for index, x in _gather(split, places):
-        yield Batch(centre(x, data.side), split.y[index], index)
+    for found in _gather(split, places):
+        x = centred(found.x, found.shapes, data.side)
+        yield Batch(x, split.y[found.index], found.index)
 
 
-def augmented(x: Tensor, data: Data, augment: Sequence[Augment], chance: torch.Generator) -> Tensor:
+def augmented(
+    found: "Gathered", data: Data, augment: Sequence[Augment], chance: torch.Generator
+) -> Tensor:
     """uint8 images (n, channels, height, width) as a net is shown them in training."""
+    x, shapes = found.x, found.shapes
     for change in (change for change in augment if not change.normalised):
-        x = change(x, data.side, chance)
-    x = normalise(centre(x, data.side), data)
+        if shapes is None:
+            x = change(x, data.side, chance)
+        else:
+            x, shapes = change.of_whole(x, shapes, data.side, chance)
+    x = normalise(centred(x, shapes, data.side), data)
     for change in (change for change in augment if change.normalised):
         x = change(x, data.side, chance)
     return x
+
+
+def centred(x: Tensor, shapes: Tensor | None, side: int) -> Tensor:
+    """The middle side x side pixels, of distorted images those of the undistorted ones."""
+    return centre(x, side) if shapes is None else middle(x, shapes, side)
 
 
 def normalise(x: Tensor, data: Data) -> Tensor:
@@ -103,20 +119,38 @@ def normalise(x: Tensor, data: Data) -> Tensor:
     return x.sub_(data.mean).div_(data.std)
 
 
-def _gather(split: Split, places: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
-    """(index, images), both on the device; images on demand are decoded one batch ahead."""
-    images, device = split.images, split.y.device
-    if isinstance(images, Tensor):
+@dataclass(frozen=True)
+class Gathered:
+    """Images of a split."""
+
+    index: Tensor  # (n,), their places in it, on the device
+    x: Tensor  # (n, channels, height, width), uint8, on the device
+    shapes: Tensor | None  # (n, 2), on the CPU, of whole images that are distorted to squares
+
+
+def _gather(split: Split, places: Sequence[Tensor]) -> Iterator[Gathered]:
+    """Images on demand are looked up AHEAD batches before they are asked for, in threads."""
+    if isinstance(split.images, Tensor):
         for index in places:
-            yield index, images.index_select(0, split.rows[index])
+            yield _at(split, index, split.images.index_select(0, split.rows[index]))
         return
+    with ThreadPoolExecutor(max_workers=AHEAD) as workers:
+        ahead = deque[Future[Tensor]]()
+        left = iter(places)
+        for index in places:
+            while len(ahead) <= AHEAD and (following := next(left, None)) is not None:
+                ahead.append(workers.submit(_looked_up, split, following))
+            yield _at(split, index, ahead.popleft().result())
 
-    def decode(index: Tensor) -> Tensor:
-        return images[split.rows[index]]
 
-    with ThreadPoolExecutor(max_workers=1) as worker:
-        ahead = None
-        for index, following in zip_longest(places, places[1:]):
-            x = (ahead or worker.submit(decode, index)).result()
-            ahead = worker.submit(decode, following) if following is not None else None
-            yield index.to(device), x.to(device)
+def _looked_up(split: Split, index: Tensor) -> Tensor:
+    """Where it is to be copied to a GPU, in memory that it reads while the CPU goes on."""
+    x = split.images[split.rows[index]]
+    return x.pin_memory() if split.y.is_cuda else x
+
+
+def _at(split: Split, index: Tensor, x: Tensor) -> Gathered:
+    """On the device, whose work is not waited for."""
+    device = split.y.device
+    shapes = None if split.shapes is None else split.shapes[split.rows[index].cpu()]
+    return Gathered(index.to(device, non_blocking=True), x.to(device, non_blocking=True), shapes)

@@ -9,7 +9,6 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from trainables.data.data import Split
 from trainables.data.loader import pixel_batches
 from trainables.heads.word_vectors import WordVectors
 from trainables.measures.measure import Finished, Measure, label
@@ -51,10 +50,7 @@ class ClassSimilarity(Measure):
         """(at most `images`, channels, side, side), uint8."""
         train = finished.data.train
         places = (train.clean == c).nonzero()[: self.images, 0]
-        rows = train.rows[places.to(train.rows.device)]
-        (batch,) = pixel_batches(
-            finished.data, Split(train.images, rows, train.y[places]), self.images
-        )
+        (batch,) = pixel_batches(finished.data, train.at(places), self.images)
         return batch.x.cpu()
 
     @classmethod

@@ -40,7 +40,8 @@ class Finished:
 
     @cached_property
     def data(self) -> Data:
-        return load(self.trial.data, self.trial.seed, self.site.folder, self.site.device)
+        site = self.site
+        return load(self.trial.data, self.trial.seed, site.folder, site.device, site.cache)
 
     @cached_property
     def outputs(self) -> dict[str, Tensor]:

@@ -51,7 +51,7 @@ class Run:
         self, trial: Trial, files: TrialFiles, site: Site, trained: Trained | None = None
     ) -> None:
         self.trial, self.files, self.site = trial, files, site
-        self.data = load(trial.data, trial.seed, site.folder, site.device)
+        self.data = load(trial.data, trial.seed, site.folder, site.device, site.cache)
         self.wrong = self.data.train.wrong
         self.groups = groups_of(trial, self.data)
         self.task = task_of(trial, self.data, site, trained)

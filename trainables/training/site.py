@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from trainables.data.cache import OFF, Cache
+
 
 def formats_of(device: str) -> dict[str, str]:
     """`precision` and `memory_format` that are fastest on "cpu" or "cuda".
@@ -37,12 +39,20 @@ class Site:
     threads: int = 1  # of the CPU
     cpus: float = 1.0  # what a scheduler has given to the trial, and
     gpus: float = 0.0  # of GPUs
+    cache: Cache = OFF  # of decoded images
 
     @classmethod
-    def here(cls, folder: Path, threads: int = 1, cpus: float = 1.0, gpus: float = 0.0) -> "Site":
+    def here(
+        cls,
+        folder: Path,
+        threads: int = 1,
+        cpus: float = 1.0,
+        gpus: float = 0.0,
+        cache: Cache = OFF,
+    ) -> "Site":
         """The GPU if there is one, else the CPU."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(folder, device, threads, cpus, gpus)
+        return cls(folder, device, threads, cpus, gpus, cache)
 
 
 def describe(site: Site) -> dict[str, Any]:

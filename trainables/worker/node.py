@@ -12,6 +12,7 @@ from pathlib import Path
 
 import torch
 
+from trainables.data.cache import OFF, Cache
 from trainables.settings import Invalid
 from trainables.storage.storage import Storage
 from trainables.trial import Trial
@@ -65,9 +66,10 @@ class Driver:
         return cls(software(), LEASE if storage.top.read(LEASE) is not None else None)
 
 
-def require_fit(driver: Driver, storage: Storage) -> None:
+def require_fit(driver: Driver, storage: Storage, cache: Cache = OFF) -> None:
     """Raises Invalid where this machine cannot train as another would: by other software than the
-    driver's, without what the driver writes to the storage, or with a full disk.
+    driver's, without what the driver writes to the storage, with a full disk, or without a cache
+    that is asked for.
     """
     if different := software().differences(driver.software):
         raise Invalid(different)
@@ -78,9 +80,12 @@ def require_fit(driver: Driver, storage: Storage) -> None:
     for folder in (storage.root, Path(tempfile.gettempdir())):
         if folder:
             check_space(folder)
+    cache.check()
 
 
-def prepare(trial: Trial, folder: Path, storage: Storage, driver: Driver) -> None:
+def prepare(
+    trial: Trial, folder: Path, storage: Storage, driver: Driver, cache: Cache = OFF
+) -> None:
     """Checks this node, which may have joined after the command looked at all, and its files.
 
     Both errors name the node. Raises Invalid for what no trial can be trained on; OSError where
@@ -88,7 +93,7 @@ def prepare(trial: Trial, folder: Path, storage: Storage, driver: Driver) -> Non
     """
     named = f"node {socket.gethostname()}: "
     try:
-        require_fit(driver, storage)
+        require_fit(driver, storage, cache)
         fetch_all(trial, folder)
     except Invalid as error:
         raise Invalid(f"{named}{error}") from None

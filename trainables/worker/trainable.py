@@ -6,6 +6,7 @@ from typing import Any
 
 from ray import tune
 
+from trainables.data.cache import OFF, Cache
 from trainables.selection import Epoch
 from trainables.settings import Invalid
 from trainables.storage.claims import Command, of_trial
@@ -22,6 +23,7 @@ def trainable(
     gpus: float,
     retry: bool = False,
     command: Command | None = None,
+    cache: Cache = OFF,
 ) -> Any:
     """What Tune runs for {"id": ..., "trial": ...}: `fit`. Tune is told each epoch's metrics.
 
@@ -33,10 +35,10 @@ def trainable(
     driver = node.Driver.of(storage)
 
     def train(config: dict[str, Any]) -> None:
-        site = Site.here(folder, max(1, int(cpus)), cpus, gpus)
+        site = Site.here(folder, max(1, int(cpus)), cpus, gpus, cache)
         trial = config["trial"]
         try:
-            node.prepare(trial, folder, storage, driver)
+            node.prepare(trial, folder, storage, driver, cache)
             if command and (other := command.claim(of_trial(config["id"]))):
                 tune.report({"elsewhere": other})
                 return

@@ -116,6 +116,8 @@ def test_a_dry_run_counts_the_rows_that_are_asked_for(
         (["--search", "2", "--search-storage", "foo"], "--search-storage: must be the URL"),
         (["--search", "2", "--seeds", "1001"], "--seeds = 1001: must be at most 1000"),
         (["--storage", "/proc/foo"], "--storage = /proc/foo: must be a folder to write in"),
+        (["--cache-dir", "/proc/foo"], "--cache-dir = /proc/foo: must be a folder to write in"),
+        (["--cache-size", "12XB"], "--cache-size: '12XB' must be a number with MB, GB or TB"),
         (["--tracking-uri", "http://127.0.0.1:1"], "--tracking-uri = http://127.0.0.1:1: must"),
         (["--tracking-uri", "sqlite:////no/where/m.db"], "unable to open database file"),
         (["--set", "net.width=10000"], "GiB of memory that are free here; its weights take"),

@@ -92,8 +92,8 @@ def test_what_is_ignored_of_a_data_set_is_told_once(trial: Trial, tmp_path: Path
     (tmp_path / "birds/test/.DS_Store").touch()
     two = (with_images, with_images.but(seed=1), trial)
     line = f"{tmp_path}/birds/test: 1 hidden file ignored"
-    assert prepare.remarks(two, tmp_path) == [line]
-    assert prepare.remarks(two, tmp_path / "nowhere") == []
+    assert prepare.remarks(two, tmp_path, None) == [line]
+    assert prepare.remarks(two, tmp_path / "nowhere", None) == []
 
 
 def test_numbers_are_counted_where_a_trial_is_made_ready(trial: Trial, tmp_path: Path) -> None:

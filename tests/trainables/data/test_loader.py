@@ -9,7 +9,7 @@ from torch.testing import assert_close
 
 from trainables.data.augments.augment import Augment, Crop, Flip
 from trainables.data.data import Batch, Data, Split
-from trainables.data.loader import evaluation_batches, steps_of, training_batches
+from trainables.data.loader import AHEAD, evaluation_batches, steps_of, training_batches
 from trainables.data.sources.source import Images
 
 BOTH: list[Augment] = [Crop(padding=2), Flip()]
@@ -158,7 +158,7 @@ def test_the_next_images_are_decoded_while_a_batch_is_worked_on() -> None:
     images = OnDemand(pixels(32))
     batches = training_batches(data(images), 2, [], 0, 0)
     next(batches)
-    for _ in range(2):  # that batch, and the one that is not asked for yet
+    for _ in range(1 + AHEAD):  # that batch, and those that are not asked for yet
         assert images.looks.acquire(timeout=30)
     assert not images.looks.acquire(timeout=0.05)  # but no further one
 
@@ -170,6 +170,20 @@ def test_an_error_while_decoding_reaches_the_training_loop() -> None:
 
     with pytest.raises(ValueError, match=r"img_0001.jpg"):
         list(training_batches(data(Broken(pixels(32))), 4, [], 0, 0))
+
+
+def test_what_comes_before_an_image_that_fails_is_still_trained_on() -> None:
+    class Broken(OnDemand):
+        def __getitem__(self, index: Tensor) -> Tensor:
+            if 30 in index:
+                raise ValueError("img_0030.jpg")
+            return super().__getitem__(index)
+
+    d = data(Broken(pixels(32)))  # image 30 is the first to be evaluated
+    seen = evaluation_batches(d, replace(d.train, rows=d.train.rows.flip(0)), 4)
+    assert [next(seen).index.tolist()[0] for _ in range(3)] == [0, 4, 8]
+    with pytest.raises(ValueError, match=r"img_0030.jpg"):
+        next(seen)
 
 
 def test_an_epoch_that_is_given_up_leaves_no_thread() -> None:

@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.data.augments.whole import Beyond, resized, scaled, sent, stretched, window
 from trainables.settings import Fraction, Interval, Invalid, Positive, Share, Use
 
 TRIES = 10  # for a box that fits, as in torchvision
+BEYOND: dict[str, Beyond] = {"zero": "zeros", "reflect": "reflection"}
 
 
 class Augment(ABC):
@@ -28,6 +30,17 @@ class Augment(ABC):
     @abstractmethod
     def __call__(self, x: Tensor, side: int, generator: torch.Generator) -> Tensor:
         """(n, channels, height, width) -> the same, or side x side where it cuts."""
+
+    def of_whole(
+        self, x: Tensor, shapes: Tensor, side: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """The same of whole images that are distorted to squares `x`, and their `shapes`.
+
+        These are height and width (n, 2) of the undistorted ones, on the CPU; None once it has cut.
+        One that cuts, and has no rule of its own, has cut the distorted square.
+        """
+        seen = self(x, side, generator)
+        return seen, shapes if seen.shape == x.shape else None
 
 
 class Crop(Augment):
@@ -50,7 +63,16 @@ class Crop(Augment):
         x = pad(x, self.padding, self.mode)
         rooms = torch.tensor(x.shape[2:]) - side + 1
         corners = torch.rand(len(x), 2, generator=generator).mul(rooms).long()
-        return windows(x, corners.to(x.device), side)
+        return windows(x, sent(corners, x), side)
+
+    def of_whole(
+        self, x: Tensor, shapes: Tensor, side: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """Of the image resized by its shorter side to what it is stored as."""
+        sizes = scaled(shapes, x.shape[2])
+        rooms = sizes + 2 * self.padding - side + 1
+        corners = torch.rand(len(x), 2, generator=generator).mul(rooms).long() - self.padding
+        return window(x, corners, sizes, side, BEYOND[self.mode]), None
 
 
 def windows(x: Tensor, corners: Tensor, side: int) -> Tensor:
@@ -101,21 +123,25 @@ class ResizedCrop(Augment):
         return Use(Crop, padding=1)
 
     def __call__(self, x: Tensor, side: int, generator: torch.Generator) -> Tensor:
-        height, width = x.shape[2:]
-        drawn = boxes(len(x), height, width, self.scale, self.ratio, generator)
-        return resized(x, drawn.to(x.device), side)
+        shapes = torch.tensor(x.shape[2:]).expand(len(x), 2)
+        return resized(x, sent(boxes(shapes, self.scale, self.ratio, generator), x), side)
+
+    def of_whole(
+        self, x: Tensor, shapes: Tensor, side: int, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        drawn = boxes(shapes, self.scale, self.ratio, generator)
+        return resized(x, sent(stretched(drawn, shapes, x.shape[2]), x), side), None
 
 
 def boxes(
-    n: int,
-    height: int,
-    width: int,
+    shapes: Tensor,
     scale: tuple[float, float],
     ratio: tuple[float, float],
     generator: torch.Generator,
 ) -> Tensor:
-    """(n, 4): top, left, height and width of random boxes in an image of height x width pixels."""
-    areas, aspects = torch.rand(2, TRIES, n, generator=generator)
+    """(n, 4): top, left, height and width of a random box in images of these sizes, (n, 2)."""
+    height, width = shapes.unbind(1)
+    areas, aspects = torch.rand(2, TRIES, len(shapes), generator=generator)
     areas = height * width * (scale[0] + (scale[1] - scale[0]) * areas)
     low, high = map(math.log, ratio)
     aspects = (low + (high - low) * aspects).exp()
@@ -123,33 +149,17 @@ def boxes(
     fits = (tall >= 1) & (tall <= height) & (wide >= 1) & (wide <= width)
     first = fits.int().argmax(0, keepdim=True)
     sizes = torch.stack([tall.gather(0, first)[0], wide.gather(0, first)[0]], dim=1)
-    corners = torch.rand(n, 2, generator=generator).mul(torch.tensor([height, width]) - sizes + 1)
-    middle = torch.tensor(largest(height, width, ratio))
+    corners = torch.rand(len(shapes), 2, generator=generator).mul(shapes - sizes + 1)
     found = torch.cat([corners, sizes], dim=1).long()
-    return torch.where(fits.any(0)[:, None], found, middle)
+    return torch.where(fits.any(0)[:, None], found, largest(shapes, ratio))
 
 
-def largest(height: int, width: int, ratio: tuple[float, float]) -> tuple[int, int, int, int]:
-    """Top, left, height and width of the largest box in the middle with a ratio within `ratio`."""
-    tall = min(height, round(width / ratio[0]))
-    wide = min(width, round(height * ratio[1]))
-    return (height - tall) // 2, (width - wide) // 2, tall, wide
-
-
-def resized(x: Tensor, boxes: Tensor, side: int) -> Tensor:
-    """(n, channels, side, side), uint8: of each image its box (n, 4), resized bilinearly."""
-    pixels = (torch.arange(side, device=x.device) + 0.5) / side
-    places = []
-    for axis in (0, 1):
-        start, length = boxes[:, axis, None], boxes[:, axis + 2, None]
-        # Not beyond the box: its edge is repeated, as if it had been cut out before.
-        place = start + torch.minimum((pixels * length - 0.5).clamp(min=0), length - 1)
-        places.append((2 * place + 1) / x.shape[2 + axis] - 1)  # -1 to 1 from edge to edge
-    rows, columns = places
-    shape = (len(x), side, side)
-    grid = torch.stack([columns[:, None, :].expand(shape), rows[:, :, None].expand(shape)], dim=3)
-    cut = F.grid_sample(x.float(), grid, padding_mode="border", align_corners=False)
-    return cut.round().to(torch.uint8)
+def largest(shapes: Tensor, ratio: tuple[float, float]) -> Tensor:
+    """(n, 4): the largest box in the middle with a ratio within `ratio`, in images (n, 2)."""
+    height, width = shapes.unbind(1)
+    tall = torch.minimum(height, (width.double() / ratio[0]).round().long())
+    wide = torch.minimum(width, (height.double() * ratio[1]).round().long())
+    return torch.stack([(height - tall) // 2, (width - wide) // 2, tall, wide], dim=1)
 
 
 class Flip(Augment):
@@ -165,7 +175,7 @@ class Flip(Augment):
 
     def __call__(self, x: Tensor, side: int, generator: torch.Generator) -> Tensor:
         flip = torch.rand(len(x), generator=generator) < self.probability
-        chosen = flip.nonzero()[:, 0].to(x.device)
+        chosen = sent(flip.nonzero()[:, 0], x)
         return x.index_copy(0, chosen, x.index_select(0, chosen).flip(3))
 
 

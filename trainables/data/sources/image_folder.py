@@ -1,21 +1,17 @@
 """Images in a folder for each class, as torchvision reads them: CUB, subsets of ImageNet."""
 
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-import numpy as np
-import psutil
 import torch
-from PIL import Image
 from torch import Tensor
 
 from trainables.data.sources import pixels
 from trainables.data.sources.digits import Digits
+from trainables.data.sources.image_files import Fit, ImageFiles
 from trainables.data.sources.listing import Listing, listing
-from trainables.data.sources.source import Images, Source
 from trainables.settings import (
     Count,
     Files,
@@ -30,20 +26,19 @@ from trainables.settings import (
 )
 
 COUNTS = ("classes", "images", "test_images")
-RESIDENT_BYTES = 8 << 30  # what is larger is decoded on demand
-
-Fit = Literal["crop", "squash"]
 
 
-class ImageFolder(Source):
+class ImageFolder(ImageFiles):
     """`path` holds train/ and test/ (else val/), and they a folder of images for each class.
 
     Classes are named by their folders and numbered in the names' order. An image is stored as a
     square of `resize` pixels: the middle of the image resized by its shorter side ("crop"), or the
     whole image, distorted ("squash"). Augmentation and evaluation cut `side` pixels from this
-    square. `classes`, `images` and `test_images` are how many classes, training and test images
-    there must be; None: as many as there are. A trial's id has the number either way. `turn` is the
-    variant of the embedded digits that stands for it at demo scale.
+    square. "whole" is stored as "squash" is, and cut as the undistorted image would be: a random
+    box from all of it, a window from the middle of its shorter side resized to `resize`. `classes`,
+    `images` and `test_images` are how many classes, training and test images there must be; None:
+    as many as there are. A trial's id has the number either way. `turn` is the variant of the
+    embedded digits that stands for it at demo scale.
     """
 
     def __init__(
@@ -74,8 +69,7 @@ class ImageFolder(Source):
     @classmethod
     def files(cls, folder: Path, *, path: str, **_: object) -> dict[str, Files]:
         found = (listing(place_of(folder / path, part)) for part in ("train", "test"))
-        names = [f"{each.part.name}/{image}" for each in found for image in each.images]
-        return {"path": Files(folder / path, names, pixels.require_known, pixels.RULES)}
+        return {"path": _files_of(folder / path, found)}
 
     @classmethod
     def demo(cls, use: Use) -> Use:
@@ -118,10 +112,8 @@ class ImageFolder(Source):
     def names(self, folder: Path) -> tuple[str, ...]:
         return tuple(map(printable, self._listing(folder, "train").classes))
 
-    def load(self, folder: Path, part: str) -> tuple[Images, Tensor]:
-        found = self._listing(folder, part)
-        images = Decoded(found.part, found.images, self.resize, self.fit)
-        return resident(images), self.labels_of(folder, part)
+    def image_files(self, folder: Path, part: str) -> Files:
+        return _files_of(folder / self.path, [self._listing(folder, part)])
 
     def labels_of(self, folder: Path, part: str) -> Tensor:
         return torch.tensor(self._listing(folder, part).labels)
@@ -130,41 +122,9 @@ class ImageFolder(Source):
         return listing(place_of(folder / self.path, part))
 
 
-class Decoded:
-    """Images of resize x resize pixels, decoded each time, on as many threads as torch has."""
-
-    def __init__(self, folder: Path, names: Sequence[str], resize: int, fit: Fit) -> None:
-        self.folder, self.names, self.resize, self.fit = folder, names, resize, fit
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __getitem__(self, index: Tensor) -> Tensor:
-        """(n,) -> (n, 3, resize, resize). Raises Invalid, naming the file, for a corrupt image."""
-        x = np.empty((len(index), 3, self.resize, self.resize), np.uint8)
-
-        def fill(place: int, image: int) -> None:
-            x[place] = np.asarray(self._decode(self.folder / self.names[image])).transpose(2, 0, 1)
-
-        with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-            for _ in pool.map(fill, range(len(index)), index.tolist()):
-                pass
-        return torch.from_numpy(x)
-
-    def _decode(self, path: Path) -> Image.Image:
-        from torchvision.transforms import functional  # two seconds, at the first image only
-
-        image = pixels.rgb(path)
-        size = [self.resize] * (2 if self.fit == "squash" else 1)  # one number: the shorter side
-        square: Image.Image = functional.center_crop(functional.resize(image, size), [self.resize])
-        return square
-
-
-def resident(images: Decoded) -> Images:
-    """A tensor where it takes up to a quarter of the free memory; else decoded on demand."""
-    room = min(RESIDENT_BYTES, psutil.virtual_memory().available // 4)
-    fits = len(images) * 3 * images.resize**2 <= room
-    return images[torch.arange(len(images))] if fits else images
+def _files_of(root: Path, parts: Iterable[Listing]) -> Files:
+    names = [f"{each.part.name}/{image}" for each in parts for image in each.images]
+    return Files(root, names, pixels.require_known, pixels.RULES)
 
 
 def place_of(root: Path, part: str) -> Path:

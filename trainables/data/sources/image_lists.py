@@ -10,8 +10,8 @@ from torch import Tensor, tensor
 
 from trainables.data.sources import pixels
 from trainables.data.sources.digits import Digits
-from trainables.data.sources.image_folder import Decoded, Fit, complete, resident
-from trainables.data.sources.source import Images, Source
+from trainables.data.sources.image_files import Fit, ImageFiles
+from trainables.data.sources.image_folder import complete
 from trainables.labels import synsets
 from trainables.settings import (
     Count,
@@ -29,7 +29,7 @@ HEADER = ["filename", "label"]
 Named = dict[str, list[str]]  # images by label, in the order of the lists
 
 
-class ImageLists(Source):
+class ImageLists(ImageFiles):
     """`path` holds images/ and the `lists`: lines "filename,label" under that header.
 
     Of each class the first `per_class` images of all lists together are trained on, the next
@@ -105,13 +105,19 @@ class ImageLists(Source):
         labels = tuple(read(folder / self.path, self.lists))
         return labels if self.named_by == "labels" else words(labels, folder)
 
-    def load(self, folder: Path, part: str) -> tuple[Images, Tensor]:
+    def image_files(self, folder: Path, part: str) -> Files:
+        names = [name for images in self._of(folder, part) for name in images]
+        return Files(folder / self.path / "images", names, pixels.require_known, pixels.RULES)
+
+    def labels_of(self, folder: Path, part: str) -> Tensor:
+        found = enumerate(self._of(folder, part))
+        return tensor([label for label, images in found for _ in images])
+
+    def _of(self, folder: Path, part: str) -> list[list[str]]:
+        """The images of the part, by class."""
         start = 0 if part == "train" else self.per_class
         stop = start + (self.per_class if part == "train" else self.test_per_class)
-        found = read(folder / self.path, self.lists).values()
-        names = [name for images in found for name in images[start:stop]]
-        y = tensor([label for label, images in enumerate(found) for _ in images[start:stop]])
-        return resident(Decoded(folder / self.path / "images", names, self.resize, self.fit)), y
+        return [images[start:stop] for images in read(folder / self.path, self.lists).values()]
 
 
 def words(labels: Sequence[str], folder: Path) -> tuple[str, ...]:

@@ -12,8 +12,8 @@ from torch import Tensor, tensor
 
 from trainables.data.sources import pixels
 from trainables.data.sources.digits import Digits
-from trainables.data.sources.image_folder import Decoded, Fit, complete, resident
-from trainables.data.sources.source import Images, Source
+from trainables.data.sources.image_files import Fit, ImageFiles
+from trainables.data.sources.image_folder import complete
 from trainables.settings import (
     Count,
     Files,
@@ -31,7 +31,7 @@ PARTS = ("train", "meta", "test")
 Lists = tuple[str, ...]
 
 
-class SplitLists(Source):
+class SplitLists(ImageFiles):
     """`path` holds images in any folders, and the lists of `train`, `test` and, if any, `meta`.
 
     A list has lines "path label". Or it is two files: lines "path", and the "path label" of these
@@ -134,9 +134,9 @@ class SplitLists(Source):
         _check_names(found, self.classes, str(path))
         return found
 
-    def load(self, folder: Path, part: str) -> tuple[Images, Tensor]:
-        images = Decoded(folder / self.path, self._part(folder, part).names, self.resize, self.fit)
-        return resident(images), self.labels_of(folder, part)
+    def image_files(self, folder: Path, part: str) -> Files:
+        names = self._part(folder, part).names
+        return Files(folder / self.path, names, pixels.require_known, pixels.RULES)
 
     def labels_of(self, folder: Path, part: str) -> Tensor:
         return tensor(self._part(folder, part).labels)

@@ -17,9 +17,9 @@ from trainables.data.augments.augment import (
     centre,
     largest,
     pad,
-    resized,
     windows,
 )
+from trainables.data.augments.whole import resized
 from trainables.seeding import generator
 from trainables.settings import Invalid, Use
 
@@ -34,6 +34,11 @@ def picture(*rows: list[int]) -> Tensor:
 def noise(n: int, channels: int, height: int, width: int) -> Tensor:
     shape = (n, channels, height, width)
     return torch.randint(0, 256, shape, generator=generator(0, "noise")).to(torch.uint8)
+
+
+def of(n: int, height: int, width: int) -> Tensor:
+    """The sizes of n images, (n, 2)."""
+    return torch.tensor([[height, width]]).expand(n, 2)
 
 
 def test_a_window_starts_at_its_corner() -> None:
@@ -153,10 +158,9 @@ def test_a_box_of_the_whole_image_changes_nothing_at_the_same_size(side: int) ->
 def test_a_box_has_the_share_and_the_ratio_that_are_asked_for() -> None:
     chance = generator(0, "test")
     # Half of 20 x 10 pixels, twice as high as wide or the reverse of it: 14 x 7 or 7 x 14.
-    assert {*map(tuple, boxes(99, 20, 10, (0.5, 0.5), (0.5, 0.5), chance)[:, 2:].tolist())} == {
-        (14, 7)
-    }
-    drawn = boxes(99, 10, 20, (0.5, 0.5), (2, 2), chance)
+    drawn = boxes(of(99, 20, 10), (0.5, 0.5), (0.5, 0.5), chance)
+    assert {*map(tuple, drawn[:, 2:].tolist())} == {(14, 7)}
+    drawn = boxes(of(99, 10, 20), (0.5, 0.5), (2, 2), chance)
     assert {*map(tuple, drawn[:, 2:].tolist())} == {(7, 14)}
     assert {*drawn[:, 0].tolist()} == set(range(10 - 7 + 1))  # every place, and no other
     assert {*drawn[:, 1].tolist()} == set(range(20 - 14 + 1))
@@ -173,18 +177,18 @@ def test_a_box_has_the_share_and_the_ratio_that_are_asked_for() -> None:
 def test_where_no_box_fits_it_is_the_largest_in_the_middle(
     height: int, width: int, ratio: tuple[float, float], box: tuple[int, ...]
 ) -> None:
-    assert largest(height, width, ratio) == box
+    assert largest(of(1, height, width), ratio).tolist() == [list(box)]
     x = torch.empty(1, height, width)
     never = [10.0 * height * width] * 2  # in scale: torchvision finds none that fits, either
     assert RandomResizedCrop.get_params(x, never, list(ratio)) == box
-    drawn = boxes(5, height, width, (never[0], never[1]), ratio, generator(0, "test"))
+    drawn = boxes(of(5, height, width), (never[0], never[1]), ratio, generator(0, "test"))
     assert drawn.tolist() == [list(box)] * 5
 
 
 def test_boxes_are_spread_as_torchvisions_are() -> None:
     n, height, width = 4000, 24, 32
     scale, ratio = (0.08, 1.0), (1 / 8, 3.0)
-    ours = boxes(n, height, width, scale, ratio, generator(0, "test")).double()
+    ours = boxes(of(n, height, width), scale, ratio, generator(0, "test")).double()
     with torch.random.fork_rng():
         torch.manual_seed(0)
         image = torch.empty(1, height, width)

@@ -14,12 +14,13 @@ from torchvision.transforms import v2
 from trainables.data.augments.augment import Augment, Crop, Flip
 from trainables.data.data import load
 from trainables.data.loader import training_batches
-from trainables.data.sources import image_folder as module
+from trainables.data.sources import cached
 from trainables.data.sources.digits import Digits
-from trainables.data.sources.image_folder import Decoded, ImageFolder
+from trainables.data.sources.image_files import Decoded
+from trainables.data.sources.image_folder import ImageFolder
 from trainables.data.spec import DataSpec
 from trainables.seeding import generator
-from trainables.settings import Invalid, Use
+from trainables.settings import Files, Invalid, Use
 
 NAMES = ("001.Black_footed_Albatross", "002.Laysan_Albatross", "010.Crow")
 SETTINGS: dict[str, Any] = {
@@ -62,9 +63,8 @@ def refused(folder: Path, **changes: object) -> str:
 
 
 def loaded(folder: Path, part: str, **changes: object) -> tuple[Tensor, Tensor]:
-    x, y = source(**changes).load(folder, part)
-    assert isinstance(x, Tensor)
-    return x, y
+    images, y = source(**changes).load(folder, part)
+    return images[torch.arange(len(images))], y
 
 
 def test_classes_are_the_folders_in_their_order(folder: Path) -> None:
@@ -93,6 +93,7 @@ def test_an_absolute_path_needs_no_data_folder(folder: Path) -> None:
     [
         ("crop", v2.Compose([v2.Resize(10), v2.CenterCrop(10)])),
         ("squash", v2.Resize((10, 10))),
+        ("whole", v2.Resize((10, 10))),
     ],
 )
 def test_images_are_squared_as_torchvision_does(
@@ -100,7 +101,7 @@ def test_images_are_squared_as_torchvision_does(
 ) -> None:
     image = picture(*size, seed=0)
     image.save(tmp_path / "a.png")
-    ours = Decoded(tmp_path, ["a.png"], 10, fit)[torch.tensor([0])]
+    ours = Decoded(Files(tmp_path, ["a.png"]), 10, fit)[torch.tensor([0])]
     assert_close(ours[0], v2.functional.pil_to_tensor(theirs(image)))
 
 
@@ -142,7 +143,7 @@ def test_a_missing_folder_is_named_with_the_nearest(folder: Path) -> None:
 
 def test_images_come_in_the_order_that_is_asked_for(folder: Path) -> None:
     names = sorted(str(path.relative_to(folder)) for path in folder.rglob("*.png"))
-    images = Decoded(folder, names, 10, "crop")
+    images = Decoded(Files(folder, names), 10, "crop")
     assert len(images) == 18
     index = torch.tensor([7, 0, 7, 17])
     assert_close(images[index], images[torch.arange(18)][index])
@@ -154,7 +155,7 @@ def test_what_does_not_fit_is_decoded_on_demand_to_the_same_batches(
     spec = DataSpec(source=Use(ImageFolder, **SETTINGS), validation=0.25)
     augment: list[Augment] = [Crop(padding=1), Flip()]
     resident = load(spec, 0, folder, torch.device("cpu"))
-    monkeypatch.setattr(module, "RESIDENT_BYTES", 0)
+    monkeypatch.setattr(cached, "RESIDENT_BYTES", 0)
     streamed = load(spec, 0, folder, torch.device("cpu"))
     assert isinstance(resident.train.images, Tensor)
     assert isinstance(streamed.train.images, Decoded)
@@ -165,15 +166,11 @@ def test_what_does_not_fit_is_decoded_on_demand_to_the_same_batches(
         assert one.x.shape[2:] == (8, 8)
 
 
-@pytest.mark.parametrize("resident", [True, False])
 @pytest.mark.parametrize("damage", ["truncated", "empty", "text"])
-def test_an_image_that_cannot_be_decoded_is_named(
-    resident: bool, damage: str, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_image_that_cannot_be_decoded_is_named(damage: str, folder: Path) -> None:
     path = folder / "birds/train" / NAMES[1] / "bird_2.png"
     content = path.read_bytes()
     path.write_bytes({"truncated": content[:-200], "empty": b"", "text": b"no image"}[damage])
-    monkeypatch.setattr(module, "RESIDENT_BYTES", module.RESIDENT_BYTES if resident else 0)
     with pytest.raises(Invalid, match=f"^{path} cannot be decoded: must be"):
         source().load(folder, "train")[0][torch.arange(12)]
 
