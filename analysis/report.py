@@ -185,9 +185,8 @@ def _draw(
     own = {i for c, i in _first_finished(plan, recorded) if c.settings.get("method") != "Method"}
     told = {i: runs.of_method(tracking_uri, i) for i in own}
     drawn = draw.draw(plan, recorded, histories, soft, over_training, features, rule, told)
-    drawn |= of_searches.searches(searches)
     style.save(drawn, folder)
-    return list(drawn)
+    return [*drawn, *of_searches.draw(searches, folder)]
 
 
 def _soft_labels(plan: Plan, recorded: DataFrame, tracking_uri: str) -> dict[str, DataFrame]:

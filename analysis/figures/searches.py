@@ -2,10 +2,13 @@
 
 import warnings
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import optuna
+from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 from matplotlib import pyplot as plt
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
@@ -13,24 +16,45 @@ from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 from optuna.distributions import json_to_distribution
 from optuna.trial import TrialState
 
+from analysis.figures import style
+
+ALONE = 8  # searches that are drawn one after the other: a process takes seconds to start
+
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def searches(summaries: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
-    """History, importance, slices and a contour of each search, by file name.
+def draw(summaries: Sequence[Mapping[str, Any]], folder: Path) -> list[str]:
+    """Draws the figures of each search into the folder, side by side where they are many.
 
-    `summaries` as study.search_results.summary gives them. The contour is of the two settings of
-    most importance. A search that may prune has its epochs, too. One with fewer than two values has
-    no figure.
+    `summaries` as study.search_results.summary gives them. Returns the figures' names.
     """
-    figures: dict[str, Figure] = {}
-    for i, summary in enumerate(summaries, start=1):
-        study = _study(summary)
-        values = {trial.value for trial in study.get_trials(states=(TrialState.COMPLETE,))}
-        if len(values) > 1:
-            for name, figure in _search(study).items():
-                figure.suptitle(f"{summary['label']} ({summary['column']}): {name}")
-                figures[f"search_{i}_{name}"] = figure
+    several = len(summaries) > ALONE
+    drawn = Parallel(n_jobs=-1 if several else 1)(
+        delayed(_draw)(i, summary, folder) for i, summary in enumerate(summaries, start=1)
+    )
+    if several:
+        get_reusable_executor().shutdown()  # its processes would stay for five minutes
+    return [name for names in drawn for name in names]
+
+
+def _draw(i: int, summary: Mapping[str, Any], folder: Path) -> list[str]:
+    """Those of the i-th search."""
+    figures = {f"search_{i}_{name}": figure for name, figure in search(summary).items()}
+    style.save(figures, folder)
+    return list(figures)
+
+
+def search(summary: Mapping[str, Any]) -> dict[str, Figure]:
+    """History, importance, slices and a contour of a search, by name.
+
+    The contour is of the two settings of most importance. A search that may prune has its epochs,
+    too. One with fewer than two values has no figure.
+    """
+    study = _study(summary)
+    values = {trial.value for trial in study.get_trials(states=(TrialState.COMPLETE,))}
+    figures = _figures(study) if len(values) > 1 else {}
+    for name, figure in figures.items():
+        figure.suptitle(f"{summary['label']} ({summary['column']}): {name}")
     return figures
 
 
@@ -51,7 +75,7 @@ def _study(summary: Mapping[str, Any]) -> optuna.Study:
     return study
 
 
-def _search(study: optuna.Study) -> dict[str, Figure]:
+def _figures(study: optuna.Study) -> dict[str, Figure]:
     # Here, since it imports scikit-learn: a second that reports without searches need not.
     from optuna.importance import FanovaImportanceEvaluator
 
