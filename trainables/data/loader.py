@@ -4,7 +4,7 @@ The order depends on (seed, epoch) and the augmentation on (seed, epoch, step), 
 resumes at any step goes on with the very batches that it would have had.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat, zip_longest
 
@@ -17,6 +17,8 @@ from trainables.data.samplers.sampler import Sampler, Shuffle
 from trainables.seeding import generator
 
 SHUFFLE = Shuffle()
+ALL = slice(None)
+Rows = Callable[[int], slice | None]  # which of a batch of n are wanted; None: all
 
 
 def steps_of(images: int, batch_size: int) -> int:
@@ -35,11 +37,13 @@ def training_batches(
     views: int = 1,
     sampler: Sampler = SHUFFLE,
     meta: bool = False,
+    rows: Rows = lambda n: None,
 ) -> Iterator[Batch]:
     """The batches of an epoch from step `first` on, as the sampler draws them.
 
     With two views `Batch.other` is augmented by chance of its own; `Batch.x` is as with one.
-    With `meta` each batch has as many images of the meta-set, or all, drawn for the step.
+    With `meta` each batch has as many images of the meta-set, or all, drawn for the step. Of each
+    batch only the `rows` are there, with the very images that the whole one has.
     """
     order = sampler(data.train.y.cpu(), len(data.names), generator(seed, "order", epoch))
     steps = steps_of(len(data.train), batch_size)
@@ -48,14 +52,19 @@ def training_batches(
     clean: Iterator[Batch | None] = repeat(None, len(places))
     if meta:
         clean = _meta_batches(data, batch_size, augment, seed, epoch, numbers)
-    gathered = _gather(data.train, places)
-    for step, (index, x), beside in zip(numbers, gathered, clean, strict=True):
+    parts = [rows(len(place)) for place in places]
+    gathered = _gather(data.train, [w[part or ALL] for w, part in zip(places, parts, strict=True)])
+    for step, whole, part, (index, x), beside in zip(
+        numbers, places, parts, gathered, clean, strict=True
+    ):
+        of = part and (part, len(whole))
         seen = [
-            augmented(x, data, augment, generator(seed, purpose, epoch, step))
+            augmented(x, data, augment, generator(seed, purpose, epoch, step), of)
             for purpose in ("augmentation", "augmentation.other")[:views]
         ]
         other = seen[1] if views == 2 else None
-        yield Batch(seen[0], data.train.y[index], index, other, epoch, beside)
+        images = of and of[1]
+        yield Batch(seen[0], data.train.y[index], index, other, epoch, beside, images)
 
 
 def _meta_batches(
@@ -73,21 +82,37 @@ def _meta_batches(
         yield Batch(seen, split.y[index], index, epoch=epoch)
 
 
-def evaluation_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:
-    """All images of a split in their own order, not augmented."""
-    for batch in pixel_batches(data, split, batch_size):
+def evaluation_batches(
+    data: Data, split: Split, batch_size: int, some: slice = ALL
+) -> Iterator[Batch]:
+    """All images of a split in their own order, not augmented; or `some` of these batches."""
+    for batch in pixel_batches(data, split, batch_size, some):
         yield Batch(normalise(batch.x, data), batch.y, batch.index)
 
 
-def pixel_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:
+def pixel_batches(data: Data, split: Split, batch_size: int, some: slice = ALL) -> Iterator[Batch]:
     """The same with pixels, 0 to 255, uint8, in place of what a net sees."""
-    places = torch.split(torch.arange(len(split), device=split.rows.device), batch_size)
+    places = torch.split(torch.arange(len(split), device=split.rows.device), batch_size)[some]
     for index, x in _gather(split, places):
         yield Batch(centre(x, data.side), split.y[index], index)
 
 
-def augmented(x: Tensor, data: Data, augment: Sequence[Augment], chance: torch.Generator) -> Tensor:
-    """uint8 images (n, channels, height, width) as a net is shown them in training."""
+def augmented(
+    x: Tensor,
+    data: Data,
+    augment: Sequence[Augment],
+    chance: torch.Generator,
+    of: tuple[slice, int] | None = None,
+) -> Tensor:
+    """uint8 images (n, channels, height, width) as a net is shown them in training.
+
+    They may be these rows `of` a batch of so many: chance is drawn for all, with black images in
+    the others' places.
+    """
+    if of and augment:
+        whole = x.new_zeros(of[1], *x.shape[1:])
+        whole[of[0]] = x
+        return augmented(whole, data, augment, chance)[of[0]]
     for change in (change for change in augment if not change.normalised):
         x = change(x, data.side, chance)
     x = normalise(centre(x, data.side), data)

@@ -48,7 +48,7 @@ def fit(
     return result
 
 
-def fail(trial: Trial, storage: Storage, reason: str) -> None:
+def fail(trial: Trial, storage: Storage, reason: str, retried: bool = False) -> None:
     """A result for a trial that cannot go on, written by the study in the worker's stead.
 
     One that is final stays.
@@ -59,7 +59,7 @@ def fail(trial: Trial, storage: Storage, reason: str) -> None:
     files.write_settings(trial.flat())
     history = files.history()
     seconds = history[-1].get("seconds", 0.0) if history else 0.0
-    files.end(Result(reason=reason, history=history, seconds=seconds))
+    files.end(Result(reason=reason, history=history, seconds=seconds, retried=retried))
 
 
 def _outcome(trial: Trial, storage: Storage, site: Site, report: Report, told: Told) -> Result:
@@ -71,6 +71,7 @@ def _outcome(trial: Trial, storage: Storage, site: Site, report: Report, told: T
         for teacher in trial.teachers():
             if (result := fit(teacher, storage, site, told=told)).failed:
                 raise Invalid(f"its teacher {teacher.id} failed: {result.reason}")
+            site.workers.same(0)  # the first one has written the teacher's weights
         run = Run(trial, storage.trial(trial.id), site, trained)
         run.train(report)
         reason = None

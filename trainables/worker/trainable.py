@@ -10,16 +10,15 @@ from trainables.selection import Epoch
 from trainables.settings import Invalid
 from trainables.storage.claims import Command, of_trial
 from trainables.storage.storage import Storage
-from trainables.training.fit import fit
-from trainables.training.site import Site
+from trainables.training.fit import fail, fit
 from trainables.worker import node
+from trainables.worker.group import Failed, Places, group
 
 
 def trainable(
     storage: Storage,
     folder: Path,
-    cpus: float,
-    gpus: float,
+    places: Places,
     retry: bool = False,
     command: Command | None = None,
 ) -> Any:
@@ -28,12 +27,12 @@ def trainable(
     What a trial prints is appended to its log.txt. Before anything is written the trial is claimed
     for the `command`; where another one trains it, nothing is done, and Tune is told that one as
     "elsewhere". A storage that fails is told to Tune as the metric "lost", a node that no trial can
-    be trained on as "unfit", not as exceptions, so that Tune retries lost workers only.
+    be trained on as "unfit", not as exceptions, so that Tune retries lost workers only. Of several
+    workers of a trial the one in Tune's actor is the first, and does all this.
     """
     driver = node.Driver.of(storage)
 
     def train(config: dict[str, Any]) -> None:
-        site = Site.here(folder, max(1, int(cpus)), cpus, gpus)
         trial = config["trial"]
         try:
             node.prepare(trial, folder, storage, driver)
@@ -42,7 +41,10 @@ def trainable(
                 return
             with storage.trial(config["id"]).log() as log:
                 with redirect_stdout(log), redirect_stderr(log):
-                    fit(trial, storage, site, report, retry)
+                    with group(trial, storage, folder, places, driver, retry) as (site, told):
+                        fit(trial, storage, site, report, retry, told)
+        except Failed as error:
+            fail(trial, storage, str(error), retry)
         except Invalid as error:
             tune.report({"unfit": str(error)})
         except OSError as error:
@@ -52,4 +54,4 @@ def trainable(
         print(", ".join(f"{name} {value:.6g}" for name, value in epoch.items()), flush=True)
         tune.report(epoch)
 
-    return tune.with_resources(train, {"CPU": cpus, "GPU": gpus} if gpus else {"CPU": cpus})
+    return tune.with_resources(train, tune.PlacementGroupFactory(places.bundles))
