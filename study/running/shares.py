@@ -73,7 +73,8 @@ def _place(free: list[list[int]], need: list[int], workers: int, first: int) -> 
 
     Returns the first node that may have room for one more, and whether they were taken.
     """
-    taken, at = [], first
+    taken: list[int] = []
+    at = first
     while len(taken) < workers and at < len(free):
         if any(left < wanted for left, wanted in zip(free[at], need, strict=True)):
             at += 1

@@ -32,6 +32,7 @@ def fit(
     result with status "failed" and a reason. Only a storage that cannot be written raises OSError.
     With `retry`, a trial that ran out of GPU memory is trained once more. A teacher that has no
     result yet is trained first. `told` hears of an error in the parts' code; what it raises passes.
+    Each of several workers calls it, all but the first with a storage that is `unwritten`.
     """
     files = storage.trial(trial.id)
     result = files.result()

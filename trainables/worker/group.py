@@ -112,10 +112,16 @@ def _train(
     storage: Storage,
     folder: Path,
     retry: bool,
-) -> str | None:
-    """What another worker does. Returns why the trial failed there; None if it did not."""
+) -> tuple[str, str]:
+    """What another worker does. Returns why the trial failed there, and a traceback; or neither."""
+    said: list[str] = []
+
+    def told(error: Exception) -> None:
+        said.extend(traceback.format_exception(error))
+
     with _joined(places, folder, rank, where) as site:
-        return fit(trial, unwritten(storage), site, retry=retry).reason
+        reason = fit(trial, unwritten(storage), site, retry=retry, told=told).reason
+    return reason or "", "".join(said)
 
 
 def _finished(tasks: Sequence[Any]) -> None:
@@ -135,7 +141,7 @@ class _Watch:
 
     def __init__(self, ends: Sequence[Any], fail: Callable[[str], object]) -> None:
         self._left, self._fail = list(ends), fail
-        self._lost = self._reason = ""  # of the first that died, and of the first that failed
+        self._lost = self._reason = self._traceback = ""  # of the first that died, that failed
         self._settled, self._done = threading.Event(), threading.Event()
 
     def __enter__(self) -> Self:
@@ -152,6 +158,7 @@ class _Watch:
             raise Lost(self._lost) from None
         own = f"{type(error).__name__}: {error}".splitlines()[0]
         if self._reason and self._reason != own:
+            print(self._traceback, flush=True)
             raise Failed(self._reason) from None
         traceback.print_exception(error)
 
@@ -176,6 +183,8 @@ class _Watch:
         ended, self._left = ray.wait(self._left, timeout=1.0)
         for end in ended:
             try:
-                self._reason = self._reason or ray.get(end) or ""
+                reason, said = ray.get(end)
+                if reason and not self._reason:
+                    self._reason, self._traceback = reason, said
             except RayError as error:
                 self._lost = self._lost or str(error).strip().splitlines()[-1]

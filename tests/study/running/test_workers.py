@@ -96,3 +96,4 @@ def test_an_error_on_another_worker_is_the_trial_s(tmp_path: Path, two: Resource
     result = storage.trial(trial.id).result()
     assert result
     assert result.reason == "ZeroDivisionError: the fourth image"
+    assert any("raise ZeroDivisionError" in line for line in storage.trial(trial.id).log_lines())
