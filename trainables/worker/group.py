@@ -29,7 +29,7 @@ from trainables.training.workers import joined
 from trainables.trial import Trial
 from trainables.worker import node
 
-SETTLE_SECONDS = 15.0  # from the end of one worker to the end of those that it takes along
+SETTLE_SECONDS = 10.0  # from the end of one worker to the end of those that it takes along
 
 
 class Lost(Exception):
@@ -135,8 +135,9 @@ def _finished(tasks: Sequence[Any]) -> None:
 class _Watch:
     """Sees how the other workers end: a thread of the first one's process.
 
-    Where one has died or failed, this worker's next collective call fails (on CPUs) or never ends
-    (on GPUs). Then the process is ended, so that Tune tries the trial again.
+    Where one has died or failed, this worker's next collective call fails, or never ends: on CPUs
+    if the other process still lives, on GPUs always. Then this process is ended, so that Tune tries
+    the trial again, and finds the reason if there is one.
     """
 
     def __init__(self, ends: Sequence[Any], fail: Callable[[str], object]) -> None:
@@ -169,8 +170,9 @@ class _Watch:
         while self._left and self._wrong and not self._lost and time.monotonic() < until:
             self._note()
         self._settled.set()
-        if self._wrong and not self._done.wait(2 * SETTLE_SECONDS):
+        if self._wrong and not self._done.wait(SETTLE_SECONDS):
             if not self._lost:
+                print(self._traceback, flush=True)
                 self._fail(self._reason)
             os._exit(1)
 

@@ -47,9 +47,8 @@ def two() -> Iterator[Resources]:
     ray.shutdown()
 
 
-def run(storage: Storage, resources: Resources, *chosen: str) -> dict[str, str]:
-    queue = Queue({i: TRIALS[i] for i in chosen or TRIALS}, storage)
-    return launch.run([queue], storage, NOWHERE, resources)
+def run(storage: Storage, resources: Resources) -> dict[str, str]:
+    return launch.run([Queue(TRIALS, storage)], storage, NOWHERE, resources)
 
 
 def metrics(history: list[Epoch]) -> list[Epoch]:
@@ -58,6 +57,8 @@ def metrics(history: list[Epoch]) -> list[Epoch]:
 
 def test_a_worker_that_dies_costs_its_trial_an_epoch(tmp_path: Path, two: Resources) -> None:
     storage, undisturbed = Storage(tmp_path / "storage"), Storage(tmp_path / "undisturbed")
+    (tmp_path / "storage").mkdir()
+    (tmp_path / "undisturbed").mkdir()
     killed: list[str] = []
 
     def kill() -> None:
