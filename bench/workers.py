@@ -11,40 +11,51 @@ import multiprocessing
 import os
 import sys
 import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 import torch.distributed as dist
 from figure import Figure, exit_code
-from throughput import NETS, ours, seconds, trial_of
+from throughput import NETS, Chunk, ours, seconds, trial_of
 
 from trainables.training.site import Site, describe, formats_of
 from trainables.training.workers import joined
 
 WORKERS = 2
 OF_ONE = 1.6
-REPEATS, STEPS = 7, 4
+REPEATS, STEPS = 5, 2
 CPU = torch.device("cpu")
 
 
-def measure(rank: int, folder: Path, batch_size: int, repeats: int) -> list[float]:
-    """Seconds of an epoch by one worker over those by all, at each repeat; on every worker."""
+def measure(
+    rank: int, folder: Path, batch_size: int, repeats: int
+) -> tuple[list[float], list[float]]:
+    """At each repeat an epoch's time by one worker over that by all: of the clock, of processors."""
     torch.set_num_threads(1)
     site = Site(folder, CPU)
     trial = trial_of(NETS["ResNet-18"], formats_of("cpu"), STEPS, batch_size)
+    clock, processors = [], []
     with joined(f"file://{folder}/meeting", rank, WORKERS, "cpu") as workers:
         alone, together = ours(trial, site), ours(trial, replace(site, workers=workers))
-        alone()
         together()
-        ratios = []
         for _ in range(repeats):
-            one = seconds(alone, CPU) if rank == 0 else 0.0
+            one = torch.tensor(spent(alone) if rank == 0 else (0.0, 0.0))
             dist.barrier()
-            all_of_them = seconds(together, CPU)
-            dist.barrier()
-            ratios.append(one / all_of_them)
-    return ratios
+            two = torch.tensor(spent(together))
+            seconds_of_first = float(two[0])
+            dist.all_reduce(two)
+            clock.append(float(one[0]) / seconds_of_first)
+            processors.append(float(one[1] / two[1]))
+    return clock, processors
+
+
+def spent(chunk: Chunk) -> tuple[float, float]:
+    """Seconds by the clock, and of this process on a processor."""
+    begun = time.process_time()
+    passed = seconds(chunk, CPU)
+    return passed, time.process_time() - begun
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -60,10 +71,14 @@ def main(arguments: list[str] | None = None) -> int:
         given = (Path(folder), args.batch_size, args.repeats)
         other = multiprocessing.get_context("spawn").Process(target=measure, args=(1, *given))
         other.start()
-        figure = Figure("two workers / one, ResNet-18", measure(0, *given), OF_ONE)
+        clock, processors = measure(0, *given)
         other.join()
-    print(figure)
-    return exit_code([figure])
+    figures = [
+        Figure("two workers / one, ResNet-18", clock, OF_ONE),
+        Figure("one / two workers, CPU time", processors, None),
+    ]
+    print(*figures, sep="\n")
+    return exit_code(figures)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The Ray Tune trainable around `fit`: the one file of this package that knows Ray."""
+"""The Ray Tune trainable around `fit`: what runs in the actor that Tune starts for a trial."""
 
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
