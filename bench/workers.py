@@ -32,7 +32,7 @@ CPU = torch.device("cpu")
 def measure(
     rank: int, folder: Path, batch_size: int, repeats: int
 ) -> tuple[list[float], list[float]]:
-    """At each repeat an epoch's time by one worker over that by all: of the clock, of processors."""
+    """Of each repeat an epoch's time by one worker over that by all: clock and processors."""
     torch.set_num_threads(1)
     site = Site(folder, CPU)
     trial = trial_of(NETS["ResNet-18"], formats_of("cpu"), STEPS, batch_size)
