@@ -20,7 +20,7 @@ def test_what_is_there_is_read_and_nothing_is_written_or_removed(tmp_path: Path)
     with files.log() as log:
         log.write("nothing")
     assert reader.top.swap("claim", b"mine", None) is None
-    assert storage.top.names("*") == []
+    assert storage.top.names("claim") == []
     assert storage.trial("a").shelf.names("*") == ["checkpoint-000000003.pt"]
 
 
