@@ -1,6 +1,6 @@
 """Workers: the processes that train one trial together, each on its part of every batch.
 
-Without Ray: whoever starts them says by what store they meet (`joined`).
+Without Ray: whoever starts them says where they meet (`joined`), and sees when one is lost.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +22,7 @@ from trainables.training.batch_norm import synchronise
 from trainables.trial import Trial
 
 LEAST_ROWS = 2  # of a batch for each worker: of a single image batch norm has no statistics
-WAIT = timedelta(hours=1)  # for another worker: the first one writes, and waits for a scheduler
+WAIT = timedelta(days=7)  # for another worker: the first one waits for a scheduler, which may sleep
 Some = Callable[[int], slice]  # which of so many batches
 BACKENDS = {"cpu": "gloo", "cuda": "cpu:gloo,cuda:nccl"}  # by the kind of device
 
