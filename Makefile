@@ -35,13 +35,14 @@ docs: setup  ## docs/methods.md, from the docstrings
 demo: setup  ## the main job on embedded data
 	$(BIN)/python study/run.py --grid kesl_ablation
 
-bench: setup  ## throughput, images from disk, meta steps, overhead, scale, two commands
+bench: setup  ## throughput, images from disk, meta steps, overhead, scale, two commands, two workers
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/images.py
 	$(BIN)/python bench/meta.py
 	$(BIN)/python bench/overhead.py --repeats 1
 	$(BIN)/python bench/scale.py
 	$(BIN)/python bench/commands.py
+	$(BIN)/python bench/workers.py
 
 gpu:  ## on one GPU, with torch and pytest alone: its tests, throughput, epochs at paper scale
 	$(PYTHON) bench/gpu.py

@@ -23,7 +23,8 @@ FORMS = {
     "csv": tables.csv,
 }
 Text = Callable[[int], str]  # the table for a terminal of so many characters
-ENVIRONMENT = ("commit", "host", "device", "threads", "python", "torch")  # and every version.*
+# Of a run's tags, and every version.*
+ENVIRONMENT = ("commit", "host", "device", "threads", "workers", "batch_norm", "python", "torch")
 
 # By the beginning of a figure's name: its heading, and what it shows.
 ABOUT = {

@@ -98,6 +98,8 @@ def _request(args: argparse.Namespace) -> Request:
             args.stall_limit,
             args.priority,
             Cache(args.cache_dir, args.cache_size),
+            args.workers_per_trial,
+            args.sync_batch_norm,
         ),
         price_per_hour=args.price_per_hour,
     )
@@ -186,8 +188,13 @@ def parser() -> Parser:
     database = "default: STUDY_SEARCH_STORAGE, or sqlite:///<storage>/optuna.db"
     url = from_environment("search_storage")
     add_tuning("--search-storage", metavar="URL", default=url, help=database)
-    add("--cpus-per-trial", type=_positive, default=1.0, help="default: 1")
-    add("--gpus-per-trial", type=_positive, help="may be a fraction (default: 1 if there are any)")
+    add("--cpus-per-trial", type=_positive, default=1.0, help="of each worker; default: 1")
+    gpus = "may be a fraction (default: 1 for each worker if there are any)"
+    add("--gpus-per-trial", type=_positive, help=gpus)
+    workers = "that train a trial together, each on its part of a batch (default: 1 for each GPU)"
+    add("--workers-per-trial", type=_natural, metavar="N", help=workers)
+    synchronised = "batch norm over all workers of a trial; default: by worker"
+    add("--sync-batch-norm", action="store_true", help=synchronised)
     add("--max-concurrent", type=_natural, metavar="N", help="trials at once (default: what fits)")
     weight = "of this command's share of a cluster, beside other commands; default: 1"
     add("--priority", type=_positive, default=1.0, metavar="N", help=weight)

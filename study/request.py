@@ -3,7 +3,7 @@
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -72,12 +72,14 @@ class Resources:
     And where each node keeps decoded images for its trials.
     """
 
-    cpus: float = 1.0
-    gpus: float | None = None  # None: one, where the cluster has any
+    cpus: float = 1.0  # of each of its workers
+    gpus: float | None = None  # of all its workers; None: one each, where the cluster has any
     concurrent: int | None = None
     stall_minutes: float = math.inf  # without a finished epoch: then a trial is ended
     priority: float = 1.0  # of this command's share of a cluster, beside the others'
     cache: Cache = field(default_factory=default_cache)
+    workers: int | None = None  # None: one for each GPU, at least one
+    sync_batch_norm: bool = False  # over all workers of a trial; else by worker
 
     def __post_init__(self) -> None:
         """Raises Invalid for what Ray cannot grant."""
@@ -96,11 +98,31 @@ class Resources:
                 raise Invalid(f"{option} = {wanted:g}: must be a multiple of 0.0001")
         if self.gpus and self.gpus > 1 and self.gpus % 1:
             raise Invalid(f"--gpus-per-trial = {self.gpus:g}: must be whole where above 1")
+        if self.workers is not None:
+            _whole("--workers-per-trial", self.workers)
+            one_each = max(1, math.ceil(self.gpus or 0))
+            if self.gpus and self.workers != one_each:
+                valid = f"{one_each}, one for each GPU of --gpus-per-trial = {self.gpus:g}"
+                raise Invalid(f"--workers-per-trial = {self.workers}: must be {valid}")
+        if self.sync_batch_norm and self.together == 1:
+            raise Invalid("--sync-batch-norm: only together with --workers-per-trial from 2 on")
         if not 0 < self.priority < math.inf:
             raise Invalid(f"--priority = {self.priority:g}: must be a number above 0")
 
+    @property
+    def together(self) -> int:
+        """How many workers train a trial."""
+        return self.workers or max(1, math.ceil(self.gpus or 0))
+
+    def of_a_worker(self) -> "Resources":
+        """What one of them gets, for what takes no more than one."""
+        gpus = self.gpus and self.gpus / self.together
+        return replace(self, gpus=gpus, workers=None, sync_batch_norm=False)
+
     def __str__(self) -> str:
-        return f"{self.cpus:g} CPUs" + (f", {self.gpus:g} GPUs" if self.gpus else "")
+        one = self.of_a_worker()
+        has = f"{one.cpus:g} CPUs" + (f", {one.gpus:g} GPUs" if one.gpus else "")
+        return has if self.together == 1 else f"{self.together} workers of {has}"
 
 
 @dataclass(frozen=True, kw_only=True)

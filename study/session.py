@@ -14,6 +14,7 @@ from study.lease import lease, turn
 from study.outcome import Outcome
 from study.preflight import contracts, prepare
 from study.preflight.outset import checked
+from study.preflight.splitting import check_splitting
 from study.preflight.supported import supported
 from study.progress import ProgressLines, TrialProgress, progress
 from study.reporting import show
@@ -100,6 +101,8 @@ class Session:
         needed = self.ids if request.rerun else (*before.started, *before.new)
         lacking = [trial for trial, i in self._trials.items() if i in needed]
         prepare.check_parts(lacking, self._folder)
+        neutral = (what.space.neutral for what in wanted)
+        check_splitting((*lacking, *neutral), request.resources)
         contracts.require(request, lacking)
         self.searches = self._opened(wanted, request.search) if request.search else []
         if request.rerun:

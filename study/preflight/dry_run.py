@@ -10,6 +10,7 @@ from analysis.status import clock
 from study.grids.lay_out import cell_of, changed
 from study.preflight import estimate, prepare
 from study.preflight.outset import checked
+from study.preflight.splitting import check_splitting
 from study.preflight.supported import supported
 from study.progress import progress
 from study.request import Options, Request
@@ -55,6 +56,7 @@ def dry_run(request: Request) -> int:
     trials = _selected(request, ready)
     lacking = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
     prepare.check_parts([trial for trial in lacking if trials[trial]], folder)
+    check_splitting(lacking, request.resources)
     width = max(len(cell.row) for cell in plan.cells)
     for cell in plan.cells:
         ids = (f"{i} ({shown.state(i)})" if i else "no id yet" for i in cell.trials.values())
@@ -151,7 +153,8 @@ def _print_cost(request: Request, trials: list[Trial]) -> float:
         most = max(most, one.mebibytes)
         what = f"{alike[0].net!r} on {alike[0].data.source!r}"
         print(f"{len(alike)} trials x {clock(one.seconds)}, {one.mebibytes:,.0f} MiB: {what}")
-    a_trial = request.resources.cpus, gpus_here(), request.resources.gpus or 1.0
+    workers = request.resources.together
+    a_trial = workers * request.resources.cpus, gpus_here(), request.resources.gpus or workers
     fit = estimate.places(cpus, *a_trial)
     at_once = max(1, min(fit, request.resources.concurrent or len(trials), len(trials)))
     print(

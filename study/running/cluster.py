@@ -90,19 +90,35 @@ def _wait_for_a_worker(address: str) -> None:
 
 
 def fitted(resources: Resources) -> Resources:
-    """The same with `gpus` settled. Raises Invalid where no node is large enough for a trial."""
-    nodes = _nodes()
-    gpus = resources.gpus if resources.gpus is not None else min(1.0, _most("GPU", nodes))
+    """The same with `gpus` settled.
+
+    Raises Invalid where no node is large enough for a worker, or all nodes for those of a trial.
+    """
+    nodes, workers = _nodes(), resources.together
+    if resources.gpus is None:
+        resources = replace(resources, gpus=workers * min(1.0, _most("GPU", nodes)))
+    gpus = resources.of_a_worker().gpus or 0.0
     with_gpus = f" with {gpus:g} GPUs" if gpus else ""
-    for option, wanted, kind, which in (
-        ("--gpus-per-trial", gpus, "GPU", ""),
-        ("--cpus-per-trial", resources.cpus, "CPU", with_gpus),
+    for option, given, wanted, kind, which in (
+        ("--gpus-per-trial", resources.gpus, gpus, "GPU", ""),
+        ("--cpus-per-trial", resources.cpus, resources.cpus, "CPU", with_gpus),
     ):
         if wanted > (most := _most(kind, nodes)):
             valid = f"at most {most:g}, what the largest node{which} has"
-            raise Invalid(f"{option} = {wanted:g}: must be {valid}")
+            raise Invalid(f"{option} = {given:g}: must be {valid}")
         nodes = [node for node in nodes if node.get(kind, 0.0) >= wanted]  # one that has both
-    return replace(resources, gpus=gpus)
+    if workers > (most := sum(_room(node, resources.cpus, gpus) for node in nodes)):
+        option = "--workers-per-trial" if resources.workers or not gpus else "--gpus-per-trial"
+        valid = f"at most {most}: all nodes have room for so many workers of"
+        raise Invalid(f"{option} = {workers}: must be {valid} {resources.of_a_worker()}")
+    return resources
+
+
+def _room(node: dict[str, float], cpus: float, gpus: float) -> int:
+    """How many workers the node has room for; in whole numbers, since fractions must add up."""
+    needs = (("CPU", cpus), ("GPU", gpus))
+    room = (round(1e4 * node.get(kind, 0.0)) // round(1e4 * need) for kind, need in needs if need)
+    return min(room)
 
 
 def largest_node() -> dict[str, float]:
@@ -134,18 +150,20 @@ def _alive_nodes() -> list[dict[str, Any]]:
 
 
 def startable(autoscaling: Path) -> list[dict[str, float]]:
-    """What each kind of worker has that the autoscaler of this head may start, as `ray up` wrote.
+    """What each worker has that the autoscaler of this head may start, as `ray up` wrote.
 
     Empty where this machine was not made a head by `ray up`.
     """
     if not autoscaling.exists():
         return []
     kinds = yaml.safe_load(autoscaling.read_text())["available_node_types"].values()
-    return [kind["resources"] for kind in kinds if kind["max_workers"] > 0]
+    return [kind["resources"] for kind in kinds for _ in range(kind["max_workers"])]
 
 
 def alone(resources: Resources) -> Resources:
-    """For one trial at a time: a whole GPU; without any, all CPUs of a node."""
+    """For one trial at a time: whole GPUs; without any, all CPUs of a node for a worker alone."""
+    if resources.together > 1:
+        return replace(resources, concurrent=1)
     if resources.gpus:
         return replace(resources, gpus=float(math.ceil(resources.gpus)), concurrent=1)
     return replace(resources, cpus=largest_node()["CPU"], concurrent=1)

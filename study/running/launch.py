@@ -30,6 +30,7 @@ from study.running.shares import sharing
 from study.running.sources import Queue, TrialSource
 from trainables.storage.claims import Command
 from trainables.storage.storage import Storage
+from trainables.worker.group import Places
 from trainables.worker.trainable import trainable
 
 # Tune would hand the driver's AWS keys to its workers in a form that Ray writes to its logs. Every
@@ -104,15 +105,7 @@ def _fit(
     """
     with tempfile.TemporaryDirectory(prefix="study-ray-") as scratch:
         outcome = tune.Tuner(
-            trainable(
-                storage,
-                folder,
-                resources.cpus,
-                resources.gpus or 0.0,
-                retry,
-                command,
-                resources.cache,
-            ),
+            trainable(storage, folder, places_of(resources), retry, command),
             tune_config=tune.TuneConfig(
                 search_alg=feed,
                 scheduler=Sharing(feed),
@@ -132,6 +125,13 @@ def _fit(
         raise feed.broken
     ended = [outcome[i] for i in range(len(outcome))]
     return {feed.ids[Path(r.path).name]: _why(r) for r in ended}
+
+
+def places_of(resources: Resources) -> Places:
+    """What each of a trial's workers is given."""
+    gpus = resources.of_a_worker().gpus or 0.0
+    how = resources.together, resources.sync_batch_norm, resources.cache
+    return Places(resources.cpus, gpus, *how)
 
 
 def _why(ended: tune.Result) -> str:

@@ -35,8 +35,9 @@ def run(
 
     Each is claimed for the `command`; what another one computes is waited for. On a cluster that is
     `shared` with other commands few jobs wait for a place, since those that do are not taken back.
-    Ray must be connected.
+    Each gets what a worker of a trial does. Ray must be connected.
     """
+    resources = resources.of_a_worker()
     task = ray.remote(_measure).options(
         num_cpus=resources.cpus, num_gpus=resources.gpus or 0, max_retries=WORKER_LOSSES
     )

@@ -22,9 +22,9 @@ AHEAD = 16  # trials that a command beside others may have pending: what the aut
 MOST = 10_000  # trials at once, of any command
 KINDS = ("CPU", "GPU")
 
-# What a command tells: "CPU", "GPU" (of a trial), "priority", "running" (trials that have a place),
-# "wanted" (trials that would run if there were places for all), and "used" (while it shared the
-# cluster: the part that it had, times seconds, divided by the priority).
+# What a command tells: "CPU", "GPU" (of a trial), "workers" (that share them), "priority",
+# "running" (trials that have a place), "wanted" (trials that would run if there were places for
+# all), and "used" (while it shared the cluster: its part of it, times seconds, by the priority).
 Entry = Mapping[str, float]
 Node = Mapping[str, float]
 Demand = Callable[[], tuple[int, float]]  # how many trials run, and how many are wanted to
@@ -43,7 +43,7 @@ class Share:
 
 
 def shares(commands: Mapping[str, Entry], nodes: Sequence[Node]) -> dict[str, int]:
-    """How many trials each command may run at once.
+    """How many trials each command may run at once. A trial's workers may be on several nodes.
 
     Max-min fair in the dominant resource (Ghodsi et al. 2011), in whole trials: one after the other
     goes to the command with the smallest part of the cluster by its priority, of those that want
@@ -51,27 +51,49 @@ def shares(commands: Mapping[str, Entry], nodes: Sequence[Node]) -> dict[str, in
     """
     # As whole numbers, since fractions of a GPU must add up; GPUs are left to those who need them.
     free = sorted(([round(1e4 * node.get(kind, 0)) for kind in KINDS] for node in nodes), key=_gpus)
-    needs = {n: [round(1e4 * entry[kind]) for kind in KINDS] for n, entry in commands.items()}
+    needs = {n: _of_a_worker(entry) for n, entry in commands.items()}
     parts = {name: part(entry, nodes) / entry["priority"] for name, entry in commands.items()}
     given = dict.fromkeys(commands, 0)
     at = dict.fromkeys(commands, 0)  # the first node that may have room
     hungry = {name for name, entry in commands.items() if entry["wanted"] > 0}
     while hungry:
         name = min(hungry, key=lambda n: (given[n] * parts[n], commands[n]["used"], n))
-        need = needs[name]
-        while at[name] < len(free) and any(
-            left < wanted for left, wanted in zip(free[at[name]], need, strict=True)
-        ):
-            at[name] += 1
-        if at[name] == len(free):
+        at[name], fits = _place(free, needs[name], _workers(commands[name]), at[name])
+        if not fits:
             hungry.remove(name)
             continue
-        node = free[at[name]]
-        node[:] = [left - wanted for left, wanted in zip(node, need, strict=True)]
         given[name] += 1
         if given[name] >= min(commands[name]["wanted"], MOST):
             hungry.remove(name)
     return given
+
+
+def _place(free: list[list[int]], need: list[int], workers: int, first: int) -> tuple[int, bool]:
+    """Takes the workers of one trial from the nodes, if all have room, from the node `first` on.
+
+    Returns the first node that may have room for one more, and whether they were taken.
+    """
+    taken: list[int] = []
+    at = first
+    while len(taken) < workers and at < len(free):
+        if any(left < wanted for left, wanted in zip(free[at], need, strict=True)):
+            at += 1
+            continue
+        free[at][:] = [left - wanted for left, wanted in zip(free[at], need, strict=True)]
+        taken.append(at)
+    if len(taken) == workers:
+        return at, True
+    for node in taken:
+        free[node][:] = [left + wanted for left, wanted in zip(free[node], need, strict=True)]
+    return first, False
+
+
+def _workers(entry: Entry) -> int:
+    return int(entry.get("workers", 1))  # older commands have one
+
+
+def _of_a_worker(entry: Entry) -> list[int]:
+    return [round(1e4 * entry[kind] / _workers(entry)) for kind in KINDS]
 
 
 def part(entry: Entry, nodes: Sequence[Node]) -> float:
@@ -181,7 +203,8 @@ class _Command:
         running, wanted = self._demand()
         wanted = min(wanted, self._resources.concurrent or math.inf)
         return {
-            "CPU": self._resources.cpus,
+            "CPU": self._resources.together * self._resources.cpus,
+            "workers": self._resources.together,
             "GPU": self._resources.gpus or 0.0,
             "priority": self._resources.priority,
             "running": running,

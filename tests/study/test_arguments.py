@@ -250,3 +250,23 @@ def test_an_error_names_what_its_value_came_from(
     assert explained(f"argument {option}: bad", []) == f"{variable}: bad"
     for given_too in ([option, "/x"], [f"{option}=/x"]):
         assert explained(error(option), given_too) == error(option)
+
+
+@pytest.mark.parametrize(
+    ("options", "workers", "synchronised", "said"),
+    [
+        ([], 1, False, "1 CPUs"),
+        (["--gpus-per-trial", "0.5"], 1, False, "1 CPUs, 0.5 GPUs"),
+        (["--gpus-per-trial", "4"], 4, False, "4 workers of 1 CPUs, 1 GPUs"),
+        (["--workers-per-trial", "2", "--sync-batch-norm"], 2, True, "2 workers of 1 CPUs"),
+        (["--workers-per-trial", "2", "--gpus-per-trial", "2"], 2, False, "2 workers of 1 CPUs, 1"),
+    ],
+)
+def test_a_trial_has_a_worker_for_each_gpu_or_as_many_as_are_given(
+    options: list[str], workers: int, synchronised: bool, said: str, tmp_path: Path
+) -> None:
+    resources = given(str(tmp_path), *options).resources
+    assert resources.together == workers
+    assert resources.sync_batch_norm == synchronised
+    assert str(resources).startswith(said)
+    assert str(resources.of_a_worker()).startswith("1 CPUs")

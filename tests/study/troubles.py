@@ -60,3 +60,11 @@ class Slow(Pixels):
     def __init__(self, task: Task, *, seconds: Count = 1) -> None:
         super().__init__(task)
         time.sleep(seconds)
+
+
+class Lingering(Pixels):
+    """Takes a quarter of a second a batch, and no processor."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        time.sleep(0.25)
+        return super().forward(x)

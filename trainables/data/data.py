@@ -29,6 +29,7 @@ class Batch:
     other: Tensor | None = None  # the images augmented once more, where the method asks for it
     epoch: int = 0  # of the training that the batch is drawn in, counted from 0
     meta: "Batch | None" = None  # clean images and labels, where the method learns from such
+    images: int | None = None  # of the whole batch, where this is one worker's part of it
 
 
 @dataclass(frozen=True)

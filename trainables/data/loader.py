@@ -5,7 +5,7 @@ resumes at any step goes on with the very batches that it would have had.
 """
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import repeat
@@ -21,6 +21,8 @@ from trainables.seeding import generator
 
 SHUFFLE = Shuffle()
 AHEAD = 2  # batches that are looked up while one is worked on
+ALL = slice(None)
+Rows = Callable[[int], slice | None]  # which of a batch of n are wanted; None: all
 
 
 def steps_of(images: int, batch_size: int) -> int:
@@ -39,11 +41,13 @@ def training_batches(
     views: int = 1,
     sampler: Sampler = SHUFFLE,
     meta: bool = False,
+    rows: Rows = lambda n: None,
 ) -> Iterator[Batch]:
     """The batches of an epoch from step `first` on, as the sampler draws them.
 
     With two views `Batch.other` is augmented by chance of its own; `Batch.x` is as with one.
-    With `meta` each batch has as many images of the meta-set, or all, drawn for the step.
+    With `meta` each batch has as many images of the meta-set, or all, drawn for the step. Of each
+    batch only the `rows` are there, with the very images that the whole one has.
     """
     order = sampler(data.train.y.cpu(), len(data.names), generator(seed, "order", epoch))
     steps = steps_of(len(data.train), batch_size)
@@ -52,14 +56,18 @@ def training_batches(
     clean: Iterator[Batch | None] = repeat(None, len(places))
     if meta:
         clean = _meta_batches(data, batch_size, augment, seed, epoch, numbers)
-    gathered = _gather(data.train, places)
-    for step, found, beside in zip(numbers, gathered, clean, strict=True):
+    parts = [rows(len(place)) for place in places]
+    gathered = _gather(data.train, [w[part or ALL] for w, part in zip(places, parts, strict=True)])
+    for step, whole, part, found, beside in zip(
+        numbers, places, parts, gathered, clean, strict=True
+    ):
+        of = part and (part, len(whole))
         seen = [
-            augmented(found, data, augment, generator(seed, purpose, epoch, step))
+            augmented(found, data, augment, generator(seed, purpose, epoch, step), of)
             for purpose in ("augmentation", "augmentation.other")[:views]
         ]
-        other = seen[1] if views == 2 else None
-        yield Batch(seen[0], data.train.y[found.index], found.index, other, epoch, beside)
+        other, y = seen[1] if views == 2 else None, data.train.y[found.index]
+        yield Batch(seen[0], y, found.index, other, epoch, beside, of and of[1])
 
 
 def _meta_batches(
@@ -77,24 +85,36 @@ def _meta_batches(
         yield Batch(seen, split.y[found.index], found.index, epoch=epoch)
 
 
-def evaluation_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:
-    """All images of a split in their own order, not augmented."""
-    for batch in pixel_batches(data, split, batch_size):
+def evaluation_batches(
+    data: Data, split: Split, batch_size: int, some: slice = ALL
+) -> Iterator[Batch]:
+    """All images of a split in their own order, not augmented; or `some` of these batches."""
+    for batch in pixel_batches(data, split, batch_size, some):
         yield Batch(normalise(batch.x, data), batch.y, batch.index)
 
 
-def pixel_batches(data: Data, split: Split, batch_size: int) -> Iterator[Batch]:
+def pixel_batches(data: Data, split: Split, batch_size: int, some: slice = ALL) -> Iterator[Batch]:
     """The same with pixels, 0 to 255, uint8, in place of what a net sees."""
-    places = torch.split(torch.arange(len(split), device=split.rows.device), batch_size)
+    places = torch.split(torch.arange(len(split), device=split.rows.device), batch_size)[some]
     for found in _gather(split, places):
         x = centred(found.x, found.shapes, data.side)
         yield Batch(x, split.y[found.index], found.index)
 
 
 def augmented(
-    found: "Gathered", data: Data, augment: Sequence[Augment], chance: torch.Generator
+    found: "Gathered",
+    data: Data,
+    augment: Sequence[Augment],
+    chance: torch.Generator,
+    of: tuple[slice, int] | None = None,
 ) -> Tensor:
-    """uint8 images (n, channels, height, width) as a net is shown them in training."""
+    """uint8 images (n, channels, height, width) as a net is shown them in training.
+
+    They may be these rows `of` a batch of so many: chance is drawn for all, with black images in
+    the others' places.
+    """
+    if of and augment:
+        return augmented(found.among(*of), data, augment, chance)[of[0]]
     x, shapes = found.x, found.shapes
     for change in (change for change in augment if not change.normalised):
         if shapes is None:
@@ -126,6 +146,16 @@ class Gathered:
     index: Tensor  # (n,), their places in it, on the device
     x: Tensor  # (n, channels, height, width), uint8, on the device
     shapes: Tensor | None  # (n, 2), on the CPU, of whole images that are distorted to squares
+
+    def among(self, rows: slice, n: int) -> "Gathered":
+        """The same as these rows of n images; the others are black squares."""
+        x = self.x.new_zeros(n, *self.x.shape[1:])
+        x[rows] = self.x
+        shapes = None
+        if self.shapes is not None:
+            shapes = self.shapes.new_full((n, 2), x.shape[-1])
+            shapes[rows] = self.shapes
+        return Gathered(self.index, x, shapes)
 
 
 def _gather(split: Split, places: Sequence[Tensor]) -> Iterator[Gathered]:

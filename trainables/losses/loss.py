@@ -23,7 +23,10 @@ class Loss(nn.Module, ABC):
         """(n,); changes no state."""
 
     def observe(self, batch: Batch, out: Out) -> None:
-        """Called exactly once a training step, without gradient: where statistics may change."""
+        """Called exactly once a training step, without gradient: where statistics may change.
+
+        Of several workers' parts it gets the whole batch, but neither images nor feature maps.
+        """
 
     @classmethod
     def needs(cls, **settings: Any) -> Mass:
@@ -32,6 +35,14 @@ class Loss(nn.Module, ABC):
         "none": arrays as what the head emits, and nothing else.
         """
         return "partial"
+
+    @classmethod
+    def splits(cls, **settings: Any) -> bool:
+        """Whether an image's number depends on no other image of the batch, by the settings.
+
+        If so, several workers may train one trial, each on a part of the batch.
+        """
+        return True
 
     @classmethod
     def takes_distances(cls, **settings: Any) -> bool:

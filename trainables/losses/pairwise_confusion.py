@@ -1,6 +1,6 @@
 """Pairwise confusion (Dubey et al., ECCV 2018, section 3)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
@@ -47,6 +47,10 @@ class PairwiseConfusion(Loss):
     def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
         loss = F.cross_entropy(out.scores, target, reduction="none")
         return loss + self.weight * confusion(out.scores.softmax(1), batch.y, self.pairs)
+
+    @classmethod
+    def splits(cls, **settings: Any) -> bool:
+        return False
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """Re-weighting: images of rare classes count more, from some moment of the training on."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from torch import Tensor
 
@@ -46,6 +46,11 @@ class Reweighted(Wrapping):
         if self.mean == "weights":
             weights = weights / weights.mean()
         return weights * losses
+
+    @classmethod
+    def splits(cls, **settings: Any) -> bool:
+        """The mean of weights is the batch's."""
+        return settings["mean"] == "images" and super().splits(**settings)
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -1,7 +1,7 @@
 """Self-paced learning: images of small loss first (Kumar et al., NeurIPS 2010)."""
 
 from abc import abstractmethod
-from typing import Annotated
+from typing import Annotated, Any
 
 import torch
 import torch.nn.functional as F
@@ -66,6 +66,11 @@ class Curriculum(Wrapping):
 
     def _quantile(self, hardness: Tensor, batch: Batch) -> Tensor:
         return hardness.quantile(self.share(batch.epoch))
+
+    @classmethod
+    def splits(cls, **settings: Any) -> bool:
+        """The first step's lambda is a quantile of the batch."""
+        return False
 
     @classmethod
     def check(cls, *, loss: Use, **_: object) -> None:

@@ -28,6 +28,12 @@ class Wrapping(Loss, ABC):
         return mass
 
     @classmethod
+    def splits(cls, **settings: Any) -> bool:
+        loss: Use = settings["loss"]
+        splits: bool = loss.part.splits(**dict(loss.items))
+        return splits
+
+    @classmethod
     def takes_distances(cls, **settings: Any) -> bool:
         loss: Use = settings["loss"]
         takes: bool = loss.part.takes_distances(**dict(loss.items))

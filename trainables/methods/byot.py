@@ -1,6 +1,7 @@
 """BYOT: the deepest classifier teaches those at earlier stages (Zhang et al., ICCV 2019)."""
 
 from itertools import pairwise
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -98,6 +99,10 @@ class BYOT(Method):
                 apart = said.features.float() - out.features.detach().float()
                 loss = loss + self.hint * apart.square().sum(1)
         return self.step(batch, out, loss.mean(), lr)
+
+    @classmethod
+    def splits(cls, **settings: Any) -> bool:
+        return True
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import replace
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -132,6 +132,10 @@ class LWS(Decoupled):
                 self.classifier.weight.copy_(self.scales[:, None] * self.weight)
                 self.classifier.bias.copy_(self.scales * self.bias)
         return metrics
+
+    @classmethod
+    def splits(cls, **settings: Any) -> bool:
+        return True
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Two views of an image teach each other (Xu & Liu, AAAI 2019)."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -69,6 +70,11 @@ class DistortionDistillation(Method):
             features = one.features.float(), other.features.float()
             loss = loss + self.mmd * mean_discrepancy(*features)
         return self.step(batch, one, loss, lr)
+
+    @classmethod
+    def splits(cls, **settings: Any) -> bool:
+        """The discrepancy is between means over the batch."""
+        return not settings["mmd"]
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

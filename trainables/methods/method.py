@@ -1,7 +1,7 @@
 """Method: how the weights are changed by a batch; the default is ordinary training."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +18,10 @@ class Sweep(Protocol):
     """The training set once, in order, not augmented; or the clean images of the meta-set."""
 
     def __call__(self, meta: bool = False) -> Iterator[Batch]: ...
+
+
+# What parts observe of a step's batch, and of what the model said of it.
+Whole = Callable[[Batch, Out], tuple[Batch, Out]]
 
 
 def check_start(recipe: Recipe, setting: str, epoch: float) -> None:
@@ -60,6 +64,8 @@ class Method(nn.Module):
         super().__init__()
         self.model = model
         self.epoch = 0  # the running one, counted from 0
+        # Several workers have each a part of the batch: then it gives the whole one, of all.
+        self.whole: Whole = lambda batch, out: (batch, out)
         recipe = task.recipe
         self.optimizer = torch.optim.SGD(
             model.parameters(),
@@ -73,6 +79,16 @@ class Method(nn.Module):
     def takes_distances(cls, **settings: Any) -> bool:
         """Whether the head must emit a squared distance to each class, by the settings."""
         return False
+
+    @classmethod
+    def splits(cls, **settings: Any) -> bool:
+        """Whether the mean gradient of a batch's parts is that of the batch, by the settings.
+
+        If so, several workers may train one trial. By default it is where the step is ordinary. A
+        method with one of its own must say so: where it relates no images of a batch to each
+        other, and changes nothing but by its optimizers.
+        """
+        return cls.update is Method.update and cls.step is Method.step
 
     def start_epoch(self, epoch: int, sweep: Sweep) -> None:
         """Called before the first step of an epoch, in evaluation mode, without gradient.
@@ -99,8 +115,9 @@ class Method(nn.Module):
         """The weights changed by the gradient of `loss`, a scalar; what `update` returns."""
         descend(self.optimizer, loss, lr)
         with torch.no_grad():
-            self.model.targets.observe(batch, out.detach())
-            self.model.loss.observe(batch, out.detach())
+            seen = self.whole(batch, out.detach())
+            self.model.targets.observe(*seen)
+            self.model.loss.observe(*seen)
             hits = (out.scores.argmax(1) == batch.y).float().mean()
         return {"loss": loss.detach(), "accuracy": hits}
 
@@ -136,14 +153,15 @@ class Method(nn.Module):
         return out.scores, self.model.head.hits(out.output, batch.y)
 
     def get_extra_state(self) -> dict[str, Any]:
-        optimizers = {name: optimizer.state_dict() for name, optimizer in self._optimizers()}
-        return {"epoch": self.epoch, **optimizers}
+        states = {name: optimizer.state_dict() for name, optimizer in self.optimizers().items()}
+        return {"epoch": self.epoch, **states}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
         self.epoch = state["epoch"]
-        for name, optimizer in self._optimizers():
+        for name, optimizer in self.optimizers().items():
             optimizer.load_state_dict(state[name])
 
-    def _optimizers(self) -> list[tuple[str, torch.optim.Optimizer]]:
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Those that it owns, by attribute."""
         owned = vars(self).items()
-        return [(name, value) for name, value in owned if isinstance(value, torch.optim.Optimizer)]
+        return {name: value for name, value in owned if isinstance(value, torch.optim.Optimizer)}

@@ -1,6 +1,7 @@
 """Self-learning from noisy labels with several prototypes a class (Han et al., ICCV 2019, SMP)."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -106,6 +107,10 @@ class SelfLearning(Method):
         corrected = replace(batch, y=self.corrected[batch.index])
         loss = (1 - self.alpha) * given + self.alpha * self.model.objective(corrected, out)
         return self.step(batch, out, loss.mean(), lr)
+
+    @classmethod
+    def splits(cls, **settings: Any) -> bool:
+        return True
 
     @classmethod
     def check_recipe(cls, recipe: Recipe, *, start: float, **_: object) -> None:

@@ -90,6 +90,10 @@ class OnlineSingle(Targets):
         self.stored.copy_(self.latest)
 
     @classmethod
+    def splits(cls, **settings: Any) -> bool:
+        return bool(settings["source"] == "stored")
+
+    @classmethod
     def mass(cls, **settings: Any) -> Mass:
         return "positive" if settings["alpha"] < 1 else "distribution"
 

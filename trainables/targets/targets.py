@@ -48,8 +48,19 @@ class Targets(nn.Module, ABC):
         """What a loss may rely on, by the settings."""
         return "distribution"
 
+    @classmethod
+    def splits(cls, **settings: Any) -> bool:
+        """Whether an image's target depends on no other image of the batch, by the settings.
+
+        If so, several workers may train one trial, each on a part of the batch.
+        """
+        return True
+
     def observe(self, batch: Batch, out: Out) -> None:
-        """Called exactly once a training step, without gradient: where statistics may change."""
+        """Called exactly once a training step, without gradient: where statistics may change.
+
+        Of several workers' parts it gets the whole batch, but neither images nor feature maps.
+        """
 
     def end_epoch(self) -> None:
         """Called after the last step of an epoch."""

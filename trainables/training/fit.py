@@ -32,6 +32,7 @@ def fit(
     result with status "failed" and a reason. Only a storage that cannot be written raises OSError.
     With `retry`, a trial that ran out of GPU memory is trained once more. A teacher that has no
     result yet is trained first. `told` hears of an error in the parts' code; what it raises passes.
+    Each of several workers calls it, all but the first with a storage that is `unwritten`.
     """
     files = storage.trial(trial.id)
     result = files.result()
@@ -48,7 +49,7 @@ def fit(
     return result
 
 
-def fail(trial: Trial, storage: Storage, reason: str) -> None:
+def fail(trial: Trial, storage: Storage, reason: str, retried: bool = False) -> None:
     """A result for a trial that cannot go on, written by the study in the worker's stead.
 
     One that is final stays.
@@ -59,7 +60,7 @@ def fail(trial: Trial, storage: Storage, reason: str) -> None:
     files.write_settings(trial.flat())
     history = files.history()
     seconds = history[-1].get("seconds", 0.0) if history else 0.0
-    files.end(Result(reason=reason, history=history, seconds=seconds))
+    files.end(Result(reason=reason, history=history, seconds=seconds, retried=retried))
 
 
 def _outcome(trial: Trial, storage: Storage, site: Site, report: Report, told: Told) -> Result:
@@ -71,6 +72,7 @@ def _outcome(trial: Trial, storage: Storage, site: Site, report: Report, told: T
         for teacher in trial.teachers():
             if (result := fit(teacher, storage, site, told=told)).failed:
                 raise Invalid(f"its teacher {teacher.id} failed: {result.reason}")
+            site.workers.same(0)  # the first one has written the teacher's weights
         run = Run(trial, storage.trial(trial.id), site, trained)
         run.train(report)
         reason = None

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from trainables.model import fresh
 from trainables.recipe import learning_rate
 from trainables.seeding import seed_of
 from trainables.selection import Epoch
+from trainables.settings import Invalid
 from trainables.storage.trial_files import TrialFiles
 from trainables.targets.targets import Targets
 from trainables.task import Task
@@ -23,20 +25,13 @@ from trainables.training import written
 from trainables.training.groups import Groups, accuracies, shots, thirds, unequal
 from trainables.training.site import Site
 from trainables.training.tasks import Trained, task_for
+from trainables.training.workers import Some, unsplit
 from trainables.trial import Trial
 
 CHECKPOINT_SECONDS = 600  # an epoch longer than this is saved inside, too
-
-
 KEPT_CHECKPOINTS = 2
-
-
 SNAPSHOTS = 5  # evenly spaced epochs after which what is learned beside the weights is written
-
-
 EVALUATED_AT_ONCE = 128  # images, at least: in batches of 64 small nets take a sixth longer
-
-
 Report = Callable[[Epoch], None]
 
 
@@ -51,6 +46,9 @@ class Run:
         self, trial: Trial, files: TrialFiles, site: Site, trained: Trained | None = None
     ) -> None:
         self.trial, self.files, self.site = trial, files, site
+        self.workers = site.workers
+        if valid := unsplit(trial, self.workers.size):
+            raise Invalid(f"workers = {self.workers.size}: must be {valid}")
         self.data = load(trial.data, trial.seed, site.folder, site.device, site.cache)
         self.wrong = self.data.train.wrong
         self.groups = groups_of(trial, self.data)
@@ -63,6 +61,9 @@ class Run:
         self.totals: dict[str, Tensor] = {}  # of the running epoch: sums over images
         self.seconds = 0.0
         self._resume()
+        if not self.workers.same(self.step):
+            raise OSError("the trial's workers read different checkpoints")
+        self.workers.attach(self.method)
         self.started = self.saved = time.monotonic()
 
     @property
@@ -129,14 +130,17 @@ class Run:
             views=self.method.views,
             sampler=sampler,
             meta=self.method.meta,
+            rows=self.workers.rows,
         )
         self.method.train()
         for step, batch in enumerate(batches, start=first):
-            reseed(seed_of(trial.seed, "step", epoch, step), self.site.device)
-            metrics = self.method.update(batch, self._lr(self.step))
+            self.workers.begin(batch)
+            reseed(seed_of(trial.seed, "step", epoch, step, *self.workers.apart), self.site.device)
+            metrics = self.workers.mean(self.method.update(batch, self._lr(self.step)))
             self.losses[step] = metrics["loss"]
+            images = batch.images or len(batch.y)
             for name, value in {**metrics, "images": torch.ones_like(metrics["loss"])}.items():
-                self.totals[name] = self.totals.get(name, 0) + value * len(batch.y)
+                self.totals[name] = self.totals.get(name, 0) + value * images
             self.step += 1
             if time.monotonic() - self.saved > CHECKPOINT_SECONDS and step + 1 < steps:
                 self._checkpoint()
@@ -149,6 +153,7 @@ class Run:
 
     @torch.no_grad()
     def _before_evaluation(self) -> None:
+        self.workers.settle(self.method)
         self.method.eval()
         self.method.before_evaluation(self._sweep)
 
@@ -194,14 +199,13 @@ class Run:
     def _evaluated(self, split: Split) -> tuple[Tensor, dict[str, Tensor]]:
         """Scores (n, classes), and which images are right by other rules, (n,) by name."""
         self.method.eval()
-        found = [self.method.evaluated(batch) for batch in self._batches(split)]
-        rules = {rule: torch.cat([hits[rule] for _, hits in found]) for rule in found[0][1]}
-        return torch.cat([scores for scores, _ in found]), rules
+        return self.workers.evaluated(self.method, len(split), partial(self._batches, split))
 
-    def _batches(self, split: Split) -> Iterator[Batch]:
-        """All images of a split, in order, not augmented."""
+    def _batches(self, split: Split, some: Some = lambda count: slice(None)) -> Iterator[Batch]:
+        """All images of a split, in order, not augmented; or `some` of so many batches."""
         batch_size = max(2 * self.trial.recipe.batch_size, EVALUATED_AT_ONCE)
-        return evaluation_batches(self.data, split, batch_size)
+        count = math.ceil(len(split) / batch_size)
+        return evaluation_batches(self.data, split, batch_size, some(count))
 
     def _outputs(self) -> dict[str, Tensor]:
         outputs = {}

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from trainables.data.cache import OFF, Cache
+from trainables.training.workers import ALONE, Workers
 
 
 def formats_of(device: str) -> dict[str, str]:
@@ -37,9 +38,10 @@ class Site:
     folder: Path  # the data and other files that settings name
     device: torch.device
     threads: int = 1  # of the CPU
-    cpus: float = 1.0  # what a scheduler has given to the trial, and
+    cpus: float = 1.0  # what a scheduler has given to the trial's worker, and
     gpus: float = 0.0  # of GPUs
     cache: Cache = OFF  # of decoded images
+    workers: Workers = ALONE  # this one, among those that train the trial
 
     @classmethod
     def here(
@@ -56,20 +58,24 @@ class Site:
 
 
 def describe(site: Site) -> dict[str, Any]:
-    """Host, processor, what it may use of them, versions, and peak memory.
+    """Host, processor, what the trial may use of them, workers, versions, and peak memory.
 
     That is the GPU memory of this trial; without a GPU, the memory of this process, whatever else
-    it has trained.
+    it has trained. Host, processor and memory are those of its first worker.
     """
     cuda = site.device.type == "cuda"
     resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
     peak = torch.cuda.max_memory_allocated() if cuda else resident
+    workers = site.workers.size
+    batch_norm = "synchronised" if site.workers.synchronised else "by worker"
     return {
         "host": socket.gethostname(),
         "device": torch.cuda.get_device_name() if cuda else processor(),
         "threads": site.threads,
-        "cpus": site.cpus,
-        "gpus": site.gpus,
+        "cpus": workers * site.cpus,
+        "gpus": workers * site.gpus,
+        "workers": workers,
+        **({"batch_norm": batch_norm} if workers > 1 else {}),
         "torch": torch.__version__,
         "python": platform.python_version(),
         "peak_memory_mib": peak >> 20,

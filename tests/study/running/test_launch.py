@@ -74,9 +74,22 @@ def test_an_address_where_something_else_listens_is_refused() -> None:
         ({"gpus": 1.5}, "--gpus-per-trial = 1.5: must be whole where above 1"),
         ({"gpus": 0.00001}, "--gpus-per-trial = 1e-05: must be a multiple of 0.0001"),
         ({"cpus": 0.00001}, "--cpus-per-trial = 1e-05: must be a multiple of 0.0001"),
+        ({"workers": 0}, "--workers-per-trial = 0: must be a whole number from 1 on"),
+        (
+            {"workers": 2, "gpus": 0.5},
+            "--workers-per-trial = 2: must be 1, one for each GPU of --gpus-per-trial = 0.5",
+        ),
+        (
+            {"workers": 1, "gpus": 4},
+            "--workers-per-trial = 1: must be 4, one for each GPU of --gpus-per-trial = 4",
+        ),
+        (
+            {"sync_batch_norm": True},
+            "--sync-batch-norm: only together with --workers-per-trial from 2 on",
+        ),
     ],
 )
-def test_what_ray_cannot_grant_is_refused(wanted: dict[str, float], why: str) -> None:
+def test_what_ray_cannot_grant_is_refused(wanted: dict[str, Any], why: str) -> None:
     with pytest.raises(Invalid, match=f"^{why}$"):
         Resources(**wanted)
     assert Resources(cpus=1.5, gpus=0.0001).cpus == 1.5
@@ -100,7 +113,14 @@ def test_a_trial_larger_than_every_node_is_refused() -> None:
             "--cpus-per-trial = 32: must be at most 4, .* with 1 GPUs has",
         ),
         (Resources(cpus=32), "--cpus-per-trial = 32: must be at most 4, .* with 1 GPUs has"),
-        (Resources(cpus=4, gpus=2), "--gpus-per-trial = 2: must be at most 1, .*largest node has"),
+        (
+            Resources(cpus=4, gpus=2),
+            "--gpus-per-trial = 2: must be at most 1: all nodes .* workers of 4 CPUs, 1 GPUs",
+        ),
+        (
+            Resources(cpus=2, gpus=0, workers=35),
+            "--workers-per-trial = 35: must be at most 34: all nodes .* workers of 2 CPUs",
+        ),
         (Resources(cpus=65, gpus=0), "--cpus-per-trial = 65: must be at most 64, .*est node has"),
     ],
 )
@@ -114,6 +134,7 @@ def test_one_node_must_have_both_the_cpus_and_the_gpus_of_a_trial(
         cluster.fitted(wanted)
     assert cluster.fitted(Resources(cpus=4)).gpus == 1
     assert cluster.fitted(Resources(cpus=64, gpus=0)).cpus == 64
+    assert cluster.fitted(Resources(cpus=2, gpus=0, workers=34)).together == 34
 
 
 def test_ray_leaves_the_handler_of_sigterm_in_place(monkeypatch: pytest.MonkeyPatch) -> None:

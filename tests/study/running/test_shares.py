@@ -64,6 +64,19 @@ def test_a_trial_counts_by_the_resource_that_it_takes_most_of() -> None:
     assert shares({"tenths": tenths}, [{"CPU": 99.0, "GPU": 1.0}]) == {"tenths": 10}
 
 
+def test_workers_of_a_trial_may_be_on_several_nodes_and_all_have_a_place_or_none() -> None:
+    nodes = [{"CPU": 8.0, "GPU": 2.0}, {"CPU": 8.0, "GPU": 2.0}, {"CPU": 8.0, "GPU": 1.0}]
+    four = {**entry(cpus=4, gpus=4), "workers": 4}
+    assert shares({"four": four}, nodes) == {"four": 1}
+    assert shares({"four": four, "one": entry(gpus=1)}, nodes) == {"four": 1, "one": 1}
+    assert shares(
+        {"six": {**entry(cpus=6, gpus=6), "workers": 6}, "one": entry(gpus=1)}, nodes
+    ) == {
+        "six": 0,
+        "one": 5,
+    }
+
+
 def test_a_trial_must_fit_one_node_and_gpus_are_left_to_those_who_need_them() -> None:
     assert shares({"wide": entry(cpus=3)}, [{"CPU": 4.0}, {"CPU": 5.0}]) == {"wide": 2}
     nodes = [{"CPU": 1.0, "GPU": 1.0}, {"CPU": 1.0}]

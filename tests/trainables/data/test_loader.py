@@ -11,6 +11,7 @@ from trainables.data.augments.augment import Augment, Crop, Flip
 from trainables.data.data import Batch, Data, Split
 from trainables.data.loader import AHEAD, evaluation_batches, steps_of, training_batches
 from trainables.data.sources.source import Images
+from trainables.settings import Use, classes_of
 
 BOTH: list[Augment] = [Crop(padding=2), Flip()]
 
@@ -86,6 +87,23 @@ def test_a_second_view_is_augmented_anew_and_leaves_the_first_as_it_is() -> None
     for batch in training_batches(d, 10, [], 0, 0, views=2):
         assert batch.other is not None
         assert_close(batch.other, batch.x)
+
+
+@pytest.mark.parametrize("name", classes_of(Augment))
+def test_a_worker_s_part_of_a_batch_has_the_very_images_of_the_whole(name: str) -> None:
+    d, augment = data(pixels(64)), [Use(classes_of(Augment)[name]).build()]
+    part = slice(2, 5)
+    whole = training_batches(d, 9, augment, 3, 5, views=2)
+    parts = training_batches(d, 9, augment, 3, 5, views=2, rows=lambda n: part if n == 9 else None)
+    for batch, own in zip(whole, parts, strict=True):
+        of = part if len(batch.y) == 9 else slice(None)
+        assert own.images == (9 if len(batch.y) == 9 else None)
+        assert batch.other is not None
+        assert own.other is not None
+        assert own.other.equal(batch.other[of])
+        assert own.x.equal(batch.x[of])
+        assert own.y.equal(batch.y[of])
+        assert own.index.equal(batch.index[of])
 
 
 def test_a_run_that_resumes_has_the_second_views_it_would_have_had() -> None:

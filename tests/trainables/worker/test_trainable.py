@@ -11,6 +11,7 @@ from tests.trainables.small import NOWHERE, small_trial
 from tests.trainables.storage.test_claims import known
 from trainables.storage.claims import Command, of_trial
 from trainables.storage.storage import Storage
+from trainables.worker.group import Places
 from trainables.worker.trainable import trainable
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
@@ -28,7 +29,7 @@ def cluster() -> Iterator[None]:
 def tuned(storage: Storage, folder: Path, command: Command | None = None) -> tune.Result:
     """What Tune has of the trial at the end."""
     tuner = tune.Tuner(
-        trainable(storage, NOWHERE, 1, 0, command=command),
+        trainable(storage, NOWHERE, Places(), command=command),
         param_space={"id": TRIAL.id, "trial": TRIAL},
         run_config=tune.RunConfig(storage_path=str(folder), verbose=0),
     )

@@ -212,3 +212,12 @@ def test_training_sees_whole_images_alike_in_memory_and_on_demand(
         assert one.y.equal(other.y)
         assert one.x.shape == (len(one.y), 3, SIDE, SIDE)
         assert not one.x.equal(third.x)
+
+
+def test_a_part_of_a_batch_has_the_very_images_of_all_of_it(folder: Path) -> None:
+    d, augment = loaded(folder, "whole"), [ResizedCrop(), Flip()]
+    whole = next(training_batches(d, 4, augment, 0, 0))
+    for part in (slice(0, 2), slice(2, 4)):
+        batch = next(training_batches(d, 4, augment, 0, 0, rows=lambda n, part=part: part))
+        assert batch.x.equal(whole.x[part])
+        assert batch.images == 4
