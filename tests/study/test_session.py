@@ -56,9 +56,9 @@ def test_a_rerun_that_no_node_has_room_for_removes_nothing(
     shelf.write_json("trial.json", {})
     shelf.write_json("result.json", {"status": "finished", "reason": None})
     rerun = [*GRID, "--seeds", "1", "--only", "only CE", "--rerun", "all", "--storage"]
-    for option in ("--cpus-per-trial", "--gpus-per-trial"):
-        assert main([*rerun, str(tmp_path), option, "64"]) == 2
-        assert f"{option} = 64: must be at most" in capsys.readouterr().err
+    for option, most in (("--cpus-per-trial", "64"), ("--gpus-per-trial", "8")):
+        assert main([*rerun, str(tmp_path), option, most]) == 2
+        assert f"{option} = {most}: must be at most" in capsys.readouterr().err
         assert shelf.names("*") == ["result.json", "trial.json"]
 
 

@@ -70,8 +70,9 @@ class Folder(Shelf):
                 content, written = file.read(), os.fstat(file.fileno()).st_mtime
         except FileNotFoundError:
             return None
-        clock.touch()
-        return Version(content, content, clock.stat().st_mtime - written)
+        with clock.open("a") as told:  # it may be discarded meanwhile
+            os.utime(told.fileno())
+            return Version(content, content, os.fstat(told.fileno()).st_mtime - written)
 
     def swap(self, name: str, content: bytes, old: bytes | str | None) -> bytes | None:
         self.path.mkdir(parents=True, exist_ok=True)

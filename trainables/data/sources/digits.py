@@ -57,6 +57,6 @@ class Digits(Source):
 @functools.cache
 def _all() -> tuple[Tensor, Tensor]:
     """Pixels (1797, 1, 8, 8), uint8, and labels (1797,), as scikit-learn has them in order."""
-    with np.load(EMBEDDED) as kept:
+    with np.load(EMBEDDED, allow_pickle=False) as kept:
         levels, labels = torch.from_numpy(kept["images"]), torch.from_numpy(kept["labels"])
     return levels.double().mul(255 / 16).round().to(torch.uint8)[:, None], labels.long()
