@@ -1,5 +1,6 @@
 """Plan: a study laid out as plain data, for whoever reads or shows it."""
 
+import re
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -30,7 +31,7 @@ class Metric:
     @property
     def words(self) -> str:
         """What it is called: "test accuracy", or "test error" for what that leaves of 100 %."""
-        words = self.name.replace(".", " ")
+        words = re.sub(r"(?<!\d)\.|\.(?!\d)", " ", self.name)  # not the point of a number
         return words.replace("accuracy", "error") if self.factor < 0 else words
 
 

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import torch
 from figure import Figure, exit_code
-from throughput import NETS, REPEATS, Noise, measure, ours, show, trial_of
+from noise import Noise
+from throughput import NETS, REPEATS, measure, ours, show, trial_of
 
 from trainables.methods.advisor import Advisor
 from trainables.methods.gdw import GDW

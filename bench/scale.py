@@ -13,8 +13,6 @@ Then the study's runs are copied inside the tracker's database, and read into th
 
 import argparse
 import json
-import shutil
-import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -28,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import psutil
+from copies import copied, values
 from figure import Figure, exit_code
 from nothing import connect, nothing
 
@@ -57,7 +56,6 @@ EPOCHS = 10
 SEEDS = 5
 SAMPLE_SECONDS = 0.2
 MEASURED_FROM = 0.25  # of the wall time: before, memory grows by what is imported and cached
-VALUES = ("params", "tags", "metrics")  # of MLflow's database
 
 
 @dataclass(frozen=True)
@@ -189,43 +187,6 @@ def plan_of(ids: list[str]) -> Plan:
         assumed=(),
         cells=tuple(cells),
     )
-
-
-def values(database: Path) -> int:
-    """How many parameters, tags and points the tracker's database has."""
-    with sqlite3.connect(database) as open_:
-        return sum(open_.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in VALUES)
-
-
-def copied(database: Path, to: Path, ids: list[str], count: int) -> list[str]:
-    """Makes a database of `count` trials, copies of the trials `ids`. Returns their ids."""
-    shutil.copy(database, to)
-    made = [
-        trial_id if i < len(ids) else f"{trial_id}-{i // len(ids)}"
-        for i, trial_id in ((i, ids[i % len(ids)]) for i in range(count))
-    ]
-    with sqlite3.connect(to) as db:
-        found = db.execute("SELECT value, run_uuid FROM tags WHERE key = 'trial_id'")
-        run_of = dict(found.fetchall())
-        tables_of = ("runs", *VALUES, "latest_metrics")
-        for trial_id in ids[count:]:
-            for table in reversed(tables_of):
-                db.execute(f"DELETE FROM {table} WHERE run_uuid = ?", (run_of[trial_id],))
-        for new in made[len(ids) :]:
-            trial_id, _, copy = new.partition("-")
-            run = run_of[trial_id]
-            other = f"{run[:26]}{copy:0>6}"
-            for table in tables_of:
-                columns = [c[1] for c in db.execute(f"PRAGMA table_info({table})")]
-                chosen = ", ".join("?" if c == "run_uuid" else c for c in columns)
-                db.execute(
-                    f"INSERT INTO {table} SELECT {chosen} FROM {table} WHERE run_uuid = ?",
-                    (other, run),
-                )
-            db.execute(
-                "UPDATE tags SET value = ? WHERE key = 'trial_id' AND run_uuid = ?", (new, other)
-            )
-    return made
 
 
 def table(folder: Path, count: int) -> float:

@@ -22,17 +22,14 @@ from statistics import median
 import torch
 import torch.nn.functional as F
 from figure import Figure, exit_code
-from PIL import Image
+from noise import Noise, Pictures
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
-from torchvision import transforms
+from torch.utils.data import DataLoader
 
 from trainables.data.augments.augment import Crop, Flip
 from trainables.data.samplers.pairs import Pairs
 from trainables.data.samplers.resample import Resample
 from trainables.data.samplers.sampler import Shuffle
-from trainables.data.sources.digits import NAMES
-from trainables.data.sources.source import Source
 from trainables.data.spec import DataSpec
 from trainables.heads.cosine import Cosine
 from trainables.heads.word_vectors import WordVectors
@@ -43,8 +40,7 @@ from trainables.losses.sigmoid_focal import SigmoidFocal
 from trainables.nets.resnet import CifarResNet
 from trainables.nets.torchvision_nets import ResNet18
 from trainables.recipe import Recipe
-from trainables.seeding import generator
-from trainables.settings import Count, Use
+from trainables.settings import Use
 from trainables.storage.folder import Folder
 from trainables.storage.trial_files import TrialFiles
 from trainables.targets.knowledge import Knowledge
@@ -76,51 +72,6 @@ PARTS: dict[str, dict[str, Use]] = {
 FOR_UNEQUAL = ("LDAM", "CB focal", "re-sampling", "pairs")
 
 Chunk = Callable[[], object]  # some steps on end
-
-
-class Noise(Source):
-    """Random images in ten classes with the digits' names."""
-
-    side = 32
-    classes = 10
-    normalisation = ((0.5,) * 3, (0.25,) * 3)
-
-    def __init__(self, *, images: Count) -> None:
-        self.images = images
-
-    def names(self, folder: Path) -> tuple[str, ...]:
-        return NAMES
-
-    def load(self, folder: Path, part: str) -> tuple[Tensor, Tensor]:
-        chance = generator(0, "noise")
-        shape = (self.images, self.channels, self.side, self.side)
-        x = torch.randint(256, shape, dtype=torch.uint8, generator=chance)
-        return x, torch.randint(self.classes, (self.images,), generator=chance)
-
-    @classmethod
-    def demo(cls, use: Use) -> Use:
-        return use
-
-
-class Pictures(Dataset[tuple[Tensor, int]]):
-    """Images as torchvision's data sets hold them: an array, made a PIL image one by one."""
-
-    def __init__(self, x: Tensor, y: Tensor, source: type[Source]) -> None:
-        self.x, self.y = x.permute(0, 2, 3, 1).contiguous().numpy(), y.tolist()
-        self.transform = transforms.Compose(
-            [
-                transforms.RandomCrop(source.side, padding=4),
-                transforms.RandomHorizontalFlip(),
-                transforms.ToTensor(),
-                transforms.Normalize(*source.normalisation),
-            ]
-        )
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        return self.transform(Image.fromarray(self.x[index])), self.y[index]
 
 
 def trial_of(

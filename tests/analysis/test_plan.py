@@ -1,6 +1,8 @@
 """A study laid out as plain data, and the part of it that is asked for."""
 
-from analysis.plan import Cell, Plan
+import pytest
+
+from analysis.plan import Cell, Metric, Plan
 from tests.analysis.worlds import cell, small_world
 
 
@@ -39,3 +41,17 @@ def test_a_tuned_row_goes_with_the_row_that_it_tunes() -> None:
     wider = small_world().planned(cells=(*plan().cells, tuned), baseline="only CE").plan
     assert wider.of(("T 2",)).rows() == ["only CE", "T 2", "tuned: T 2"]
     assert "tuned: T 2" not in wider.of(("T 5",)).rows()
+
+
+@pytest.mark.parametrize(
+    ("name", "factor", "words"),
+    [
+        ("test.accuracy", 100, "test accuracy"),
+        ("test.accuracy", -100, "test error"),
+        ("accuracy at 0.1", 100, "accuracy at 0.1"),
+    ],
+)
+def test_a_metric_is_called_by_its_name_and_numbers_keep_their_point(
+    name: str, factor: int, words: str
+) -> None:
+    assert Metric(name, "%", factor).words == words

@@ -2,7 +2,8 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from scale import Cost, compared, copied, growth, main, planned, table
+from copies import copied
+from scale import Cost, compared, growth, main, planned, table
 
 from study.tracking.tracker import Tracker
 from trainables.storage.storage import Storage
