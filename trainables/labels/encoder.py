@@ -21,8 +21,9 @@ class Encoder(ClassVectors):
 
     `path` is its folder, or `package:NAME` for a Python package that holds it. `layer` -1 is the
     last hidden layer. `pooling` takes the mean of a word's tokens there, or the first. `special`
-    counts those that the tokenizer adds. The words of a name are
-    encoded one by one and averaged, or together as one text (`together`).
+    counts those that the tokenizer adds. Of those "between" takes the first and the last, [CLS] and
+    [SEP], and the mean of the word's between them: three times as many numbers. The words of a name
+    are encoded one by one and averaged, or together as one text (`together`).
     """
 
     def __init__(
@@ -30,7 +31,7 @@ class Encoder(ClassVectors):
         *,
         path: str,
         layer: int = -1,
-        pooling: Literal["mean", "first"] = "mean",
+        pooling: Literal["mean", "first", "between"] = "mean",
         special: bool = False,
         together: bool = False,
     ) -> None:
@@ -61,7 +62,7 @@ class Encoder(ClassVectors):
         return torch.stack([self._pooled(text, tokenizer, model) for text in texts]).mean(0)
 
     def _pooled(self, text: str, tokenizer: Any, model: Any) -> Tensor:
-        """(size,)"""
+        """(size,), or three times as many."""
         coded = tokenizer(text, return_tensors="pt", return_special_tokens_mask=True)
         ordinary = coded.pop("special_tokens_mask")[0] == 0
         layers = model(**coded, output_hidden_states=True).hidden_states
@@ -69,9 +70,11 @@ class Encoder(ClassVectors):
             valid = f"in [{-len(layers)}, {len(layers) - 1}], the layers of {self.path}"
             raise Invalid(f"Encoder.layer = {self.layer}: must lie {valid}")
         states: Tensor = layers[self.layer][0]
-        states = states if self.special else states[ordinary]
-        if not len(states):
+        if not ordinary.any():
             raise Invalid(f"Encoder.path = {self.path}: must have a token for {text!r}")
+        if self.pooling == "between":
+            return torch.cat([states[0], states[ordinary].mean(0), states[-1]])
+        states = states if self.special else states[ordinary]
         return states[0] if self.pooling == "first" else states.mean(0)
 
 

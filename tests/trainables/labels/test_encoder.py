@@ -53,6 +53,8 @@ def test_a_vector_is_the_mean_of_the_words_tokens_without_special_ones(folder: P
     torch.testing.assert_close(vector(folder, "lion"), lion[1:3].mean(0))
     torch.testing.assert_close(vector(folder, "lion", special=True), lion.mean(0))
     torch.testing.assert_close(vector(folder, "lion", pooling="first"), lion[1])
+    between = torch.cat([lion[0], lion[1:3].mean(0), lion[3]])
+    torch.testing.assert_close(vector(folder, "lion", pooling="between"), between)
     first = states(folder, [CLS, LI, ON, SEP], layer=0)
     torch.testing.assert_close(vector(folder, "lion", layer=0), first[1:3].mean(0))
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from trainables.labels.matrices.label_matrices import LabelMatrices
 from trainables.labels.words import ClassVectors, Embedded
-from trainables.settings import Count, Invalid, Of, Use
+from trainables.settings import Count, Invalid, Of, Positive, Use
 
 DEMO_SIZE = 64
 
@@ -17,9 +17,11 @@ DEMO_SIZE = 64
 class WordMatrices(LabelMatrices):
     """The vectors of the class names as they are, or in a `shape` of as many numbers.
 
-    GloVe's 50 numbers are the paper's. BERT's differ: the paper has those of three tokens, [CLS],
-    the word and [SEP], 2,304 = 48 x 48 scaled to 0 to 80. `Encoder` gives the word's 768, unscaled.
-    Of several words the paper's code takes GloVe's first, here `combine` = "first".
+    With `highest` the least number of all classes becomes 0, and the largest that. GloVe's 50
+    numbers are the paper's as they are; of several words its code takes the first, here `combine` =
+    "first". BERT's are those of three tokens, [CLS], the word and [SEP], 2,304 = 48 x 48: `Encoder`
+    gives them with `pooling` = "between". They are from 0 to 80 (the public file of CIFAR-10 alone
+    has -1 to 1).
     """
 
     def __init__(
@@ -27,8 +29,9 @@ class WordMatrices(LabelMatrices):
         *,
         vectors: Annotated[Use, Of(ClassVectors)] = Use(Embedded, size=50),
         shape: tuple[Count, ...] | None = None,
+        highest: Positive | None = None,
     ) -> None:
-        self.vectors, self.shape = vectors, shape
+        self.vectors, self.shape, self.highest = vectors, shape, highest
 
     @classmethod
     def demo(cls, use: Use) -> Use:
@@ -39,6 +42,9 @@ class WordMatrices(LabelMatrices):
 
     def __call__(self, names: Sequence[str], folder: Path, seed: int) -> Tensor:
         given: Tensor = self.vectors.build()(names, folder, seed)
+        if self.highest is not None:
+            least, most = given.aminmax()
+            given = (given - least) * (self.highest / (most - least))
         if self.shape is None:
             return given
         if math.prod(self.shape) != given.shape[1]:

@@ -31,6 +31,15 @@ def test_a_shape_of_another_size_is_refused() -> None:
         use.build()(NAMES, Path(), 0)
 
 
+def test_the_highest_number_of_all_classes_is_that_and_the_least_is_zero() -> None:
+    given = Use(Embedded, size=6).build()(NAMES, Path(), 0)
+    labels = Use(WordMatrices, vectors=Use(Embedded, size=6), highest=80.0).build()(
+        NAMES, Path(), 0
+    )
+    assert (labels.min(), labels.max()) == (0, pytest.approx(80))
+    assert labels.flatten().argsort().equal(given.flatten().argsort())
+
+
 def test_vectors_that_follow_the_trials_seed_do_so_here() -> None:
     use = Use(WordMatrices, vectors=Use(RandomVectors, per_trial=True))
     one, other = (use.build()(NAMES, Path(), seed) for seed in (0, 1))
@@ -38,7 +47,8 @@ def test_vectors_that_follow_the_trials_seed_do_so_here() -> None:
 
 
 def test_demo_labels_of_glove_and_of_bert_stay_apart() -> None:
-    bert = Use(WordMatrices, vectors=Use(Encoder, path="bert"), shape=(768,))
-    assert bert.demo() == Use(WordMatrices, vectors=Use(Embedded, size=64))
+    between = Use(Encoder, path="bert", pooling="between")
+    bert = Use(WordMatrices, vectors=between, shape=(48, 48), highest=80.0)
+    assert bert.demo() == Use(WordMatrices, vectors=Use(Embedded, size=64), highest=80.0)
     assert bert.demo().build()(NAMES, Path(), 0).shape == (3, 64)
     assert Use(WordMatrices).demo() == Use(WordMatrices)
