@@ -1,8 +1,6 @@
 # `make help` lists what there is. PYTHON is the interpreter that the environment is made with.
 PYTHON ?= python3
 BIN := .venv/bin
-# Slow tests at once: they wait for more than half of their time.
-BESIDE := $(shell expr $$(getconf _NPROCESSORS_ONLN) \* 3 / 2)
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -23,7 +21,7 @@ test: setup  ## the default tests: under five minutes on two cores
 	$(BIN)/pytest -n logical
 
 slow: setup  ## the tests that are left out by default, but for those on a cluster or a GPU
-	$(BIN)/pytest -m 'slow or browser' -n $(BESIDE) --dist loadfile --no-loadscope-reorder \
+	$(BIN)/pytest -m 'slow or browser' -n logical --dist loadfile --no-loadscope-reorder \
 		--durations=10
 
 hosts: setup  ## a cluster on three hosts made of namespaces, and on a stand-in of AWS

@@ -1,6 +1,7 @@
 """Comparison: our numbers beside the published ones, as a frame of one row a cell."""
 
 import math
+from collections import defaultdict
 from typing import Any
 
 from pandas import DataFrame, Series
@@ -39,17 +40,23 @@ def compare(plan: Plan, runs: DataFrame, rule: str | None = None) -> DataFrame:
 
 
 def default_rule(plan: Plan, runs: DataFrame) -> str:
-    """At paper scale the paper's own; else best_validation, or last if a trial lacks that value."""
+    """At paper scale the paper's own; else best_validation, or last if a trial lacks that value.
+
+    It must have those that its cells show: of other columns a row may have none.
+    """
     if plan.scale == "paper":
         return plan.selection
     finished = runs[runs["status"] == "finished"]
-    needed = {
-        f"best_validation/{plan.columns[cell.column].name}"
-        for cell in plan.cells
-        if cell.trials and not cell.measure
-    }
-    complete = needed <= set(finished) and bool(finished[list(needed)].notna().all(axis=None))
-    return "best_validation" if complete or finished.empty else "last"
+    needed: dict[str, set[str | None]] = defaultdict(set)
+    for cell in plan.cells:
+        if not cell.measure:
+            name = f"best_validation/{plan.columns[cell.column].name}"
+            needed[name].update(cell.trials.values())
+    for name, ids in needed.items():
+        shown = finished[finished.index.isin(list(ids))]
+        if len(shown) and (name not in shown or shown[name].isna().any()):
+            return "last"
+    return "best_validation"
 
 
 def comparable(plan: Plan, rule: str) -> bool:

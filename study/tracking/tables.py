@@ -3,13 +3,16 @@
 import os
 import shutil
 import sqlite3
+import tempfile
 from contextlib import closing, suppress
 from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from study.databases import file_of
-from study.tracking.client import MlflowClient
+from study.tracking.client import MlflowClient, MlflowException
 from trainables.settings import cache_folder
 
 
@@ -22,7 +25,7 @@ def give_tables(uri: str) -> None:
     if folder is None or not uri.startswith("sqlite") or (new := file_of(uri)).exists():
         return
     kept = folder / f"mlflow-{version('mlflow')}.db"
-    with suppress(OSError):
+    with suppress(OSError, sqlite3.Error, SQLAlchemyError, MlflowException):
         if not kept.exists():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             _make(kept)
@@ -31,8 +34,9 @@ def give_tables(uri: str) -> None:
 
 def _make(kept: Path) -> None:
     """A database with MLflow's tables, whole or not at all."""
-    made, clean = (kept.with_suffix(f".{uuid4().hex}") for _ in range(2))
-    try:
+    # A folder that cannot be written to is an error here; MLflow would try for minutes.
+    with tempfile.TemporaryDirectory(dir=kept.parent, prefix="mlflow-") as folder:
+        made, clean = Path(folder, "made.db"), Path(folder, "clean.db")
         MlflowClient(f"sqlite:///{made}").search_experiments()
         with closing(sqlite3.connect(made)) as database:
             # Its default experiment names a folder; without any, MLflow makes it anew.
@@ -40,9 +44,6 @@ def _make(kept: Path) -> None:
             database.commit()
             database.execute("VACUUM INTO ?", (str(clean),))
         clean.replace(kept)
-    finally:
-        made.unlink(missing_ok=True)
-        clean.unlink(missing_ok=True)
 
 
 def _copy(kept: Path, new: Path) -> None:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -208,3 +209,20 @@ def test_the_gain_over_a_column_is_over_that_columns_own_metric(world: World) ->
 def test_measures_have_no_say_in_the_rule_of_the_demo(world: World) -> None:
     plan, runs = measured(world)
     assert comparison.default_rule(plan, runs) == "best_validation"
+
+
+def test_a_row_that_does_not_show_a_column_has_no_say_in_the_rule_of_the_demo(world: World) -> None:
+    plan, runs = world.plan, world.runs()
+    second = Metric("test.second", "%", 100)
+    shown = next(cell for cell in plan.cells if cell.row == "T 2, beta 1")
+    both = replace(
+        plan,
+        columns={**plan.columns, "second": second},
+        cells=(*plan.cells, replace(shown, column="second")),
+    )
+    name = "best_validation/test.second"
+    assert comparison.default_rule(both, runs) == "last"  # nobody has it
+    runs[name] = Series(dict.fromkeys(shown.trials.values(), 0.5))
+    assert comparison.default_rule(both, runs) == "best_validation"
+    runs.loc[next(iter(shown.trials.values())), name] = None
+    assert comparison.default_rule(both, runs) == "last"

@@ -1,98 +1,21 @@
-"""Handing out trials: a table's, searches', teachers first, none twice at once."""
+"""Handing out trials: a table's, searches', none twice at once, none of another command's."""
 
 import math
 import os
 import threading
 from pathlib import Path
 
-import psutil
 import pytest
 from ray.tune.search import Searcher
 
 import study.running.feed
 from study.running.feed import HANDED_OUT_AGAIN, Feed
-from study.running.sources import Queue, TrialSource
-from study.running.sources import queue as queue_of
-from trainables.settings import Use
+from study.running.sources import Queue
+from tests.study.running.others import command, finish
 from trainables.storage import claims
-from trainables.storage.claims import Command, machine, of_trial
+from trainables.storage.claims import Command, of_trial
 from trainables.storage.storage import Storage
-from trainables.targets.self_distilled import SelfDistilled
 from trainables.trial import Trial
-
-
-def finish(
-    storage: Storage, trial_id: str, reason: str | None = None, retried: bool = False
-) -> None:
-    status = "failed" if reason else "finished"
-    values = {"status": status, "reason": reason, "retried": retried, "history": []}
-    storage.trial(trial_id).shelf.write_json("result.json", values)
-
-
-def taken(source: TrialSource) -> list[str]:
-    """All that it hands out now."""
-    found = []
-    while (one := source.take()) is not None:
-        found.append(one[0])
-    return found
-
-
-def test_a_trial_waits_for_its_teachers(tmp_path: Path, trial: Trial) -> None:
-    storage = Storage(tmp_path)
-    finish(storage, "earlier")
-    waits = {"student": ("teacher", "earlier"), "next": ("student",)}
-    queue = Queue(dict.fromkeys(("next", "student", "teacher", "other"), trial), storage, waits)
-    assert taken(queue) == ["teacher", "other"]
-    finish(storage, "other")
-    queue.ended("other")
-    assert taken(queue) == []
-    finish(storage, "teacher")
-    queue.ended("teacher")
-    assert taken(queue) == ["student"]
-    finish(storage, "student")
-    queue.ended("student")
-    assert taken(queue) == ["next"]
-    assert queue.lost == []
-
-
-def test_with_a_failed_teacher_a_trial_fails_untrained(tmp_path: Path, trial: Trial) -> None:
-    storage = Storage(tmp_path)
-    student, last = trial.but(seed=1), trial.but(seed=2)
-    waits = {student.id: (trial.id,), last.id: (student.id,)}
-    queue = Queue({t.id: t for t in (last, student, trial)}, storage, waits)
-    assert taken(queue) == [trial.id]
-    finish(storage, trial.id, "the loss was nan")
-    queue.ended(trial.id)
-    assert taken(queue) == []
-    result = storage.trial(student.id).shelf.read_json("result.json")
-    reason = f"its teacher {trial.id} failed: the loss was nan"
-    assert (result["status"], result["reason"], result["history"]) == ("failed", reason, [])
-    assert storage.trial(student.id).shelf.read_json("trial.json") == student.flat()
-    reason = f"its teacher {student.id} failed: {reason}"
-    assert storage.trial(last.id).result().reason == reason
-    assert queue.lost == []
-
-
-def test_without_a_teacher_s_result_a_trial_is_lost_with_it(tmp_path: Path, trial: Trial) -> None:
-    waits = {"student": ("teacher",), "next": ("student",)}
-    queue = Queue(dict.fromkeys(("teacher", "student", "next"), trial), Storage(tmp_path), waits)
-    queue.take()
-    queue.ended("teacher")
-    assert taken(queue) == []
-    assert queue.lost == ["teacher", "student", "next"]
-
-
-def test_the_queue_has_the_teachers_too_and_each_once(tmp_path: Path, trial: Trial) -> None:
-    storage = Storage(tmp_path)
-    students = [trial.but(targets=Use(SelfDistilled), seed=seed) for seed in (0, 0, 1)]
-    teachers = [teacher for student in students for teacher in student.teachers()]
-    assert len({teacher.id for teacher in teachers}) == 2
-    finish(storage, teachers[-1].id)
-    queue = queue_of({student.id: student for student in students}, storage)
-    assert taken(queue) == [teachers[0].id, students[-1].id]
-    finish(storage, teachers[0].id)
-    queue.ended(teachers[0].id)
-    assert taken(queue) == [students[0].id]
 
 
 class Listed:
@@ -187,13 +110,6 @@ def test_a_trial_that_tune_gives_up_is_handed_out_again_a_few_times(
     assert queue.lost == ["first"]
     assert feed.suggest("tune-9") == Searcher.FINISHED
     assert feed.ids["tune-1"] == "first"
-
-
-def command(storage: Storage, token: str) -> Command:
-    """One that lives: of this process."""
-    about = {"process": os.getpid(), "started": psutil.Process().create_time(), "study": token}
-    (storage.top / "commands").write_json(f"{token}.json", {**machine(), **about})
-    return Command(storage, token, f"process {token}")
 
 
 @pytest.fixture
@@ -344,16 +260,6 @@ def test_after_an_error_others_are_not_waited_for(tmp_path: Path, trial: Trial) 
     feed.end(OSError("away"))
     feed.wait()
     assert not feed.held
-
-
-def test_beside_others_each_command_has_an_order_of_its_own(tmp_path: Path, trial: Trial) -> None:
-    storage = Storage(tmp_path)
-    trials = {(one := trial.but(seed=seed)).id: one for seed in range(9)}
-    mine = command(storage, "mine")
-    assert taken(queue_of(trials, storage, mine)) == list(trials)
-    orders = [taken(queue_of(trials, storage, c)) for c in (command(storage, "other"), mine)]
-    assert orders[0] != orders[1] != list(trials)
-    assert set(orders[0]) == set(orders[1]) == set(trials)
 
 
 def test_no_more_are_out_than_the_share_and_what_is_withdrawn_is_the_next(

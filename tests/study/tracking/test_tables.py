@@ -1,6 +1,8 @@
 """Databases that begin as a copy."""
 
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -55,4 +57,19 @@ def test_without_a_cache_mlflow_makes_them(
     assert not (tmp_path / "mlflow.db").exists()
     monkeypatch.setenv("XDG_CACHE_HOME", "relative")
     give_tables(f"sqlite:///{tmp_path}/mlflow.db")
+    assert [p.name for p in tmp_path.iterdir()] == ["cache"]
+
+
+def test_on_a_full_disk_nothing_is_kept_and_nothing_is_raised(tmp_path: Path, cache: Path) -> None:
+    """A limit on the size of files is to a process what a full disk is."""
+    uri = f"sqlite:///{tmp_path}/mlflow.db"
+    limit = "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))"
+    ignored = "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)"
+    code = (
+        "import resource, signal; from study.tracking.tables import give_tables; "
+        f"{ignored}; {limit}; give_tables({uri!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert list(cache.iterdir()) == []
     assert [p.name for p in tmp_path.iterdir()] == ["cache"]

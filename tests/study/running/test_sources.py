@@ -1,0 +1,87 @@
+"""The trials of a table: teachers first, each once."""
+
+from pathlib import Path
+
+from study.running.sources import Queue, TrialSource
+from study.running.sources import queue as queue_of
+from tests.study.running.others import command, finish
+from trainables.settings import Use
+from trainables.storage.storage import Storage
+from trainables.targets.self_distilled import SelfDistilled
+from trainables.trial import Trial
+
+
+def taken(source: TrialSource) -> list[str]:
+    """All that it hands out now."""
+    found = []
+    while (one := source.take()) is not None:
+        found.append(one[0])
+    return found
+
+
+def test_a_trial_waits_for_its_teachers(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    finish(storage, "earlier")
+    waits = {"student": ("teacher", "earlier"), "next": ("student",)}
+    queue = Queue(dict.fromkeys(("next", "student", "teacher", "other"), trial), storage, waits)
+    assert taken(queue) == ["teacher", "other"]
+    finish(storage, "other")
+    queue.ended("other")
+    assert taken(queue) == []
+    finish(storage, "teacher")
+    queue.ended("teacher")
+    assert taken(queue) == ["student"]
+    finish(storage, "student")
+    queue.ended("student")
+    assert taken(queue) == ["next"]
+    assert queue.lost == []
+
+
+def test_with_a_failed_teacher_a_trial_fails_untrained(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    student, last = trial.but(seed=1), trial.but(seed=2)
+    waits = {student.id: (trial.id,), last.id: (student.id,)}
+    queue = Queue({t.id: t for t in (last, student, trial)}, storage, waits)
+    assert taken(queue) == [trial.id]
+    finish(storage, trial.id, "the loss was nan")
+    queue.ended(trial.id)
+    assert taken(queue) == []
+    result = storage.trial(student.id).shelf.read_json("result.json")
+    reason = f"its teacher {trial.id} failed: the loss was nan"
+    assert (result["status"], result["reason"], result["history"]) == ("failed", reason, [])
+    assert storage.trial(student.id).shelf.read_json("trial.json") == student.flat()
+    reason = f"its teacher {student.id} failed: {reason}"
+    assert storage.trial(last.id).result().reason == reason
+    assert queue.lost == []
+
+
+def test_without_a_teacher_s_result_a_trial_is_lost_with_it(tmp_path: Path, trial: Trial) -> None:
+    waits = {"student": ("teacher",), "next": ("student",)}
+    queue = Queue(dict.fromkeys(("teacher", "student", "next"), trial), Storage(tmp_path), waits)
+    queue.take()
+    queue.ended("teacher")
+    assert taken(queue) == []
+    assert queue.lost == ["teacher", "student", "next"]
+
+
+def test_the_queue_has_the_teachers_too_and_each_once(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    students = [trial.but(targets=Use(SelfDistilled), seed=seed) for seed in (0, 0, 1)]
+    teachers = [teacher for student in students for teacher in student.teachers()]
+    assert len({teacher.id for teacher in teachers}) == 2
+    finish(storage, teachers[-1].id)
+    queue = queue_of({student.id: student for student in students}, storage)
+    assert taken(queue) == [teachers[0].id, students[-1].id]
+    finish(storage, teachers[0].id)
+    queue.ended(teachers[0].id)
+    assert taken(queue) == [students[0].id]
+
+
+def test_beside_others_each_command_has_an_order_of_its_own(tmp_path: Path, trial: Trial) -> None:
+    storage = Storage(tmp_path)
+    trials = {(one := trial.but(seed=seed)).id: one for seed in range(9)}
+    mine = command(storage, "mine")
+    assert taken(queue_of(trials, storage, mine)) == list(trials)
+    orders = [taken(queue_of(trials, storage, c)) for c in (command(storage, "other"), mine)]
+    assert orders[0] != orders[1] != list(trials)
+    assert set(orders[0]) == set(orders[1]) == set(trials)
