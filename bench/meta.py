@@ -97,13 +97,16 @@ def most() -> int:
     return next(int(line.split()[1]) << 10 for line in status.splitlines() if "VmHWM" in line)
 
 
+def peak_alone(name: str, batch_size: int) -> int:
+    """`peak` in a process of its own: what other steps have taken before would hide its own."""
+    command = [sys.executable, __file__, "--peak", name, "--batch-size", str(batch_size)]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(said.split()[-1])
+
+
 def memory(batch_size: int) -> list[Figure]:
     """Peak memory of each method over that of cross-entropy, each in its own process."""
-    found = {}
-    for name in ALL:
-        command = [sys.executable, __file__, "--peak", name, "--batch-size", str(batch_size)]
-        said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        found[name] = int(said.split()[-1])
+    found = {name: peak_alone(name, batch_size) for name in ALL}
     plain = found.pop(PLAIN)
     return [
         Figure(f"memory of {name} / {PLAIN}", [value / plain], goal, "lower")

@@ -25,5 +25,5 @@ def test_each_method_stands_beside_cross_entropy_in_both_ways(site: Site) -> Non
     assert all(len(figure.values) == 2 and min(figure.values) > 0 for figure in figures)
 
 
-def test_the_peak_is_of_the_steps_alone(site: Site) -> None:
-    assert 0 <= meta.peak("MW-Net", TINY, 20, site) < 2**30
+def test_the_peak_is_of_the_steps_alone() -> None:
+    assert 2**20 < meta.peak_alone("MW-Net", 20) < 2**30
