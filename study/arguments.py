@@ -100,6 +100,8 @@ def _request(args: argparse.Namespace) -> Request:
             Cache(args.cache_dir, args.cache_size),
             args.workers_per_trial,
             args.sync_batch_norm,
+            args.fuse,
+            args.mixed,
         ),
         price_per_hour=args.price_per_hour,
     )
@@ -195,6 +197,9 @@ def parser() -> Parser:
     add("--workers-per-trial", type=_natural, metavar="N", help=workers)
     synchronised = "batch norm over all workers of a trial; default: by worker"
     add("--sync-batch-norm", action="store_true", help=synchronised)
+    fuse = "so many trials that are alike, at most, are trained as one net (default: 1)"
+    add("--fuse", type=_natural, default=1, metavar="N", help=fuse)
+    add("--mixed", action="store_true", help="a table may have fused and separate trials")
     add("--max-concurrent", type=_natural, metavar="N", help="trials at once (default: what fits)")
     weight = "of this command's share of a cluster, beside other commands; default: 1"
     add("--priority", type=_positive, default=1.0, metavar="N", help=weight)

@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 
+from trainables.recipe import kept_epochs
 from trainables.settings import Invalid
 from trainables.storage import names
 from trainables.storage.claims import Command, of_trial
 from trainables.storage.storage import Storage
 from trainables.storage.trial_files import TrialFiles
-from trainables.training.run import kept_epochs
 
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")  # a file that a killed worker was writing
 

@@ -80,6 +80,8 @@ class Resources:
     cache: Cache = field(default_factory=default_cache)
     workers: int | None = None  # None: one for each GPU, at least one
     sync_batch_norm: bool = False  # over all workers of a trial; else by worker
+    fuse: int = 1  # so many trials that are alike, at most, are trained as one net
+    mixed: bool = False  # whether a table may have fused and separate trials
 
     def __post_init__(self) -> None:
         """Raises Invalid for what Ray cannot grant."""
@@ -106,6 +108,10 @@ class Resources:
                 raise Invalid(f"--workers-per-trial = {self.workers}: must be {valid}")
         if self.sync_batch_norm and self.together == 1:
             raise Invalid("--sync-batch-norm: only together with --workers-per-trial from 2 on")
+        _whole("--fuse", self.fuse)
+        if self.fuse > 1 and self.together > 1:
+            valid = f"1 where {self.together} workers train a trial"
+            raise Invalid(f"--fuse = {self.fuse}: must be {valid}")
         if not 0 < self.priority < math.inf:
             raise Invalid(f"--priority = {self.priority:g}: must be a number above 0")
 
@@ -166,6 +172,9 @@ class Request:
             _one_of("--rerun", self.rerun, RERUNS)
         if self.price_per_hour is not None and not self.price_per_hour > 0:
             raise Invalid(f"--price-per-hour = {self.price_per_hour!r}: must be a number above 0")
+        if self.search and self.resources.fuse > 1:
+            valid = "1 together with --search, whose points come one after the other"
+            raise Invalid(f"--fuse = {self.resources.fuse}: must be {valid}")
         for change in self.changes:
             name = change.partition("=")[0]
             same = [c for c in self.changes if c.partition("=")[0] == name]

@@ -13,8 +13,8 @@ from study.databases import search_storage, tracking_uri
 from study.lease import lease, turn
 from study.outcome import Outcome
 from study.preflight import contracts, prepare
+from study.preflight.execution import check_execution
 from study.preflight.outset import checked
-from study.preflight.splitting import check_splitting
 from study.preflight.supported import supported
 from study.progress import ProgressLines, TrialProgress, progress
 from study.reporting import show
@@ -102,7 +102,7 @@ class Session:
         lacking = [trial for trial, i in self._trials.items() if i in needed]
         prepare.check_parts(lacking, self._folder)
         neutral = (what.space.neutral for what in wanted)
-        check_splitting((*lacking, *neutral), request.resources)
+        check_execution((*lacking, *neutral), before.finished, self._storage, request.resources)
         contracts.require(request, lacking)
         self.searches = self._opened(wanted, request.search) if request.search else []
         if request.rerun:
@@ -252,7 +252,7 @@ class Session:
         from study.running import sources
 
         resources = self._resources()
-        queue = sources.queue(todo, self._storage, self._command)
+        queue = sources.queue(todo, self._storage, self._command, resources.fuse)
         self.tracker.follow(queue.trials)
         shown = list(dict.fromkeys((*self.ids, *queue.trials)))
         lines = TrialProgress(self._storage, queue.trials, shown, sys.stdout)

@@ -48,6 +48,11 @@ class Model(nn.Module):
     def forward(self, x: Tensor) -> Out:
         with self.autocast():
             features, stages = self.net(x)
+        return self.said(features, stages)
+
+    def said(self, features: Tensor, stages: tuple[Tensor, ...]) -> Out:
+        """What the model says, from what its net has emitted."""
+        with self.autocast():
             output = self.head(features)
         return Out(features, output, self.scores(output), stages)
 

@@ -87,3 +87,8 @@ def _decay(recipe: Recipe, epoch: float) -> float:
             return (1 + math.cos(math.pi * epoch / recipe.epochs)) / 2
         case _:
             return 1.0
+
+
+def kept_epochs(epochs: int, keep: int) -> list[int]:
+    """`keep` evenly spaced epochs, the last one among them, counted from 1."""
+    return [round(epochs * (i + 1) / keep) for i in range(keep)]

@@ -18,3 +18,10 @@ def seed_of(seed: int, purpose: str, *when: int) -> int:
 def generator(seed: int, purpose: str, *when: int) -> torch.Generator:
     """A CPU generator seeded by `seed_of`: the same numbers on every device."""
     return torch.Generator().manual_seed(seed_of(seed, purpose, *when))
+
+
+def reseed(seed: int, device: torch.device) -> None:
+    """As torch.manual_seed, which takes 0.1 ms to note the seed for a GPU that is not there."""
+    torch.default_generator.manual_seed(seed)
+    if device.type == "cuda":
+        torch.cuda.manual_seed(seed)

@@ -85,6 +85,6 @@ def _miscomputed(module: nn.Module) -> bool:
 
     Its issue 6035: fewer inputs than a block, 8 with AVX2 and 16 with AVX-512.
     """
-    if not isinstance(module, nn.Conv2d) or module.in_channels >= 16:
+    if not isinstance(module, nn.Conv2d) or module.in_channels // module.groups >= 16:
         return False
     return module.kernel_size == (1, 1) and module.stride != (1, 1)

@@ -9,8 +9,8 @@ from analysis.plan import Cell
 from analysis.status import clock
 from study.grids.lay_out import cell_of, changed
 from study.preflight import estimate, prepare
+from study.preflight.execution import check_execution, separate
 from study.preflight.outset import checked
-from study.preflight.splitting import check_splitting
 from study.preflight.supported import supported
 from study.progress import progress
 from study.request import Options, Request
@@ -56,7 +56,7 @@ def dry_run(request: Request) -> int:
     trials = _selected(request, ready)
     lacking = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
     prepare.check_parts([trial for trial in lacking if trials[trial]], folder)
-    check_splitting(lacking, request.resources)
+    check_execution(lacking, now.finished, storage, request.resources)
     width = max(len(cell.row) for cell in plan.cells)
     for cell in plan.cells:
         ids = (f"{i} ({shown.state(i)})" if i else "no id yet" for i in cell.trials.values())
@@ -71,6 +71,11 @@ def dry_run(request: Request) -> int:
         f"{len(now.new)} trials are new, {len(now.started)} to be resumed, {len(now.finished)} "
         f"finished, {len(now.failed)} failed, {unknown_ids} without an id yet"
     )
+    if request.resources.fuse > 1:
+        alone = separate(lacking)
+        print(f"{len(lacking) - sum(alone.values())} trials would be fused")
+        for why, count in alone.items():
+            print(f"{count} trials separately: {why}")
     if request.search:
         lacking += _searched_trials(request, request.search, wanted, formats)
     most = _print_cost(request, lacking)

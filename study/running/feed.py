@@ -3,7 +3,8 @@
 import math
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ray.tune.search import Searcher
@@ -16,6 +17,21 @@ from trainables.trial import Trial
 
 HANDED_OUT_AGAIN = 2  # times at most, a trial that Tune has given up
 BESIDE_OTHERS = 4  # trials that may wait for a place, or as many as run, if other commands live
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What a worker trains: a trial, or several that are fused."""
+
+    source: int  # which one asks for them
+    trials: Mapping[str, Trial]  # by id
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """As Tune has it."""
+        (trial_id, trial), *others = self.trials.items()
+        beside = {"beside": dict(others)} if others else {}
+        return {"id": trial_id, "trial": trial, **beside}
 
 
 class Feed(Searcher):
@@ -42,11 +58,11 @@ class Feed(Searcher):
         self.aside: dict[str, Trial] = {}  # ran out of GPU memory: to be tried once more, by id
         self.broken: Exception | None = None  # Tune would go on, or try a trial again: it ends
         self.sources, self._storage, self._ahead = list(sources), storage, ahead
-        self._running: dict[str, tuple[int, str, Trial]] = {}  # source, id, trial, by Tune's id
+        self._running: dict[str, Taken] = {}  # by Tune's id
         self._started: set[str] = set()  # Tune's ids
-        self._again: deque[tuple[int, str, Trial]] = deque()
+        self._again: deque[Taken] = deque()
         self._given_up = Counter[str]()
-        self.ids: dict[str, str] = {}  # by Tune's
+        self.ids: dict[str, tuple[str, ...]] = {}  # by Tune's
         self.share = Share()
         self.limit: int | None = None  # the share's, as of Tune's last step
         self._dry = False  # the sources had no more, when they were last asked
@@ -55,7 +71,8 @@ class Feed(Searcher):
     @property
     def waiting(self) -> list[str]:
         """The ids of those that are handed out and have no place yet."""
-        return [i for tune_id, (_, i, _) in self._running.items() if tune_id not in self._started]
+        waiting = (t for tune_id, t in self._running.items() if tune_id not in self._started)
+        return [trial_id for taken in waiting for trial_id in taken.trials]
 
     @property
     def out(self) -> int:
@@ -116,13 +133,13 @@ class Feed(Searcher):
         if taken and self.limit is not None and self.out >= self.limit:
             self._again.appendleft(taken)
             return None
-        return taken and self._hand_out(trial_id, *taken)
+        return self._hand_out(trial_id, taken) if taken else None
 
-    def _next(self) -> tuple[int, str, Trial] | None:
+    def _next(self) -> Taken | None:
         running, waiting = Counter[int](), Counter[int]()
-        for tune_id, (i, _, _) in self._running.items():
-            running[i] += 1
-            waiting[i] += tune_id not in self._started
+        for tune_id, out in self._running.items():
+            running[out.source] += 1
+            waiting[out.source] += tune_id not in self._started
         for i, source in sorted(enumerate(self.sources), key=lambda item: running[item[0]]):
             ahead = max(source.ahead, self._ahead)
             if self._others.now():
@@ -130,12 +147,17 @@ class Feed(Searcher):
             if waiting[i] >= ahead:
                 continue
             while (taken := source.take()) is not None:
-                busy = {running_id for _, running_id, _ in self._running.values()}
-                if taken[0] in busy | self.aside.keys() | self._elsewhere.keys():
-                    continue  # for another source: this one is told, too, when it has ended
-                if not self._passed_over(i, *taken):
-                    return i, *taken
+                if self._wanted(i, *taken):
+                    others = source.beside(taken[0]).items()
+                    return Taken(i, dict([taken, *(o for o in others if self._wanted(i, *o))]))
         return None
+
+    def _wanted(self, source: int, trial_id: str, trial: Trial) -> bool:
+        """Whether it is to be trained now, and here."""
+        busy = {running_id for taken in self._running.values() for running_id in taken.trials}
+        if trial_id in busy | self.aside.keys() | self._elsewhere.keys():
+            return False  # for another source: this one is told, too, when it has ended
+        return not self._passed_over(source, trial_id, trial)
 
     def _passed_over(self, source: int, trial_id: str, trial: Trial) -> bool:
         """Whether another command has trained it meanwhile, or does."""
@@ -166,41 +188,58 @@ class Feed(Searcher):
                 self._tell(trial_id)
             elif not self._others.holder(of_trial(trial_id)):
                 del self._elsewhere[trial_id]
-                self._again.append((source, trial_id, trial))
+                self._again.append(Taken(source, {trial_id: trial}))
 
-    def _hand_out(self, tune_id: str, source: int, trial_id: str, trial: Trial) -> dict[str, Any]:
-        self._running[tune_id] = source, trial_id, trial
-        self.ids[tune_id] = trial_id
-        return {"id": trial_id, "trial": trial}
+    def _hand_out(self, tune_id: str, taken: Taken) -> dict[str, Any]:
+        self._running[tune_id] = taken
+        self.ids[tune_id] = tuple(taken.trials)
+        return taken.config
 
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        source, ended, trial = self._running.pop(trial_id)
+        taken = self._running.pop(trial_id)
         self._started.discard(trial_id)
         if trial_id in self._withdrawn:
-            self._again.appendleft((source, ended, trial))
+            self._again.appendleft(taken)
             return
+        elsewhere = (result or {}).get("elsewhere", {})
         try:
-            if other := (result or {}).get("elsewhere"):
-                self._wait_for(source, ended, trial, other)
-                return
-            stored = self._storage.trial(ended).result()
-            # Of a lost worker with two tasks under way Tune takes the second failure for one that
-            # it cannot recover from.
-            if error and stored is None and self._given_up[ended] < HANDED_OUT_AGAIN:
-                self._given_up[ended] += 1
-                self._again.append((source, ended, trial))
-                return
-            if self._command and not (stored and stored.final):
-                # Lost here, pruned, or set aside: nobody waits for what this command does not do.
-                self._command.release(of_trial(ended))
-            if stored and not stored.final:
-                self.aside[ended] = trial
-            else:
-                self._tell(ended)
-        except Exception as error:  # raised when what runs has ended
-            self.broken = error
+            again = {
+                ended: trial
+                for ended, trial in taken.trials.items()
+                if not self._settled(taken.source, ended, trial, elsewhere.get(ended), error)
+            }
+        except Exception as failed:  # raised when what runs has ended
+            self.broken = failed
+            return
+        if again:
+            self._again.append(Taken(taken.source, again))
+
+    def _settled(
+        self, source: int, ended: str, trial: Trial, other: str | None, error: bool
+    ) -> bool:
+        """Whether this command has done with the trial that has ended; else it begins again.
+
+        `other`: the command that trains it.
+        """
+        if other:
+            self._wait_for(source, ended, trial, other)
+            return True
+        stored = self._storage.trial(ended).result()
+        # Of a lost worker with two tasks under way Tune takes the second failure for one that it
+        # cannot recover from.
+        if error and stored is None and self._given_up[ended] < HANDED_OUT_AGAIN:
+            self._given_up[ended] += 1
+            return False
+        if self._command and not (stored and stored.final):
+            # Lost here, pruned, or set aside: nobody waits for what this command does not do.
+            self._command.release(of_trial(ended))
+        if stored and not stored.final:
+            self.aside[ended] = trial
+        else:
+            self._tell(ended)
+        return True
 
     def _tell(self, trial_id: str) -> None:
         for source in self.sources:

@@ -124,7 +124,7 @@ def _fit(
     if feed.broken:
         raise feed.broken
     ended = [outcome[i] for i in range(len(outcome))]
-    return {feed.ids[Path(r.path).name]: _why(r) for r in ended}
+    return {trial_id: _why(r) for r in ended for trial_id in feed.ids[Path(r.path).name]}
 
 
 def places_of(resources: Resources) -> Places:

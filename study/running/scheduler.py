@@ -7,6 +7,7 @@ from ray.tune.experiment import Trial
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from trainables.settings import Invalid
+from trainables.worker.trainable import trials_of
 
 
 class Waiting(Protocol):
@@ -38,7 +39,8 @@ class Pruning(FIFOScheduler):
                         tune_controller.stop_trial(other)
                 why = str(result["unfit"]).splitlines()[0]
                 raise Invalid(f"{why}; with that node mended or gone, the same command goes on")
-            waited_for = [source.reported(trial.config["id"]) for source in self._sources]
+            own = trials_of(trial.config)
+            waited_for = [source.reported(i) for source in self._sources for i in own]
         except Exception as error:
             if self._broken is None:
                 raise

@@ -1,5 +1,6 @@
 """Sources: what asks for trials to be trained; a search is one as well (study/search)."""
 
+import math
 import random
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from study.running.scheduler import Waiting
 from trainables.storage.claims import Command
 from trainables.storage.storage import Storage
 from trainables.training.fit import fail
+from trainables.training.fused import alike, unfused
 from trainables.trial import Trial
 
 
@@ -21,13 +23,17 @@ class TrialSource(Waiting, Protocol):
 
     def take(self) -> tuple[str, Trial] | None: ...
 
+    def beside(self, trial_id: str) -> dict[str, Trial]:
+        """Takes those, too, that are to be trained fused with the one that was taken."""
+
     def ended(self, trial_id: str) -> None: ...
 
 
 class Queue:
     """Trials as they are listed. One that waits for others is handed out when they have results.
 
-    Where one of those has failed, it fails as well, untrained.
+    Where one of those has failed, it fails as well, untrained. Up to `fuse` that are alike are
+    taken together.
     """
 
     ahead = 200
@@ -37,8 +43,12 @@ class Queue:
         trials: Mapping[str, Trial],
         storage: Storage,
         teachers: Mapping[str, Sequence[str]] = MappingProxyType({}),  # ids, by id
+        fuse: int = 1,
     ) -> None:
         self.lost: list[str] = []
+        self._fuse = fuse
+        fused = trials.items() if fuse > 1 else ()
+        self._kinds = {i: alike(trial) for i, trial in fused if not unfused(trial)}
         self.trials, self._storage, self._teachers = trials, storage, teachers
         self._waiting = [trial_id for trial_id in trials if teachers.get(trial_id)]
         self._next = deque(trial_id for trial_id in trials if not teachers.get(trial_id))
@@ -49,6 +59,17 @@ class Queue:
             return None
         trial_id = self._next.popleft()
         return trial_id, self.trials[trial_id]
+
+    def beside(self, trial_id: str) -> dict[str, Trial]:
+        """Of those that wait for nothing; groups are of about one size."""
+        if trial_id not in self._kinds:
+            return {}
+        kind = self._kinds[trial_id]
+        others = [i for i in self._next if self._kinds.get(i) == kind]
+        count = len(others) + 1
+        taken = others[: math.ceil(count / math.ceil(count / self._fuse)) - 1]
+        self._next = deque(i for i in self._next if i not in taken)
+        return {i: self.trials[i] for i in taken}
 
     def reported(self, trial_id: str) -> bool:
         return trial_id in self.trials
@@ -80,7 +101,9 @@ class Queue:
         return True
 
 
-def queue(trials: Mapping[str, Trial], storage: Storage, command: Command | None = None) -> Queue:
+def queue(
+    trials: Mapping[str, Trial], storage: Storage, command: Command | None = None, fuse: int = 1
+) -> Queue:
     """Of the trials, and of those without a result that they learn from.
 
     Beside other commands in an order of its own, since those may go through the same trials.
@@ -97,4 +120,4 @@ def queue(trials: Mapping[str, Trial], storage: Storage, command: Command | None
             if teacher_id not in wanted and not storage.trial(teacher_id).final_result():
                 wanted[teacher_id] = teacher
                 left.append((teacher_id, teacher))
-    return Queue(wanted, storage, teachers)
+    return Queue(wanted, storage, teachers, fuse)

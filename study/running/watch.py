@@ -15,6 +15,7 @@ from study.running.feed import Feed
 from trainables.storage.storage import Storage
 from trainables.storage.trial_files import TrialFiles
 from trainables.training.fit import fail
+from trainables.worker.trainable import trials_of
 
 WAITING_SECONDS = 60.0  # between the lines that say that nothing can be placed
 
@@ -45,7 +46,8 @@ class Watch(tune.Callback):
     def on_trial_start(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         self._heard[trial] = time.monotonic(), self._resumed_from(trial)
         self._feed.place(trial.trial_id, placed=True)
-        self._begun(trial.config["id"])
+        for trial_id in trials_of(trial.config):
+            self._begun(trial_id)
 
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any
@@ -87,31 +89,30 @@ class Watch(tune.Callback):
     def _resumed_from(self, trial: Any) -> int:
         """The epochs that it has from before."""
         try:
-            return self._stored(trial)
+            return max(len(files.history()) for files in self._files(trial))
         except Exception as error:
             self._feed.end(error)
             return 0
 
     def _epochs(self, trial: Any) -> float:
-        """As many as the storage has; infinitely many with a result.
+        """As many as the storage has of those that go on; infinitely many where all have results.
 
         Tune may be behind, where its thread was kept waiting, and a worker waits for Tune in its
         report: so it is not the age of the file that tells.
         """
-        done = self._files(trial).final_result()
-        return math.inf if done else self._stored(trial)
+        left = [files for files in self._files(trial) if not files.final_result()]
+        return max((len(files.history()) for files in left), default=math.inf)
 
     def _end(self, trial: Any) -> None:
-        """Kills the worker and leaves a result, which Tune finds when it tries the trial again."""
+        """Kills the worker and leaves results, which Tune finds when it tries the trial again."""
         reason = f"no epoch finished within {self._resources.stall_minutes:g} minutes"
         ray.kill(trial.temporary_state.ray_actor)
-        fail(trial.config["trial"], self._storage, reason)
+        for one in trials_of(trial.config).values():
+            fail(one, self._storage, reason)
 
-    def _stored(self, trial: Any) -> int:
-        return len(self._files(trial).history())
-
-    def _files(self, trial: Any) -> TrialFiles:
-        return self._storage.trial(trial.config["id"])
+    def _files(self, trial: Any) -> list[TrialFiles]:
+        """Of all trials that the worker trains."""
+        return [self._storage.trial(trial_id) for trial_id in trials_of(trial.config)]
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

@@ -73,6 +73,10 @@ class Search(Points):
                 return job
         return None
 
+    def beside(self, trial_id: str) -> dict[str, Trial]:
+        """None: each point is asked for when those before it are known."""
+        return {}
+
     def pending(self) -> bool:
         """Whether anything is to be trained; what is not, is told."""
         taken = self.take()

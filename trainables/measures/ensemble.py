@@ -7,9 +7,8 @@ from torch import Tensor
 
 from trainables.measures.measure import Finished, Measure
 from trainables.measures.top_k import accuracies
-from trainables.recipe import Recipe
+from trainables.recipe import Recipe, kept_epochs
 from trainables.settings import Count, Invalid
-from trainables.training.run import kept_epochs
 from trainables.trial import Trial
 
 

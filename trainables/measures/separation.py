@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from trainables.measures.measure import Finished, Measure, label
+from trainables.recipe import kept_epochs
 from trainables.settings import Count, Invalid, Positive, Share, Use
-from trainables.training.run import kept_epochs
 from trainables.trial import Trial
 
 

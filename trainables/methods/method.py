@@ -45,6 +45,13 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor, lr: float) -> None:
     optimizer.step()
 
 
+# What an ordinary method leaves as it is.
+ORDINARY = (
+    *("__init__", "train", "views", "meta", "lr", "start_epoch", "update", "step", "observed"),
+    *("before_evaluation", "predict", "evaluated", "judged"),
+)
+
+
 class Method(nn.Module):
     """One optimizer step on the mean objective.
 
@@ -90,6 +97,14 @@ class Method(nn.Module):
         """
         return cls.update is Method.update and cls.step is Method.step
 
+    @classmethod
+    def fuses(cls, **settings: Any) -> bool:
+        """Whether all of its training is ordinary, so that nets of several trials may be one net.
+
+        A method with a step, nets, stages or an evaluation of its own is not.
+        """
+        return all(getattr(cls, name) is getattr(Method, name) for name in ORDINARY)
+
     def start_epoch(self, epoch: int, sweep: Sweep) -> None:
         """Called before the first step of an epoch, in evaluation mode, without gradient.
 
@@ -114,11 +129,21 @@ class Method(nn.Module):
     def step(self, batch: Batch, out: Out, loss: Tensor, lr: float) -> dict[str, Tensor]:
         """The weights changed by the gradient of `loss`, a scalar; what `update` returns."""
         descend(self.optimizer, loss, lr)
-        with torch.no_grad():
-            seen = self.whole(batch, out.detach())
-            self.model.targets.observe(*seen)
-            self.model.loss.observe(*seen)
-            hits = (out.scores.argmax(1) == batch.y).float().mean()
+        return self.observed(batch, out, loss)
+
+    def follow(self, lr: float) -> None:
+        """The optimizer's step at that rate, along gradients that are there already."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        self.optimizer.step()
+
+    @torch.no_grad()
+    def observed(self, batch: Batch, out: Out, loss: Tensor) -> dict[str, Tensor]:
+        """What comes after the optimizer's step: parts observe it. Returns what `update` does."""
+        seen = self.whole(batch, out.detach())
+        self.model.targets.observe(*seen)
+        self.model.loss.observe(*seen)
+        hits = (out.scores.argmax(1) == batch.y).float().mean()
         return {"loss": loss.detach(), "accuracy": hits}
 
     def before_evaluation(self, sweep: Sweep) -> None:
@@ -149,7 +174,10 @@ class Method(nn.Module):
 
         By name, (n,) each. Their means are metrics of an epoch.
         """
-        out = self.model(batch.x)
+        return self.judged(batch, self.model(batch.x))
+
+    def judged(self, batch: Batch, out: Out) -> tuple[Tensor, dict[str, Tensor]]:
+        """The same, of what the model has said of the batch."""
         return out.scores, self.model.head.hits(out.output, batch.y)
 
     def get_extra_state(self) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor, nn
 
@@ -40,6 +40,13 @@ class Net(nn.Module, ABC):
 
     def __init__(self, task: Task) -> None:
         super().__init__()
+
+    @classmethod
+    def fuses(cls, **settings: Any) -> bool:
+        """Whether `fused` makes one net of several: `forward` neither mixes nor counts channels
+        but by its modules, and draws nothing by chance.
+        """
+        return False
 
     @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

@@ -1,7 +1,8 @@
 """The ResNets for CIFAR (He et al. 2016, section 4.2)."""
 
-from typing import Literal
+from typing import Any, Literal
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -51,6 +52,10 @@ class CifarResNet(Net):
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         return through(self.stages, self.stem(x))
+
+    @classmethod
+    def fuses(cls, **_: Any) -> bool:
+        return True
 
     @classmethod
     def check(cls, *, depth: int, block: str, **_: object) -> None:
@@ -138,6 +143,20 @@ class Subsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.zeros))
+
+    def fused(self, nets: int) -> nn.Module:
+        return Subsamples(self, nets)
+
+
+class Subsamples(nn.Module):
+    """Shortcut A of several nets, whose channels are side by side: (n, nets inputs, h, w)."""
+
+    def __init__(self, one: Subsample, nets: int) -> None:
+        super().__init__()
+        self.one, self.nets = one, nets
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.cat([self.one(own) for own in x.chunk(self.nets, 1)], 1)
 
 
 class Projection(nn.Sequential):

@@ -1,6 +1,6 @@
 """The ResNeXts for CIFAR (Xie et al. 2017, section 5.3)."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -50,6 +50,10 @@ class ResNeXt29(Net):
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         return through(self.stages, F.relu(self.norm1(self.conv1(x))))
+
+    @classmethod
+    def fuses(cls, **_: Any) -> bool:
+        return True
 
     @classmethod
     def demo(cls, use: Use) -> Use:

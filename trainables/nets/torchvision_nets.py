@@ -138,6 +138,10 @@ class TorchvisionResNet(TorchvisionNet):
         return through((self.layer1, self.layer2, self.layer3, self.layer4), x)
 
     @classmethod
+    def fuses(cls, **_: Any) -> bool:
+        return True
+
+    @classmethod
     def trunk(cls, entries: dict[str, Tensor]) -> dict[str, Tensor]:
         return {name: value for name, value in entries.items() if not name.startswith("fc.")}
 
@@ -270,6 +274,10 @@ class MobileNetV2(TorchvisionNet):
             if i in self._ends:
                 maps.append(x)
         return self.dropout(x.mean((2, 3))), tuple(maps)
+
+    @classmethod
+    def fuses(cls, **settings: Any) -> bool:
+        return not settings["dropout"]
 
     @classmethod
     def trunk(cls, entries: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,6 +1,7 @@
 """VGG-16 and VGG-19 (Simonyan & Zisserman 2015, table 1, columns D, E), but the linear layers."""
 
 import math
+from typing import Any
 
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -49,6 +50,10 @@ class VGG16(Net):
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         return through(self.stages, x)
+
+    @classmethod
+    def fuses(cls, **_: Any) -> bool:
+        return True
 
     @classmethod
     def demo(cls, use: Use) -> Use:

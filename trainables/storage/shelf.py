@@ -3,6 +3,7 @@
 import io
 import json
 from abc import ABC, abstractmethod
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
@@ -96,7 +97,7 @@ class Shelf(ABC):
         import torch  # here, since most commands read no tensor, and torch takes seconds to import
 
         buffer = io.BytesIO()
-        torch.save(state, buffer)
+        torch.save(_owned(state), buffer)
         self.write(name, buffer.getvalue())
 
     def load(self, name: str, device: Any = "cpu") -> Any:
@@ -104,3 +105,16 @@ class Shelf(ABC):
         import torch
 
         return torch.load(self._source(name), map_location=device, weights_only=True)
+
+
+def _owned(state: Any) -> Any:
+    """The same, with copies of tensors that are views: torch would write all that they view."""
+    import torch
+
+    if isinstance(state, torch.Tensor):
+        return state.clone() if state.untyped_storage().nbytes() > state.nbytes else state
+    if isinstance(state, dict):
+        owned = copy(state)  # a module's has an attribute besides
+        owned.update({name: _owned(value) for name, value in state.items()})
+        return owned
+    return state

@@ -2,7 +2,7 @@
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,16 +37,23 @@ def fit(
     files = storage.trial(trial.id)
     result = files.result()
     if result is None or (retry and not result.final):
-        files.write_settings(trial.flat())
-        files.write_site({**describe(site), "begun": time.time()})
-        torch.set_num_threads(site.threads)
-        if site.device.type == "cuda":  # a worker trains several trials, one after the other
-            torch.cuda.reset_peak_memory_stats()
+        begin([trial], storage, site)
         result = replace(_outcome(trial, storage, site, report, told), retried=retry)
         files.end(result)
     if result.final:
         files.remove_checkpoints()
     return result
+
+
+def begin(trials: Sequence[Trial], storage: Storage, site: Site) -> None:
+    """What is written and set before trials are trained in this process."""
+    for trial in trials:
+        files = storage.trial(trial.id)
+        files.write_settings(trial.flat())
+        files.write_site({**describe(site), "begun": time.time()})
+    torch.set_num_threads(site.threads)
+    if site.device.type == "cuda":  # a worker trains several trials, one after the other
+        torch.cuda.reset_peak_memory_stats()
 
 
 def fail(trial: Trial, storage: Storage, reason: str, retried: bool = False) -> None:
@@ -64,34 +71,50 @@ def fail(trial: Trial, storage: Storage, reason: str, retried: bool = False) -> 
 
 
 def _outcome(trial: Trial, storage: Storage, site: Site, report: Report, told: Told) -> Result:
+    run = reason = None
+    try:
+        run = started(trial, storage, site, told)
+        run.train(report)
+    except Exception as error:
+        reason = reason_of(error, told)
+    return result_of(run, site, reason)
+
+
+def started(trial: Trial, storage: Storage, site: Site, told: Told) -> Run:
+    """The run at its newest checkpoint, when its teachers are trained."""
+
     def trained(teacher: Trial) -> dict[str, Any]:
         return storage.trial(teacher.id).model(site.device)
 
-    run = None
-    try:
-        for teacher in trial.teachers():
-            if (result := fit(teacher, storage, site, told=told)).failed:
-                raise Invalid(f"its teacher {teacher.id} failed: {result.reason}")
-            site.workers.same(0)  # the first one has written the teacher's weights
-        run = Run(trial, storage.trial(trial.id), site, trained)
-        run.train(report)
-        reason = None
-    except OSError:
-        raise
-    except (Diverged, Invalid) as error:
-        reason = str(error)
-    except torch.OutOfMemoryError:
-        reason = OUT_OF_MEMORY
-    except Exception as error:
-        told(error)
-        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    for teacher in trial.teachers():
+        if (result := fit(teacher, storage, site, told=told)).failed:
+            raise Invalid(f"its teacher {teacher.id} failed: {result.reason}")
+        site.workers.same(0)  # the first one has written the teacher's weights
+    return Run(trial, storage.trial(trial.id), site, trained)
+
+
+def reason_of(error: Exception, told: Told) -> str:
+    """Why a trial has failed, in a line. Raises an OSError: that is not the trial's."""
+    if isinstance(error, OSError):
+        raise error
+    if isinstance(error, (Diverged, Invalid)):
+        return str(error)
+    if isinstance(error, torch.OutOfMemoryError):
+        return OUT_OF_MEMORY
+    told(error)
+    return f"{type(error).__name__}: {error}".splitlines()[0]
+
+
+def result_of(run: Run | None, site: Site, reason: str | None) -> Result:
+    """How a trial ended, where its run had come. None: there is no run, it finished."""
     if run is None:
         return Result(reason=reason, site=describe(site))
+    fused = {"fused": run.fused} if run.fused > 1 else {}
     return Result(
         reason=reason,
         history=run.history,
         selected=select(run.history) if reason is None else {},
         realised_noise=run.realised_noise,
         seconds=run.seconds,
-        site=describe(site),
+        site=describe(site) | fused,
     )

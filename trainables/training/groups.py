@@ -1,10 +1,14 @@
-"""Groups: accuracies of many and of few images, where the training set is imbalanced."""
+"""Groups: what scores come to, of all classes and of those with many and with few images."""
 
 from collections.abc import Mapping
 from typing import Literal
 
 import torch
 from torch import Tensor
+
+from trainables.data.data import Data
+from trainables.selection import Epoch
+from trainables.trial import Trial
 
 Groups = Mapping[str, Tensor]  # by name, which classes belong: (classes,) of bool
 UNEQUAL = 2  # times as many images as the smallest class: then the largest is one of a long tail
@@ -45,3 +49,20 @@ def accuracies(hits: Tensor, y: Tensor, groups: Groups) -> dict[str, float]:
     """ "accuracy_NAME" of each group that has images: the share of hits (n,) among its own."""
     own = {name: hits[members[y]] for name, members in groups.items()}
     return {f"accuracy_{n}": float(h.float().mean()) for n, h in own.items() if len(h)}
+
+
+def groups_of(trial: Trial, data: Data) -> Groups:
+    """By the true labels of the training images; none where classes have about as many."""
+    counts = data.train.clean.bincount(minlength=len(data.names))
+    if trial.data.imbalance is None and not unequal(counts):
+        return {}
+    return thirds(counts, trial.data.odd_third) | shots(counts)
+
+
+@torch.no_grad()
+def evaluate(scores: Tensor, y: Tensor, groups: Groups) -> Epoch:
+    """Accuracy, in groups too, and mean cross-entropy of scores (n, classes) to labels (n,)."""
+    loss = torch.nn.functional.cross_entropy(scores, y)
+    hits = scores.argmax(1) == y
+    whole = {"accuracy": float(hits.float().mean()), "loss": float(loss)}
+    return whole | accuracies(hits, y, groups)

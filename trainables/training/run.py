@@ -2,29 +2,28 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 import torch
 from torch import Tensor
 
 from trainables.data.augments.augment import Augment
-from trainables.data.data import Batch, Data, Split, load
-from trainables.data.loader import evaluation_batches, steps_of, training_batches
+from trainables.data.data import Batch, Split, load
+from trainables.data.loader import evaluation_batches, training_batches
 from trainables.data.samplers.sampler import Sampler
 from trainables.methods.method import Method
 from trainables.model import fresh
-from trainables.recipe import learning_rate
-from trainables.seeding import seed_of
+from trainables.recipe import kept_epochs, learning_rate
+from trainables.seeding import reseed, seed_of
 from trainables.selection import Epoch
 from trainables.settings import Invalid
 from trainables.storage.trial_files import TrialFiles
 from trainables.targets.targets import Targets
-from trainables.task import Task
 from trainables.training import written
-from trainables.training.groups import Groups, accuracies, shots, thirds, unequal
+from trainables.training.groups import evaluate, groups_of
 from trainables.training.site import Site
-from trainables.training.tasks import Trained, task_for
+from trainables.training.tasks import Trained, task_of
 from trainables.training.workers import Some, unsplit
 from trainables.trial import Trial
 
@@ -33,6 +32,8 @@ KEPT_CHECKPOINTS = 2
 SNAPSHOTS = 5  # evenly spaced epochs after which what is learned beside the weights is written
 EVALUATED_AT_ONCE = 128  # images, at least: in batches of 64 small nets take a sixth longer
 Report = Callable[[Epoch], None]
+# Scores (n, classes), and which images are right by other rules, (n,) by name.
+Evaluated = tuple[Tensor, dict[str, Tensor]]
 
 
 class Diverged(Exception):
@@ -59,7 +60,8 @@ class Run:
         self.step = 0  # of the whole training, counted from 0: the next to be made
         self.losses = torch.full((self.task.steps,), math.nan, device=site.device)
         self.totals: dict[str, Tensor] = {}  # of the running epoch: sums over images
-        self.seconds = 0.0
+        self.seconds, self.share = 0.0, 1.0  # of training; of what passes, this run's share
+        self.fused = 1  # runs that stepped together, the most at any time
         self._resume()
         if not self.workers.same(self.step):
             raise OSError("the trial's workers read different checkpoints")
@@ -72,29 +74,65 @@ class Run:
         split = self.data.train
         return None if split.truth is None else len(split.flipped) / len(split)
 
+    def together(self, runs: int) -> None:
+        """From now on it steps with others: so many in all."""
+        self.share, self.fused = 1 / runs, max(self.fused, runs)
+
+    @property
+    def epoch(self) -> int:
+        """How many are over; of the running one the number, counted from 0."""
+        return self.step // self.task.steps
+
     def train(self, report: Report) -> None:
         """Every epoch that is left. Raises Diverged at the end of an epoch with a bad loss."""
+        self.begin()
+        while self.epoch < self.trial.recipe.epochs:
+            self.train_epoch(report)
+        self.finish()
+
+    def begin(self) -> None:
+        """What is written before the first step."""
         if self.data.train.truth is not None:
             self.files.write_wrong_labels(written.wrong_labels(self.data))
         if self.groups:
             self.files.write_class_counts(written.class_counts(self.data))
-        recipe, steps = self.trial.recipe, self.task.steps
-        learned = type(self.method.model.targets).observe is not Targets.observe
-        for epoch in range(self.step // steps, recipe.epochs):
-            self._epoch(epoch)
-            self.history.append(self._measure(epoch))
-            self.method.end_epoch()
-            self.losses.fill_(math.nan)
-            self.totals = {}
-            if epoch + 1 in kept_epochs(recipe.epochs, recipe.keep):
-                self.files.save_model(self.method.model.state_dict(), epoch + 1)
-            if epoch + 1 in kept_epochs(recipe.epochs, min(SNAPSHOTS, recipe.epochs)):
-                self._write_tables(epoch + 1)
-                if learned:
-                    self._write_soft_labels(epoch + 1)
-            self._checkpoint()
-            self.files.write_history(self.history)
-            report(self.history[-1])
+
+    def train_epoch(self, report: Report) -> None:
+        """The rest of the running one. Raises Diverged at its end where a loss was bad."""
+        self.take_steps()
+        self.before_evaluation()
+        found = {name: self.evaluated(split) for name, split in self.looked_at().items()}
+        self.end_epoch(found, report)
+
+    def take_steps(self) -> None:
+        """Those that are left of the running epoch."""
+        for batch in self.batches():
+            self.workers.begin(batch)
+            self.reseed()
+            self.note(batch, self.workers.mean(self.method.update(batch, self.lr)))
+
+    def end_epoch(self, found: Mapping[str, Evaluated], report: Report) -> None:
+        """What is measured and written after an epoch, from what was found of each `looked_at`.
+
+        Raises Diverged where a metric is not finite.
+        """
+        recipe, epoch = self.trial.recipe, self.epoch
+        self.history.append(self._measured(found))
+        self.method.end_epoch()
+        self.losses.fill_(math.nan)
+        self.totals = {}
+        if epoch in kept_epochs(recipe.epochs, recipe.keep):
+            self.files.save_model(self.method.model.state_dict(), epoch)
+        if epoch in kept_epochs(recipe.epochs, min(SNAPSHOTS, recipe.epochs)):
+            self._write_tables(epoch)
+            if type(self.method.model.targets).observe is not Targets.observe:
+                self._write_soft_labels(epoch)
+        self._checkpoint()
+        self.files.write_history(self.history)
+        report(self.history[-1])
+
+    def finish(self) -> None:
+        """What is written after the last epoch."""
         self.files.save_model(self.method.model.state_dict())
         self.files.save_outputs(self._outputs())
         self._write_soft_labels()
@@ -114,17 +152,19 @@ class Run:
             on_cpu = {key: column.cpu() for key, column in columns.items()}
             self.files.write_of_method(name, written.of_method(on_cpu, self.data), epoch)
 
-    def _epoch(self, epoch: int) -> None:
-        trial, recipe, steps = self.trial, self.trial.recipe, self.task.steps
-        first = self.step % steps
+    def batches(self) -> Iterator[Batch]:
+        """Of each step that is left of the running epoch. `note` is called between two of them."""
+        epoch, first = divmod(self.step, self.task.steps)
+        recipe = self.trial.recipe
         if first == 0:
             self.start_epoch(epoch)
         sampler: Sampler = (self.method.sampling_in(epoch) or recipe.sampling).build()
-        batches = training_batches(
+        self.method.train()
+        yield from training_batches(
             self.data,
             recipe.batch_size,
             [augment.at(epoch / recipe.epochs) for augment in self.augment],
-            trial.seed,
+            self.trial.seed,
             epoch,
             first,
             views=self.method.views,
@@ -132,18 +172,29 @@ class Run:
             meta=self.method.meta,
             rows=self.workers.rows,
         )
-        self.method.train()
-        for step, batch in enumerate(batches, start=first):
-            self.workers.begin(batch)
-            reseed(seed_of(trial.seed, "step", epoch, step, *self.workers.apart), self.site.device)
-            metrics = self.workers.mean(self.method.update(batch, self._lr(self.step)))
-            self.losses[step] = metrics["loss"]
-            images = batch.images or len(batch.y)
-            for name, value in {**metrics, "images": torch.ones_like(metrics["loss"])}.items():
-                self.totals[name] = self.totals.get(name, 0) + value * images
-            self.step += 1
-            if time.monotonic() - self.saved > CHECKPOINT_SECONDS and step + 1 < steps:
-                self._checkpoint()
+
+    def reseed(self) -> None:
+        """Chance of the running step."""
+        seed = seed_of(
+            self.trial.seed, "step", *divmod(self.step, self.task.steps), *self.workers.apart
+        )
+        reseed(seed, self.site.device)
+
+    @property
+    def lr(self) -> float:
+        """The rate of the running step."""
+        return self._lr(self.step)
+
+    def note(self, batch: Batch, metrics: dict[str, Tensor]) -> None:
+        """What a step came to, by `Method.update`; with it the step is over."""
+        steps = self.task.steps
+        self.losses[self.step % steps] = metrics["loss"]
+        images = batch.images or len(batch.y)
+        for name, value in {**metrics, "images": torch.ones_like(metrics["loss"])}.items():
+            self.totals[name] = self.totals.get(name, 0) + value * images
+        self.step += 1
+        if time.monotonic() - self.saved > CHECKPOINT_SECONDS and self.step % steps:
+            self._checkpoint()
 
     @torch.no_grad()
     def start_epoch(self, epoch: int) -> None:
@@ -152,56 +203,59 @@ class Run:
         self.method.start_epoch(epoch, self._sweep)
 
     @torch.no_grad()
-    def _before_evaluation(self) -> None:
+    def before_evaluation(self) -> None:
+        """What comes after the last step of an epoch. Raises Diverged where a loss was bad."""
         self.workers.settle(self.method)
         self.method.eval()
         self.method.before_evaluation(self._sweep)
+        if len(broken := (~self.losses.isfinite()).nonzero()):
+            step = int(broken[0])
+            value = float(self.losses[step])
+            raise Diverged(f"the loss was {value} in epoch {self.epoch}, step {step + 1}")
 
     def _sweep(self, meta: bool = False) -> Iterator[Batch]:
         split = self.data.meta if meta else self.data.train
         assert split is not None, "a trial whose method learns from a meta-set has one"
-        return self._batches(split)
+        return self.batches_of(split)
 
     def _lr(self, step: int) -> float:
         return self.method.lr(learning_rate(self.trial.recipe, step, self.task.steps))
 
-    def _measure(self, epoch: int) -> Epoch:
-        self._before_evaluation()
-        broken = (~self.losses.isfinite()).nonzero()
-        if len(broken):
-            step = int(broken[0])
-            value = float(self.losses[step])
-            raise Diverged(f"the loss was {value} in epoch {epoch + 1}, step {step + 1}")
+    def looked_at(self) -> dict[str, Split]:
+        """What is evaluated after each epoch, by name."""
+        splits = {
+            "validation": self.data.validation,
+            "test": self.data.test,
+            "train.wrong": self.wrong,
+        }
+        return {name: split for name, split in splits.items() if split is not None}
+
+    def _measured(self, found: Mapping[str, Evaluated]) -> Epoch:
         sums = {name: float(total) for name, total in self.totals.items()}
         images = sums.pop("images")
-        seconds = self.seconds + time.monotonic() - self.started
-        row: Epoch = {"epoch": epoch + 1, "time": time.time(), "seconds": seconds}
+        seconds = self.seconds + (time.monotonic() - self.started) * self.share
+        row: Epoch = {"epoch": self.epoch, "time": time.time(), "seconds": seconds}
         row |= {f"train.{name}": total / images for name, total in sums.items()}
-        for name, split in (("validation", self.data.validation), ("test", self.data.test)):
-            if split is not None:
-                scores, others = self._evaluated(split)
-                found = evaluate(scores, split.y, self.groups)
-                found |= {rule: float(hits.float().mean()) for rule, hits in others.items()}
-                row |= {f"{name}.{k}": v for k, v in found.items()}
-        if self.wrong is not None:
-            said = self._scores(self.wrong).argmax(1)
-            row["train.wrong_label_error"] = float((said != self.wrong.y).float().mean())
+        for name, split in self.looked_at().items():
+            scores, others = found[name]
+            if split is self.wrong:
+                row["train.wrong_label_error"] = float((scores.argmax(1) != split.y).float().mean())
+                continue
+            metrics = evaluate(scores, split.y, self.groups)
+            metrics |= {rule: float(hits.float().mean()) for rule, hits in others.items()}
+            row |= {f"{name}.{metric}": value for metric, value in metrics.items()}
         row["lr"] = self._lr(self.step - 1)
         for name, value in row.items():
             if not math.isfinite(value):  # what the epoch's last step broke, no loss has shown
-                raise Diverged(f"{name} was {value} in epoch {epoch + 1}, step {self.task.steps}")
+                raise Diverged(f"{name} was {value} in epoch {self.epoch}, step {self.task.steps}")
         return row
 
-    def _scores(self, split: Split) -> Tensor:
-        return self._evaluated(split)[0]
-
     @torch.no_grad()
-    def _evaluated(self, split: Split) -> tuple[Tensor, dict[str, Tensor]]:
-        """Scores (n, classes), and which images are right by other rules, (n,) by name."""
+    def evaluated(self, split: Split) -> Evaluated:
         self.method.eval()
-        return self.workers.evaluated(self.method, len(split), partial(self._batches, split))
+        return self.workers.evaluated(self.method, len(split), partial(self.batches_of, split))
 
-    def _batches(self, split: Split, some: Some = lambda count: slice(None)) -> Iterator[Batch]:
+    def batches_of(self, split: Split, some: Some = lambda count: slice(None)) -> Iterator[Batch]:
         """All images of a split, in order, not augmented; or `some` of so many batches."""
         batch_size = max(2 * self.trial.recipe.batch_size, EVALUATED_AT_ONCE)
         count = math.ceil(len(split) / batch_size)
@@ -211,7 +265,7 @@ class Run:
         outputs = {}
         for name, split in (("validation", self.data.validation), ("test", self.data.test)):
             if split is not None:
-                outputs[f"{name}.scores"] = self._scores(split).cpu()
+                outputs[f"{name}.scores"] = self.evaluated(split)[0].cpu()
                 outputs[f"{name}.y"] = split.y.cpu()
         for name, split in (("train", self.data.train), ("validation", self.data.validation)):
             if split is not None and split.truth is not None:
@@ -220,7 +274,7 @@ class Run:
 
     def _checkpoint(self) -> None:
         now = time.monotonic()
-        self.seconds += now - self.started
+        self.seconds += (now - self.started) * self.share
         self.started = self.saved = now
         state = {
             "step": self.step,
@@ -229,6 +283,7 @@ class Run:
             "losses": self.losses,
             "totals": self.totals,
             "seconds": self.seconds,
+            "fused": self.fused,
         }
         self.files.save_checkpoint(self.step, state, KEPT_CHECKPOINTS)
 
@@ -245,47 +300,3 @@ class Run:
                 setattr(self, field, value)
             print(f"resumed from {name}", flush=True)
             return
-
-
-def reseed(seed: int, device: torch.device) -> None:
-    """As torch.manual_seed, which takes 0.1 ms to note the seed for a GPU that is not there."""
-    torch.default_generator.manual_seed(seed)
-    if device.type == "cuda":
-        torch.cuda.manual_seed(seed)
-
-
-def task_of(trial: Trial, data: Data, site: Site, trained: Trained | None = None) -> Task:
-    """What the parts of the trial are told of their training."""
-    return task_for(
-        trial,
-        data.names,
-        data.train.y,
-        channels=data.mean.shape[1],
-        side=data.side,
-        steps=steps_of(len(data.train), trial.recipe.batch_size),
-        folder=site.folder,
-        device=site.device,
-        trained=trained,
-    )
-
-
-@torch.no_grad()
-def evaluate(scores: Tensor, y: Tensor, groups: Groups) -> Epoch:
-    """Accuracy, in groups too, and mean cross-entropy of scores (n, classes) to labels (n,)."""
-    loss = torch.nn.functional.cross_entropy(scores, y)
-    hits = scores.argmax(1) == y
-    whole = {"accuracy": float(hits.float().mean()), "loss": float(loss)}
-    return whole | accuracies(hits, y, groups)
-
-
-def groups_of(trial: Trial, data: Data) -> Groups:
-    """By the true labels of the training images; none where classes have about as many."""
-    counts = data.train.clean.bincount(minlength=len(data.names))
-    if trial.data.imbalance is None and not unequal(counts):
-        return {}
-    return thirds(counts, trial.data.odd_third) | shots(counts)
-
-
-def kept_epochs(epochs: int, keep: int) -> list[int]:
-    """`keep` evenly spaced epochs, the last one among them, counted from 1."""
-    return [round(epochs * (i + 1) / keep) for i in range(keep)]

@@ -8,8 +8,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainables.data.data import Data
+from trainables.data.loader import steps_of
 from trainables.model import Model, fresh
 from trainables.task import Changes, Parts, Task
+from trainables.training.site import Site
 from trainables.trial import Trial
 
 Trained = Callable[[Trial], dict[str, Any]]  # the final state of a finished trial's model
@@ -50,6 +53,21 @@ def task_for(
         teacher=teacher,
     )
     return task
+
+
+def task_of(trial: Trial, data: Data, site: Site, trained: Trained | None = None) -> Task:
+    """What the parts of the trial are told of their training."""
+    return task_for(
+        trial,
+        data.names,
+        data.train.y,
+        channels=data.mean.shape[1],
+        side=data.side,
+        steps=steps_of(len(data.train), trial.recipe.batch_size),
+        folder=site.folder,
+        device=site.device,
+        trained=trained,
+    )
 
 
 def _parts(trial: Trial) -> Parts:

@@ -31,6 +31,9 @@ class Listed:
     def take(self) -> tuple[str, Trial] | None:
         return (self.left.pop(0), self.trial) if self.left else None
 
+    def beside(self, trial_id: str) -> dict[str, Trial]:
+        return {}
+
     def ended(self, trial_id: str) -> None:
         self.noted.append(trial_id)
 
@@ -109,7 +112,7 @@ def test_a_trial_that_tune_gives_up_is_handed_out_again_a_few_times(
     assert order == ["first"] * (1 + HANDED_OUT_AGAIN) + ["second"]
     assert queue.lost == ["first"]
     assert feed.suggest("tune-9") == Searcher.FINISHED
-    assert feed.ids["tune-1"] == "first"
+    assert feed.ids["tune-1"] == ("first",)
 
 
 @pytest.fixture
@@ -186,7 +189,7 @@ def test_a_trial_that_a_worker_found_taken_is_waited_for_and_handed_out_again(
     feed = Feed([student], storage, command=mine)
     assert feed.suggest("t0")["id"] == "x"
     other.claim(of_trial("x"))
-    feed.on_trial_complete("t0", {"elsewhere": other.told})
+    feed.on_trial_complete("t0", {"elsewhere": {"x": other.told}})
     assert capsys.readouterr().out == "trial x is trained by process other: waiting\n"
     assert feed.suggest("t1") == Searcher.FINISHED
     other.release(of_trial("x"))  # lost there

@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import pytest
+
 from study.running.sources import Queue, TrialSource
 from study.running.sources import queue as queue_of
 from tests.study.running.others import command, finish
+from trainables.methods.byot import BYOT
 from trainables.settings import Use
 from trainables.storage.storage import Storage
 from trainables.targets.self_distilled import SelfDistilled
+from trainables.targets.smooth import Smooth
 from trainables.trial import Trial
 
 
@@ -85,3 +89,47 @@ def test_beside_others_each_command_has_an_order_of_its_own(tmp_path: Path, tria
     orders = [taken(queue_of(trials, storage, c)) for c in (command(storage, "other"), mine)]
     assert orders[0] != orders[1] != list(trials)
     assert set(orders[0]) == set(orders[1]) == set(trials)
+
+
+def alike(trial: Trial, count: int) -> dict[str, Trial]:
+    return {one.id: one for one in (trial.but(seed=seed) for seed in range(count))}
+
+
+def groups(queue: Queue) -> list[list[str]]:
+    """Those that it hands out together."""
+    found = []
+    while (one := queue.take()) is not None:
+        found.append([one[0], *queue.beside(one[0])])
+    return found
+
+
+@pytest.mark.parametrize(
+    ("count", "fuse", "sizes"), [(5, 4, [3, 2]), (9, 4, [3, 3, 3]), (3, 8, [3])]
+)
+def test_alike_ones_are_taken_together_in_groups_of_about_one_size(
+    count: int, fuse: int, sizes: list[int], tmp_path: Path, trial: Trial
+) -> None:
+    trials = alike(trial, count)
+    found = groups(Queue(trials, Storage(tmp_path), fuse=fuse))
+    assert [len(group) for group in found] == sizes
+    assert [i for group in found for i in group] == list(trials)
+
+
+def test_what_is_not_alike_or_cannot_be_fused_is_taken_alone(tmp_path: Path, trial: Trial) -> None:
+    one, two = alike(trial, 2).values()
+    other, own = two.set({"recipe.lr": 0.3}), two.but(method=Use(BYOT))
+    smooth = one.but(targets=Use(Smooth))
+    trials = {t.id: t for t in (one, own, other, two, smooth)}
+    found = groups(Queue(trials, Storage(tmp_path), fuse=4))
+    assert found == [[one.id, two.id, smooth.id], [own.id], [other.id]]
+    assert groups(Queue(trials, Storage(tmp_path))) == [[i] for i in trials]
+
+
+def test_what_waits_for_a_teacher_is_not_taken_with_others(tmp_path: Path, trial: Trial) -> None:
+    storage, trials = Storage(tmp_path), alike(trial, 3)
+    first, second, last = trials
+    queue = Queue(trials, storage, {last: (first,)}, fuse=4)
+    assert groups(queue) == [[first, second]]
+    finish(storage, first)
+    queue.ended(first)
+    assert groups(queue) == [[last]]

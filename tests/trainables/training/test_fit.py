@@ -20,6 +20,7 @@ from trainables.data.sources.digits import NAMES, Digits
 from trainables.data.spec import DataSpec
 from trainables.methods.method import Method, Sweep
 from trainables.model import Model, fresh
+from trainables.recipe import kept_epochs
 from trainables.selection import CLOCK, RULES, Epoch
 from trainables.settings import Invalid, Use
 from trainables.storage.result import select
@@ -28,8 +29,10 @@ from trainables.targets.knowledge import Knowledge
 from trainables.targets.online import Online
 from trainables.training import run
 from trainables.training.fit import fail, fit
-from trainables.training.run import Run, evaluate, kept_epochs, task_of
+from trainables.training.groups import evaluate
+from trainables.training.run import Run
 from trainables.training.site import Site
+from trainables.training.tasks import task_of
 from trainables.trial import Trial
 
 TRIAL = small_trial()

@@ -1,0 +1,171 @@
+"""Trials that one worker trains together: each handed out, claimed, lost and ended as one."""
+
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+
+import psutil
+import pytest
+import ray
+from ray.tune.search import Searcher
+from torch import Tensor
+
+from study.request import Resources
+from study.running import cluster, launch
+from study.running.feed import Feed
+from study.running.sources import Queue, queue
+from tests.study.running.others import command, finish
+from tests.trainables.small import NOWHERE, small_trial
+from trainables.data.data import Batch
+from trainables.losses.cross_entropy import CrossEntropy
+from trainables.settings import Use
+from trainables.storage.claims import of_trial
+from trainables.storage.storage import Storage
+from trainables.task import Out
+from trainables.trial import Trial
+from trainables.worker.trainable import trials_of
+
+
+def alike(trial: Trial, count: int) -> dict[str, Trial]:
+    return {one.id: one for one in (trial.but(seed=seed) for seed in range(count))}
+
+
+@pytest.fixture
+def trials(trial: Trial) -> dict[str, Trial]:
+    return alike(trial, 3)
+
+
+def test_a_worker_is_given_all_of_them(tmp_path: Path, trials: dict[str, Trial]) -> None:
+    feed = Feed([Queue(trials, Storage(tmp_path), fuse=4)], Storage(tmp_path))
+    config = feed.suggest("t0")
+    assert trials_of(config) == trials
+    assert (config["id"], config["trial"]) == next(iter(trials.items()))
+    assert feed.waiting == list(trials)
+    assert feed.ids == {"t0": tuple(trials)}
+    assert feed.out == 1
+    feed.place("t0", placed=True)
+    assert feed.waiting == []
+
+
+def test_each_ends_by_itself(tmp_path: Path, trials: dict[str, Trial]) -> None:
+    storage = Storage(tmp_path)
+    source = Queue(trials, storage, fuse=4)
+    feed = Feed([source], storage)
+    feed.suggest("t0")
+    first, second, last = trials
+    finish(storage, first)
+    finish(storage, second, "the loss was nan")
+    feed.on_trial_complete("t0", {"lost": "OSError"})
+    assert source.lost == [last]
+    assert feed.suggest("t1") == Searcher.FINISHED
+
+
+def test_those_without_a_result_are_handed_out_again_together(
+    tmp_path: Path, trials: dict[str, Trial]
+) -> None:
+    storage = Storage(tmp_path)
+    feed = Feed([Queue(trials, storage, fuse=4)], storage)
+    feed.suggest("t0")
+    first, *others = trials
+    finish(storage, first)
+    feed.on_trial_complete("t0", error=True)
+    assert list(trials_of(feed.suggest("t1"))) == others
+
+
+def test_a_withdrawn_group_is_handed_out_again(tmp_path: Path, trials: dict[str, Trial]) -> None:
+    feed = Feed([Queue(trials, Storage(tmp_path), fuse=4)], Storage(tmp_path))
+    feed.suggest("t0")
+    feed.withdraw("t0")
+    feed.on_trial_complete("t0")
+    assert trials_of(feed.suggest("t1")) == trials
+
+
+def test_what_another_command_trains_is_left_out(
+    tmp_path: Path, trials: dict[str, Trial], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Known when the group is taken, or found by its worker."""
+    storage = Storage(tmp_path)
+    mine, other = command(storage, "mine"), command(storage, "other")
+    first, second, last = trials
+    other.claim(of_trial(last))
+    feed = Feed([Queue(trials, storage, fuse=4)], storage, command=mine)
+    assert list(trials_of(feed.suggest("t0"))) == [first, second]
+    finish(storage, first)
+    feed.on_trial_complete("t0", {"elsewhere": {second: other.told}})
+    assert capsys.readouterr().out.startswith(f"trial {last} is trained by ")
+    assert feed.held
+
+
+EPOCHS = 5
+
+
+class Dawdling(CrossEntropy):
+    """Takes a tenth of a second a batch, and no processor."""
+
+    def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
+        time.sleep(0.1)
+        return super().forward(out, target, batch)
+
+
+@pytest.fixture(scope="module")
+def resources() -> Iterator[Resources]:
+    ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False)
+    yield cluster.fitted(Resources(fuse=4))
+    ray.shutdown()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_command_s_trials_are_fused_and_each_is_recorded(
+    tmp_path: Path, trial: Trial, resources: Resources
+) -> None:
+    """Under the real Ray, in two groups."""
+    storage = Storage(tmp_path)
+    trials = alike(trial, 5)
+    begun: list[str] = []
+    asked = queue(trials, storage, fuse=3)
+    assert launch.run([asked], storage, NOWHERE, resources, begun.append) == {}
+    assert sorted(begun) == sorted(trials)
+    found = [storage.trial(i).result() for i in trials]
+    assert sorted(result.site["fused"] for result in found if result) == [2, 2, 3, 3, 3]
+    for trial_id in trials:
+        said = storage.trial(trial_id).log_lines()
+        assert [line.split(",")[0] for line in said] == ["epoch 1", "epoch 2", "epoch 3"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_worker_that_dies_costs_each_of_its_trials_an_epoch(
+    tmp_path: Path, resources: Resources
+) -> None:
+    for name in ("storage", "undisturbed"):
+        (tmp_path / name).mkdir()
+    storage, undisturbed = Storage(tmp_path / "storage"), Storage(tmp_path / "undisturbed")
+    trials = alike(small_trial(loss=Use(Dawdling), **{"recipe.epochs": EPOCHS}), 3)
+    last = list(trials)[-1]
+    killed: list[str] = []
+
+    def kill() -> None:
+        """In the third epoch of the last one."""
+        while len(storage.trial(last).history()) < 2:
+            time.sleep(0.05)
+        (worker,) = (p for p in psutil.process_iter(["name"]) if "train" in p.info["name"])
+        worker.send_signal(signal.SIGKILL)
+        killed.append(last)
+
+    thread = Thread(target=kill, daemon=True)
+    thread.start()
+    for where in (storage, undisturbed):
+        assert launch.run([queue(trials, where, fuse=3)], where, NOWHERE, resources) == {}
+    assert killed == [last]
+    for trial_id in trials:
+        result, expected = (s.trial(trial_id).result() for s in (storage, undisturbed))
+        assert result
+        assert expected
+        assert result.site["fused"] == expected.site["fused"] == 3
+        epochs = [epoch["validation.loss"] for epoch in result.history]
+        assert epochs == pytest.approx([epoch["validation.loss"] for epoch in expected.history])
+        lines = storage.trial(trial_id).log_lines()
+        assert sum(line.startswith("epoch ") for line in lines) <= EPOCHS + 1
