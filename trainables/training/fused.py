@@ -60,6 +60,8 @@ class Together:
             self._net.parameters(), **runs[0].method.optimizer.defaults
         )
         self._share_momentum()
+        # On a CPU grouped convolutions gain by small batches alone, and lose by large ones.
+        self.evaluates = runs[0].site.device.type == "cuda"
         for run in runs:
             run.together(len(runs))
 
@@ -113,16 +115,19 @@ class Together:
 
     @torch.no_grad()
     def evaluated(self) -> list[dict[str, Evaluated]]:
-        """Of each run what is found of each split that it looks at."""
+        """Of each run what is found of each split that it looks at.
+
+        Of splits of one length together, where that pays.
+        """
         self._net.eval()
         looked_at = [run.looked_at() for run in self.runs]
         found: list[dict[str, Evaluated]] = [{} for _ in self.runs]
         for name in {name: None for splits in looked_at for name in splits}:
             sharing = [i for i, splits in enumerate(looked_at) if name in splits]
             lengths = {len(looked_at[i][name]) for i in sharing}
-            if len(sharing) == len(self.runs) and len(lengths) == 1:
+            if self.evaluates and len(sharing) == len(self.runs) and len(lengths) == 1:
                 own = self._looked([splits[name] for splits in looked_at])
-            else:  # as where other labels are wrong in each
+            else:
                 own = [self.runs[i].evaluated(looked_at[i][name]) for i in sharing]
             for i, evaluated in zip(sharing, own, strict=True):
                 found[i][name] = evaluated

@@ -30,7 +30,8 @@ from trainables.targets.smooth import Smooth
 from trainables.task import Out
 from trainables.training.fit import fit
 from trainables.training.fit_fused import fit_fused
-from trainables.training.fused import alike, unfused
+from trainables.training.fused import Together, alike, unfused
+from trainables.training.run import Run
 from trainables.trial import Trial
 
 # Sums are taken in another order, in float32; so weights differ after three epochs at most.
@@ -229,3 +230,17 @@ def test_alike_are_trials_that_differ_in_parts_wrong_labels_and_seed() -> None:
         {"data.train_per_class": 3},
     ):
         assert alike(BASE.set(change)) != alike(BASE)
+
+
+def test_what_is_evaluated_together_is_what_each_finds_alone(tmp_path: Path) -> None:
+    """As on a GPU. The wrong labels of two runs differ, and of others there are none."""
+    wrong = [TRIALS[-1].but(seed=seed) for seed in range(2)]
+    runs = [Run(t, Storage(tmp_path).trial(t.id), SITE) for t in (*TRIALS[:3], *wrong)]
+    together = Together(runs)
+    assert not together.evaluates
+    together.take_steps()
+    alone = together.evaluated()
+    together.evaluates = True
+    found = together.evaluated()
+    assert [list(each) for each in found] == [list(run.looked_at()) for run in runs]
+    assert_close(found, alone, **TOLERANCE)
