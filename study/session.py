@@ -87,9 +87,8 @@ class Session:
         wanted: list[SharedSearch],
         command: Command,
     ) -> None:
-        self._command = command
-        self._request, self._storage = request, request.storage
-        self._folder = request.data_dir
+        self._request, self._command = request, command
+        self._storage, self._folder = request.storage, request.data_dir
         self._ready = partial(prepare.ready, folder=self._folder, formats=formats, known={})
         self._measure = partial(prepare.measured, folder=self._folder)
         self.plan, self._trials = laid_out(request, self._ready, self._measure)
@@ -101,8 +100,9 @@ class Session:
         needed = self.ids if request.rerun else (*before.started, *before.new)
         lacking = [trial for trial, i in self._trials.items() if i in needed]
         prepare.check_parts(lacking, self._folder)
-        neutral = (what.space.neutral for what in wanted)
-        check_execution((*lacking, *neutral), before.finished, self._storage, request.resources)
+        both = (*lacking, *(what.space.neutral for what in wanted))
+        done, resources = before.finished, request.resources
+        check_execution(both, self._trials, done, self._storage, resources)
         contracts.require(request, lacking)
         self.searches = self._opened(wanted, request.search) if request.search else []
         if request.rerun:

@@ -56,7 +56,7 @@ def dry_run(request: Request) -> int:
     trials = _selected(request, ready)
     lacking = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
     prepare.check_parts([trial for trial in lacking if trials[trial]], folder)
-    check_execution(lacking, now.finished, storage, request.resources)
+    check_execution(lacking, trials, now.finished, storage, request.resources)
     width = max(len(cell.row) for cell in plan.cells)
     for cell in plan.cells:
         ids = (f"{i} ({shown.state(i)})" if i else "no id yet" for i in cell.trials.values())
@@ -72,7 +72,7 @@ def dry_run(request: Request) -> int:
         f"finished, {len(now.failed)} failed, {unknown_ids} without an id yet"
     )
     if request.resources.fuse > 1:
-        alone = separate(lacking)
+        alone = separate(lacking, trials)
         print(f"{len(lacking) - sum(alone.values())} trials would be fused")
         for why, count in alone.items():
             print(f"{count} trials separately: {why}")

@@ -14,24 +14,28 @@ MIXED = "with --mixed, for a table of fused and separate trials"
 
 
 def check_execution(
-    lacking: Sequence[Trial], finished: Iterable[str], storage: Storage, resources: Resources
+    lacking: Sequence[Trial],
+    table: Iterable[Trial],
+    finished: Iterable[str],
+    storage: Storage,
+    resources: Resources,
 ) -> None:
     """Raises Invalid where trials cannot be split or fused, or their table would be mixed.
 
-    `finished`: the ids of those that are recorded.
+    `table`: all of its trials. `finished`: the ids of those that are recorded.
     """
     check_splitting(lacking, resources)
     if not lacking or resources.mixed:
         return
-    check_fusing(lacking, resources.fuse)
+    fuse, option = resources.fuse, f"--fuse = {resources.fuse}"
+    if fuse > 1 and (why := next(iter(separate(lacking, table)), None)):
+        raise Invalid(f"{option}: must be 1: {why}; or {MIXED}")
     counts = {i: fused_of(storage, i) for i in finished}
-    option = f"--fuse = {resources.fuse}"
-    if resources.fuse > 1 and (others := [i for i, fused in counts.items() if fused == 1]):
-        valid = f"1, as of trial {others[0]} and {len(others) - 1} others that are recorded"
-        raise Invalid(f"{option}: must be {valid}; or {MIXED}")
-    if resources.fuse == 1 and (others := [i for i, fused in counts.items() if fused > 1]):
-        valid = f"{counts[others[0]]}, as of trial {others[0]} and {len(others) - 1} others"
-        raise Invalid(f"{option}: must be {valid} that are recorded; or {MIXED}")
+    if other := next((i for i, count in counts.items() if (fuse > 1) != (count > 0)), None):
+        recorded = f"trial {other}, which is recorded, was trained"
+        if fuse > 1:
+            raise Invalid(f"{option}: must be 1: {recorded} separately; or {MIXED}")
+        raise Invalid(f"{option}: must be above 1: {recorded} fused ({counts[other]}); or {MIXED}")
 
 
 def check_splitting(trials: Iterable[Trial], resources: Resources) -> None:
@@ -44,18 +48,11 @@ def check_splitting(trials: Iterable[Trial], resources: Resources) -> None:
                 raise Invalid(f"{option} = {workers}: must be {valid}")
 
 
-def check_fusing(trials: Iterable[Trial], fuse: int) -> None:
-    """Raises Invalid for the first trial that would be trained separately."""
-    if fuse > 1 and (why := next(iter(separate(trials)), None)):
-        raise Invalid(f"--fuse = {fuse}: must be 1: {why}; or {MIXED}")
-
-
-def separate(trials: Iterable[Trial]) -> dict[str, int]:
-    """Why trials would not be trained fused with others, and how many of each reason."""
-    trials = list(trials)
-    kinds = Counter(alike(trial) for trial in trials if not unfused(trial))
+def separate(lacking: Iterable[Trial], table: Iterable[Trial]) -> dict[str, int]:
+    """Why trials are not fused with others of their table, and how many for each reason."""
+    kinds = Counter(alike(trial) for trial in table if not unfused(trial))
     found = Counter[str]()
-    for trial in trials:
+    for trial in lacking:
         if why := unfused(trial):
             found[why] += 1
         elif kinds[alike(trial)] == 1:
@@ -64,6 +61,6 @@ def separate(trials: Iterable[Trial]) -> dict[str, int]:
 
 
 def fused_of(storage: Storage, trial_id: str) -> int:
-    """With how many the trial was trained, itself among them."""
+    """With how many it was trained as one net, itself among them; 0: separately."""
     result = storage.trial(trial_id).result()
-    return int(result.site.get("fused", 1)) if result else 1
+    return int(result.site.get("fused", 0)) if result else 0

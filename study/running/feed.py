@@ -21,16 +21,17 @@ BESIDE_OTHERS = 4  # trials that may wait for a place, or as many as run, if oth
 
 @dataclass(frozen=True)
 class Taken:
-    """What a worker trains: a trial, or several that are fused."""
+    """What a worker trains: a trial, or those of a group that is fused."""
 
     source: int  # which one asks for them
     trials: Mapping[str, Trial]  # by id
+    fused: bool
 
     @property
     def config(self) -> dict[str, Any]:
         """As Tune has it."""
         (trial_id, trial), *others = self.trials.items()
-        beside = {"beside": dict(others)} if others else {}
+        beside = {"beside": dict(others)} if self.fused else {}
         return {"id": trial_id, "trial": trial, **beside}
 
 
@@ -148,9 +149,13 @@ class Feed(Searcher):
                 continue
             while (taken := source.take()) is not None:
                 if self._wanted(i, *taken):
-                    others = source.beside(taken[0]).items()
-                    return Taken(i, dict([taken, *(o for o in others if self._wanted(i, *o))]))
+                    return self._with_others(i, *taken)
         return None
+
+    def _with_others(self, source: int, trial_id: str, trial: Trial) -> Taken:
+        others = self.sources[source].beside(trial_id)
+        wanted = {i: t for i, t in (others or {}).items() if self._wanted(source, i, t)}
+        return Taken(source, {trial_id: trial, **wanted}, fused=others is not None)
 
     def _wanted(self, source: int, trial_id: str, trial: Trial) -> bool:
         """Whether it is to be trained now, and here."""
@@ -188,7 +193,7 @@ class Feed(Searcher):
                 self._tell(trial_id)
             elif not self._others.holder(of_trial(trial_id)):
                 del self._elsewhere[trial_id]
-                self._again.append(Taken(source, {trial_id: trial}))
+                self._again.append(self._with_others(source, trial_id, trial))
 
     def _hand_out(self, tune_id: str, taken: Taken) -> dict[str, Any]:
         self._running[tune_id] = taken
@@ -214,7 +219,7 @@ class Feed(Searcher):
             self.broken = failed
             return
         if again:
-            self._again.append(Taken(taken.source, again))
+            self._again.append(Taken(taken.source, again, taken.fused))
 
     def _settled(
         self, source: int, ended: str, trial: Trial, other: str | None, error: bool

@@ -23,8 +23,8 @@ class TrialSource(Waiting, Protocol):
 
     def take(self) -> tuple[str, Trial] | None: ...
 
-    def beside(self, trial_id: str) -> dict[str, Trial]:
-        """Takes those, too, that are to be trained fused with the one that was taken."""
+    def beside(self, trial_id: str) -> dict[str, Trial] | None:
+        """Takes those, too, that are to be fused with one that is taken. None: it is not fused."""
 
     def ended(self, trial_id: str) -> None: ...
 
@@ -60,10 +60,10 @@ class Queue:
         trial_id = self._next.popleft()
         return trial_id, self.trials[trial_id]
 
-    def beside(self, trial_id: str) -> dict[str, Trial]:
+    def beside(self, trial_id: str) -> dict[str, Trial] | None:
         """Of those that wait for nothing; groups are of about one size."""
         if trial_id not in self._kinds:
-            return {}
+            return None
         kind = self._kinds[trial_id]
         others = [i for i in self._next if self._kinds.get(i) == kind]
         count = len(others) + 1

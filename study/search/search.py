@@ -73,9 +73,8 @@ class Search(Points):
                 return job
         return None
 
-    def beside(self, trial_id: str) -> dict[str, Trial]:
-        """None: each point is asked for when those before it are known."""
-        return {}
+    def beside(self, trial_id: str) -> None:
+        """Each point is asked for when those before it are known."""
 
     def pending(self) -> bool:
         """Whether anything is to be trained; what is not, is told."""

@@ -24,6 +24,7 @@ from trainables.settings import Use
 from trainables.storage.result import OUT_OF_MEMORY
 from trainables.storage.storage import Storage
 from trainables.training.fit import fit
+from trainables.training.fit_fused import fit_fused
 from trainables.training.site import Site, formats_of
 from trainables.trial import Trial
 
@@ -130,3 +131,19 @@ def test_auto_formats_are_those_of_the_device(tmp_path: Path) -> None:
         fast = torch.cuda.get_device_capability() >= (8, 0)
         assert trial.recipe.precision == ("bfloat16" if fast else "float32")
     assert fit(trial, Storage(tmp_path), SITE).status == "finished"
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_fused_trials_are_those_of_separate_training(precision: str, tmp_path: Path) -> None:
+    """Within what another order of sums makes of it; evaluated together, as is usual on a GPU."""
+    formats = {"recipe.precision": precision, "recipe.memory_format": "channels_last"}
+    trials = [small_trial(seed=seed, **formats) for seed in range(4)]
+    fused, separate = Storage(tmp_path / "fused"), Storage(tmp_path / "separate")
+    fit_fused(trials, fused, SITE)
+    for trial in trials:
+        expected, result = fit(trial, separate, SITE), fused.trial(trial.id).result()
+        assert result
+        assert (result.reason, result.site["fused"]) == (None, 4)
+        last, known = result.history[-1], expected.history[-1]
+        assert last["train.loss"] == pytest.approx(known["train.loss"], rel=0.05)
+        assert last["validation.loss"] == pytest.approx(known["validation.loss"], rel=0.05)

@@ -162,6 +162,10 @@ class ResNet10(TorchvisionResNet):
     ) -> None:
         super().__init__(task, weights=weights, width=width, depth=depth)
 
+    @classmethod
+    def fuses(cls, **_: Any) -> bool:
+        return True
+
     @staticmethod
     def url() -> str:
         return ""

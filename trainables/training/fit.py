@@ -109,7 +109,7 @@ def result_of(run: Run | None, site: Site, reason: str | None) -> Result:
     """How a trial ended, where its run had come. None: there is no run, it finished."""
     if run is None:
         return Result(reason=reason, site=describe(site))
-    fused = {"fused": run.fused} if run.fused > 1 else {}
+    fused = {"fused": run.fused} if run.fused else {}
     return Result(
         reason=reason,
         history=run.history,

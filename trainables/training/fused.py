@@ -14,6 +14,7 @@ from trainables.data.data import Batch, Split
 from trainables.methods.method import descend
 from trainables.model import Model
 from trainables.nets.fused import Fused, parts
+from trainables.nets.net import Net
 from trainables.task import Out
 from trainables.training.run import Evaluated, Run
 from trainables.trial import Trial
@@ -30,9 +31,21 @@ class Broken(Exception):
 def unfused(trial: Trial) -> str:
     """What of the trial cannot be trained with others, in words; empty where all of it can."""
     for use in (trial.method, trial.net):
-        if not use.part.fuses(**dict(use.items)):
+        if not use.part.fuses(**dict(use.items)) or not _says(use.part):
             return f"{use!r} cannot be fused"
     return ""
+
+
+def _says(part: type) -> bool:
+    """Whether it says itself that it fuses, and not a class before it of a net that was another."""
+    return not issubclass(part, Net) or all(
+        issubclass(_owner(part, "fuses"), _owner(part, name)) for name in ("__init__", "forward")
+    )
+
+
+def _owner(part: type, name: str) -> type:
+    """The class that defines what the part has by that name."""
+    return next(one for one in part.__mro__ if name in vars(one))
 
 
 def alike(trial: Trial) -> Hashable:

@@ -61,7 +61,7 @@ class Run:
         self.losses = torch.full((self.task.steps,), math.nan, device=site.device)
         self.totals: dict[str, Tensor] = {}  # of the running epoch: sums over images
         self.seconds, self.share = 0.0, 1.0  # of training; of what passes, this run's share
-        self.fused = 1  # runs that stepped together, the most at any time
+        self.fused = 0  # runs that stepped together, the most at any time; 0: never as fused ones
         self._resume()
         if not self.workers.same(self.step):
             raise OSError("the trial's workers read different checkpoints")
@@ -223,11 +223,8 @@ class Run:
 
     def looked_at(self) -> dict[str, Split]:
         """What is evaluated after each epoch, by name."""
-        splits = {
-            "validation": self.data.validation,
-            "test": self.data.test,
-            "train.wrong": self.wrong,
-        }
+        data, wrong = self.data, self.wrong
+        splits = {"validation": data.validation, "test": data.test, "train.wrong": wrong}
         return {name: split for name, split in splits.items() if split is not None}
 
     def _measured(self, found: Mapping[str, Evaluated]) -> Epoch:

@@ -27,7 +27,7 @@ def trainable(
 ) -> Any:
     """What Tune runs for {"id": ..., "trial": ...}: `fit`. Tune is told each epoch's metrics.
 
-    With "beside", trials by id, it is `fit_fused` of all of them; each has its own log.
+    With "beside", more trials by id or none, it is `fit_fused` of all; each has its own log.
 
     What a trial prints is appended to its log.txt. Before anything is written the trial is claimed
     for the `command`; where another one trains it, nothing is done, and Tune is told that one as
@@ -47,7 +47,7 @@ def trainable(
                 claimed = {trial_id: command.claim(of_trial(trial_id)) for trial_id in trials}
                 elsewhere = {trial_id: other for trial_id, other in claimed.items() if other}
             own = {i: trial for i, trial in trials.items() if i not in elsewhere}
-            if len(trials) > 1:
+            if own and "beside" in config:
                 _fit_fused(own, storage, places.site(folder))
             elif own:
                 alone(config["trial"])

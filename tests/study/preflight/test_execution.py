@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from study.command import main
 from study.preflight.execution import check_execution, check_splitting, separate
@@ -82,26 +83,32 @@ def test_the_command_refuses_it_in_a_line(
 
 
 def recorded(storage: Storage, trial: Trial, fused: int) -> str:
-    site = {"fused": fused} if fused > 1 else {}
+    site = {"fused": fused} if fused else {}
     storage.trial(trial.id).end(Result(site=site))
     return trial.id
 
 
 def test_a_table_has_fused_or_separate_trials(tmp_path: Path) -> None:
     storage = Storage(tmp_path)
-    one, other, third, left, last = (small_trial(seed=seed) for seed in range(5))
-    separate, fused = recorded(storage, one, 1), recorded(storage, other, 4)
-    check_execution([left, last], [fused], storage, Resources(fuse=8))
-    check_execution([left, last], [separate], storage, Resources())
-    check_execution([], [separate, fused], storage, Resources(fuse=8))  # nothing is trained
-    for finished, fuse, valid in (
-        ([separate], 8, f"1, as of trial {separate} and 0 others that are recorded"),
-        ([fused], 1, f"4, as of trial {fused} and 0 others that are recorded"),
+    one, other, left = table = [small_trial(seed=seed) for seed in range(3)]
+    separately, fused = recorded(storage, one, 0), recorded(storage, other, 4)
+    check_execution([left], table, [fused], storage, Resources(fuse=8))
+    check_execution([left], table, [separately], storage, Resources())
+    check_execution([], table, [separately, fused], storage, Resources(fuse=8))  # all is there
+    for finished, fuse, why in (
+        (separately, 8, f"1: trial {separately}, which is recorded, was trained separately"),
+        (fused, 1, rf"above 1: trial {fused}, which is recorded, was trained fused \(4\)"),
     ):
-        with pytest.raises(Invalid, match=f"^--fuse = {fuse}: must be {valid}; or with --mixed"):
-            check_execution([left, last], finished, storage, Resources(fuse=fuse))
-        check_execution([left, last], finished, storage, Resources(fuse=fuse, mixed=True))
-    assert recorded(storage, third, 1)
+        with pytest.raises(Invalid, match=f"^--fuse = {fuse}: must be {why}; or with --mixed"):
+            check_execution([left], table, [finished], storage, Resources(fuse=fuse))
+        check_execution([left], table, [finished], storage, Resources(fuse=fuse, mixed=True))
+
+
+class Another(CifarResNet):
+    """Its forward pass is not that of the net that says it fuses."""
+
+    def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        return super().forward(x)
 
 
 @pytest.mark.parametrize(
@@ -109,15 +116,17 @@ def test_a_table_has_fused_or_separate_trials(tmp_path: Path) -> None:
     [
         ({"method": Use(BYOT)}, r"BYOT\(.*\) cannot be fused"),
         ({"net": Use(MobileNetV2)}, r"MobileNetV2\(.*\) cannot be fused"),
+        ({"net": Use(Another)}, r"Another\(.*\) cannot be fused"),
         ({"net": Use(CifarResNet, depth=14, width=4)}, "CifarResNet.* is in one trial alone"),
     ],
 )
 def test_what_would_be_separate_is_named(change: dict[str, Use], why: str, tmp_path: Path) -> None:
-    trials = [small_trial(), small_trial(seed=1), small_trial(**change)]
+    table = [small_trial(), small_trial(seed=1), small_trial(**change)]
+    lacking, storage = table[1:], Storage(tmp_path)  # one of two alike ones is there already
     with pytest.raises(Invalid, match=f"^--fuse = 8: must be 1: {why}; or with --mixed"):
-        check_execution(trials, [], Storage(tmp_path), Resources(fuse=8))
-    check_execution(trials, [], Storage(tmp_path), Resources(fuse=8, mixed=True))
-    assert list(separate(trials).values()) == [1]
+        check_execution(lacking, table, [], storage, Resources(fuse=8))
+    check_execution(lacking, table, [], storage, Resources(fuse=8, mixed=True))
+    assert list(separate(lacking, table).values()) == [1]
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,8 @@ class Listed:
     def take(self) -> tuple[str, Trial] | None:
         return (self.left.pop(0), self.trial) if self.left else None
 
-    def beside(self, trial_id: str) -> dict[str, Trial]:
-        return {}
+    def beside(self, trial_id: str) -> None:
+        pass
 
     def ended(self, trial_id: str) -> None:
         self.noted.append(trial_id)

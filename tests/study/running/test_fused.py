@@ -20,6 +20,7 @@ from tests.study.running.others import command, finish
 from tests.trainables.small import NOWHERE, small_trial
 from trainables.data.data import Batch
 from trainables.losses.cross_entropy import CrossEntropy
+from trainables.methods.byot import BYOT
 from trainables.settings import Use
 from trainables.storage.claims import of_trial
 from trainables.storage.storage import Storage
@@ -72,6 +73,15 @@ def test_those_without_a_result_are_handed_out_again_together(
     finish(storage, first)
     feed.on_trial_complete("t0", error=True)
     assert list(trials_of(feed.suggest("t1"))) == others
+
+
+def test_the_last_one_of_a_group_is_still_fused(tmp_path: Path, trial: Trial) -> None:
+    """And one that cannot be is not."""
+    own = trial.but(method=Use(BYOT))
+    source = Queue({trial.id: trial, own.id: own}, Storage(tmp_path), fuse=4)
+    feed = Feed([source], Storage(tmp_path))
+    assert feed.suggest("t0") == {"id": trial.id, "trial": trial, "beside": {}}
+    assert feed.suggest("t1") == {"id": own.id, "trial": own}
 
 
 def test_a_withdrawn_group_is_handed_out_again(tmp_path: Path, trials: dict[str, Trial]) -> None:

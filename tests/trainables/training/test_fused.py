@@ -119,6 +119,14 @@ def test_a_result_says_with_how_many_it_was_trained(fused: Storage, separate: St
         assert "fused" not in separate.trial(trial.id).result().site
 
 
+def test_one_that_is_left_alone_is_a_fused_one(tmp_path: Path, separate: Storage) -> None:
+    """So that a table that was interrupted before its last trial is not a mixed one."""
+    storage = Storage(tmp_path)
+    fit_fused(TRIALS[2:3], storage, SITE)
+    assert storage.trial(TRIALS[2].id).result().site["fused"] == 1
+    assert_alike(TRIALS[2], storage, separate)
+
+
 def test_time_is_shared_among_them(tmp_path: Path) -> None:
     passed: list[Epoch] = []
     fit_fused(TRIALS, Storage(tmp_path), SITE, lambda trial, epoch: passed.append(epoch))
