@@ -97,20 +97,20 @@ class Session:
         check_selected(self.plan, request.only)
         self.ids = selected_ids(self.plan, request.only)
         before = progress(self._storage, self.ids)
-        needed = self.ids if request.rerun else (*before.started, *before.new)
+        redone = {"all": tuple(self.ids), "failed": before.failed}.get(request.rerun or "", ())
+        needed = (*before.started, *before.new, *redone)
         lacking = [trial for trial, i in self._trials.items() if i in needed]
         prepare.check_parts(lacking, self._folder)
         both = (*lacking, *(what.space.neutral for what in wanted))
-        done, resources = before.finished, request.resources
-        check_execution(both, self._trials, done, self._storage, resources)
+        done = [i for i in before.finished if i not in redone]
+        check_execution(both, self._trials, done, self._storage, request.resources)
         contracts.require(request, lacking)
         self.searches = self._opened(wanted, request.search) if request.search else []
         if request.rerun:
-            self._forget(before.failed if request.rerun == "failed" else tuple(self.ids))
+            self._forget(redone)
         self.tracker = Tracker(uri, self._storage, self.plan, self._searched, self._pruned, command)
         self._waited_for: list[Any] = []  # searches that others were said to carry out
-        self.lost: dict[str, str] = {}
-        self.unmeasured: dict[str, str] = {}
+        self.lost, self.unmeasured = dict[str, str](), dict[str, str]()
         self.hopeless: list[str] = []  # names of searches of which no point was trained to its end
         self.unwritten: list[str] = []
 

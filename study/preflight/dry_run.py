@@ -56,7 +56,8 @@ def dry_run(request: Request) -> int:
     trials = _selected(request, ready)
     lacking = [t for t, i in trials.items() if i is None or i in (*now.new, *now.started)]
     prepare.check_parts([trial for trial in lacking if trials[trial]], folder)
-    check_execution(lacking, trials, now.finished, storage, request.resources)
+    finished = () if request.rerun == "all" else now.finished
+    check_execution(lacking, trials, finished, storage, request.resources)
     width = max(len(cell.row) for cell in plan.cells)
     for cell in plan.cells:
         ids = (f"{i} ({shown.state(i)})" if i else "no id yet" for i in cell.trials.values())
@@ -122,17 +123,22 @@ def _searched_trials(
 
 
 def measured_peaks(storage: Storage, ids: Iterable[str]) -> list[float]:
-    """In MiB, of the finished trials among them that had a GPU."""
+    """In MiB, of the finished trials among them that had a GPU; of fused ones, of each."""
     results = (storage.trial(i).result() for i in ids)
-    return [float(r.site["peak_memory_mib"]) for r in results if r and r.site.get("gpus")]
+    sites = [result.site for result in results if result and result.site.get("gpus")]
+    return [site["peak_memory_mib"] / max(1, site.get("fused", 0)) for site in sites]
 
 
 def _print_memory(request: Request, estimated: float, measured: list[float]) -> None:
     """The fraction of a GPU is a promise that nothing holds a trial to."""
     sizes = [torch.cuda.get_device_properties(i).total_memory for i in range(gpus_here())]
     if sizes:
-        fraction = request.resources.gpus or 1.0
-        for line in estimate.against_share(fraction, min(sizes) / 2**20, estimated, measured):
+        fraction, together = request.resources.gpus or 1.0, request.resources.fuse
+        if together > 1:
+            print(f"memory is for {together} trials as one net:")
+        peaks = [together * peak for peak in measured]
+        of_one = min(sizes) / 2**20
+        for line in estimate.against_share(fraction, of_one, together * estimated, peaks):
             print(line)
     elif request.resources.gpus:
         print("memory: cannot be compared with --gpus-per-trial, since this machine has no GPU")

@@ -110,6 +110,10 @@ class Feed(Searcher):
         """Hands out no more; the error is raised when what runs has ended."""
         self.broken = self.broken or error
 
+    def elsewhere(self, trial_id: str) -> bool:
+        """Whether another command has claimed it, which lives."""
+        return bool(self._others.holder(of_trial(trial_id)))
+
     def place(self, tune_id: str, placed: bool) -> None:
         """A trial has got a place, or has lost it with its worker."""
         (self._started.add if placed else self._started.discard)(tune_id)

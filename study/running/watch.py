@@ -15,6 +15,7 @@ from study.running.feed import Feed
 from trainables.storage.storage import Storage
 from trainables.storage.trial_files import TrialFiles
 from trainables.training.fit import fail
+from trainables.trial import Trial
 from trainables.worker.trainable import trials_of
 
 WAITING_SECONDS = 60.0  # between the lines that say that nothing can be placed
@@ -52,7 +53,9 @@ class Watch(tune.Callback):
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **_: Any
     ) -> None:
-        self._heard[trial] = time.monotonic(), result.get("epoch", 0)
+        # Fused ones report each epoch once, for all of them.
+        epochs = result.get("epoch", 0) * len(trials_of(trial.config))
+        self._heard[trial] = time.monotonic(), epochs
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **_: Any) -> None:
         self._heard.pop(trial, None)
@@ -89,30 +92,37 @@ class Watch(tune.Callback):
     def _resumed_from(self, trial: Any) -> int:
         """The epochs that it has from before."""
         try:
-            return max(len(files.history()) for files in self._files(trial))
+            return self._stored(trial)
         except Exception as error:
             self._feed.end(error)
             return 0
 
     def _epochs(self, trial: Any) -> float:
-        """As many as the storage has of those that go on; infinitely many where all have results.
+        """As many as the storage has; infinitely many where all have results.
 
         Tune may be behind, where its thread was kept waiting, and a worker waits for Tune in its
         report: so it is not the age of the file that tells.
         """
-        left = [files for files in self._files(trial) if not files.final_result()]
-        return max((len(files.history()) for files in left), default=math.inf)
+        left = any(not files.final_result() for files in self._files(trial))
+        return self._stored(trial) if left else math.inf
 
     def _end(self, trial: Any) -> None:
         """Kills the worker and leaves results, which Tune finds when it tries the trial again."""
         reason = f"no epoch finished within {self._resources.stall_minutes:g} minutes"
         ray.kill(trial.temporary_state.ray_actor)
-        for one in trials_of(trial.config).values():
+        for one in self._own(trial).values():
             fail(one, self._storage, reason)
 
+    def _stored(self, trial: Any) -> int:
+        return sum(len(files.history()) for files in self._files(trial))
+
     def _files(self, trial: Any) -> list[TrialFiles]:
-        """Of all trials that the worker trains."""
-        return [self._storage.trial(trial_id) for trial_id in trials_of(trial.config)]
+        return [self._storage.trial(trial_id) for trial_id in self._own(trial)]
+
+    def _own(self, trial: Any) -> dict[str, Trial]:
+        """All that the worker trains: but what another command has claimed of a group."""
+        given = trials_of(trial.config)
+        return {i: one for i, one in given.items() if not self._feed.elsewhere(i)}
 
     def __getstate__(self) -> dict[str, Any]:
         return {}

@@ -12,6 +12,7 @@ import torch
 from tests.trainables.data.augments.test_whole import photograph
 from tests.trainables.small import NOWHERE, small_trial
 from tests.trainables.test_contract import MEMORY, TRIALS
+from tests.trainables.training.test_fused import Breaking
 from trainables.contract.resumed import kill_after_epoch
 from trainables.data.augments.augment import Augment, Flip, ResizedCrop
 from trainables.data.cache import Cache
@@ -147,3 +148,13 @@ def test_fused_trials_are_those_of_separate_training(precision: str, tmp_path: P
         last, known = result.history[-1], expected.history[-1]
         assert last["train.loss"] == pytest.approx(known["train.loss"], rel=0.05)
         assert last["validation.loss"] == pytest.approx(known["validation.loss"], rel=0.05)
+
+
+@on_a_gpu_alone
+def test_a_loss_that_is_no_number_stays_in_its_own_fused_trial(tmp_path: Path) -> None:
+    formats = {"recipe.precision": "bfloat16", "recipe.memory_format": "channels_last"}
+    healthy = small_trial(**formats)
+    fit_fused([healthy, healthy.but(loss=Use(Breaking))], Storage(tmp_path), SITE)
+    result = Storage(tmp_path).trial(healthy.id).result()
+    assert result
+    assert result.reason is None

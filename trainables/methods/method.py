@@ -47,7 +47,8 @@ def descend(optimizer: torch.optim.Optimizer, loss: Tensor, lr: float) -> None:
 
 # What an ordinary method leaves as it is.
 ORDINARY = (
-    *("__init__", "train", "views", "meta", "lr", "start_epoch", "update", "step", "observed"),
+    *("__init__", "train", "views", "meta", "sampling", "sampling_in", "lr", "start_epoch"),
+    *("update", "step", "observed"),
     *("before_evaluation", "predict", "evaluated", "judged"),
 )
 

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables.nets.net import Net
+from trainables.settings import Invalid
 
 
 class Fused(nn.Module):
@@ -27,6 +28,7 @@ class Fused(nn.Module):
         self.net = _widened(copy.deepcopy(nets[0]), self.count)
         every = [tensors(net) for net in nets]
         for name, whole in tensors(self.net).items():
+            whole.requires_grad_(every[0][name].requires_grad)
             for own, part in zip(
                 (own[name] for own in every), parts(whole, self.count), strict=True
             ):
@@ -37,7 +39,7 @@ class Fused(nn.Module):
         """What each net emits of its own images (n, channels, side, side)."""
         features, stages = self.net(torch.cat(list(x), 1))
         each = [features.chunk(self.count, 1), *(maps.chunk(self.count, 1) for maps in stages)]
-        return [(own[0], own[1:]) for own in zip(*each, strict=True)]
+        return [(own[0].contiguous(), own[1:]) for own in zip(*each, strict=True)]
 
 
 def tensors(net: nn.Module) -> dict[str, Tensor]:
@@ -56,15 +58,18 @@ def parts(whole: Tensor, count: int) -> tuple[Tensor, ...]:
 
 def _widened(module: nn.Module, count: int) -> nn.Module:
     """The module for so many times the channels."""
-    if isinstance(module, nn.Conv2d):
-        return _grouped(module, count)
-    if isinstance(module, nn.BatchNorm2d):
-        channels = count * module.num_features
-        wide = nn.BatchNorm2d(channels, module.eps, module.momentum)
-        return wide.to(module.weight)
     if hasattr(module, "fused"):
         fused: Any = module.fused
         return cast("nn.Module", fused(count))
+    if type(module) is nn.Conv2d:
+        return _grouped(module, count)
+    if type(module) is nn.BatchNorm2d and module.affine:
+        channels = count * module.num_features
+        wide = nn.BatchNorm2d(channels, module.eps, module.momentum)
+        return wide.to(module.weight)
+    own = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+    if own or (isinstance(module, nn.Dropout) and module.p):
+        raise Invalid(f"{type(module).__name__} cannot be fused")
     for name, child in module.named_children():
         setattr(module, name, _widened(child, count))
     return module

@@ -1,5 +1,6 @@
 """fit_fused: trials that are alike, trained together; each resumable, each with its own result."""
 
+import time
 import traceback
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
@@ -8,7 +9,7 @@ from trainables.selection import Epoch
 from trainables.storage.storage import Storage
 from trainables.training.fit import Told, begin, reason_of, result_of, started
 from trainables.training.fused import Broken, Together, shape
-from trainables.training.run import Run
+from trainables.training.run import Evaluated, Run
 from trainables.training.site import Site
 from trainables.trial import Trial
 
@@ -54,6 +55,7 @@ class _Group:
             self._try(run, run.begin)
         while len({run.step for run in self.runs}) > 1:
             behind = min(self.runs, key=lambda run: run.step)
+            behind.started = time.monotonic()  # it has waited for others
             self._try(behind, partial(behind.train_epoch, self._report_of(behind)))
         while self.runs and self.runs[0].epoch < self.runs[0].trial.recipe.epochs:
             self._train_until_one_ends()
@@ -67,20 +69,33 @@ class _Group:
             together = Together(self.runs)
             while together.runs == self.runs and self.runs[0].epoch < together.epochs:
                 self._train_epoch(together)
-        except Broken as broken:
-            self._end(broken.run, reason_of(broken.error, self._told))
         except Exception as error:  # in what they do together
             reason = reason_of(error, self._told)
             for run in list(self.runs):
                 self._end(run, reason)
 
     def _train_epoch(self, together: Together) -> None:
-        together.take_steps()
-        for run in together.runs:
+        try:
+            together.take_steps()
+        except Broken as broken:
+            for run, error in broken.each:
+                self._end(run, reason_of(error, self._told))
+            if not self.runs or self.runs[0].epoch == len(self.runs[0].history):
+                return  # inside the epoch
+        for run in list(self.runs):
             self._try(run, run.before_evaluation)
-        for run, found in zip(together.runs, together.evaluated(), strict=True):
+        for run, found in zip(together.runs, self._found(together), strict=True):
             if run in self.runs:
-                self._try(run, partial(run.end_epoch, found, self._report_of(run)))
+                self._try(run, partial(run.end_epoch, self._report_of(run), found))
+
+    def _found(self, together: Together) -> list[dict[str, Evaluated]]:
+        """Where it fails, nothing: each run evaluates for itself then, and one of them fails."""
+        try:
+            return together.evaluated()
+        except OSError:
+            raise
+        except Exception:
+            return [{} for _ in together.runs]
 
     def _report_of(self, run: Run) -> Callable[[Epoch], None]:
         return partial(self._report, run.trial)

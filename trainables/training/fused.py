@@ -6,6 +6,7 @@ training as floats do, not bit for bit.
 """
 
 from collections.abc import Hashable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor
@@ -15,17 +16,18 @@ from trainables.methods.method import descend
 from trainables.model import Model
 from trainables.nets.fused import Fused, parts
 from trainables.nets.net import Net
+from trainables.seeding import chance, set_chance
 from trainables.task import Out
 from trainables.training.run import Evaluated, Run
 from trainables.trial import Trial
 
 
 class Broken(Exception):
-    """The code of one run's parts has failed; the others are at one step, and may go on."""
+    """The code of some runs' parts has failed. The others are all at one step, and may go on."""
 
-    def __init__(self, run: Run, error: Exception) -> None:
-        super().__init__(str(error))
-        self.run, self.error = run, error
+    def __init__(self, each: Sequence[tuple[Run, Exception]]) -> None:
+        super().__init__()
+        self.each = each
 
 
 def unfused(trial: Trial) -> str:
@@ -108,52 +110,51 @@ class Together:
     def _step(self, batches: Sequence[Batch]) -> None:
         with self._models[0].autocast():
             emitted = self._net([batch.x for batch in batches])
-        said: list[tuple[Run, Batch, Out, Tensor]] = []
-        broken = None
+        said: list[tuple[Run, Batch, Out, Tensor, Tensor]] = []
+        broken: list[tuple[Run, Exception]] = []
         for run, model, batch, own in zip(self.runs, self._models, batches, emitted, strict=True):
             run.reseed()
             run.method.optimizer.zero_grad()
-            try:
+            with _noted(run, broken):  # batch norm has seen the batch: the others end their step
                 out = model.said(*own)
-                said.append((run, batch, out, model.objective(batch, out).mean()))
-            except Exception as error:  # batch norm has seen the batch: the others end their step
-                broken = Broken(run, error)
+                loss = model.objective(batch, out).mean()
+                said.append((run, batch, out, loss, chance(run.site.device)))
         if said:
-            descend(self._optimizer, torch.stack([loss for *_, loss in said]).sum(), said[0][0].lr)
-        for run, batch, out, loss in said:
-            run.method.follow(run.lr)
-            run.note(batch, run.method.observed(batch, out, loss))
+            whole = torch.stack([loss for _, _, _, loss, _ in said]).sum()
+            descend(self._optimizer, whole, said[0][0].lr)
+        for run, batch, out, loss, state in said:
+            set_chance(state, run.site.device)
+            with _noted(run, broken):
+                run.method.follow(run.lr)
+                run.note(batch, run.method.observed(batch, out, loss))
         if broken:
-            raise broken from broken.error
+            raise Broken(broken)
 
     @torch.no_grad()
     def evaluated(self) -> list[dict[str, Evaluated]]:
-        """Of each run what is found of each split that it looks at.
+        """Of each run, by name, what is found together: of splits of one length, where that pays.
 
-        Of splits of one length together, where that pays.
+        The others are left to the run itself.
         """
-        self._net.eval()
         looked_at = [run.looked_at() for run in self.runs]
         found: list[dict[str, Evaluated]] = [{} for _ in self.runs]
-        for name in {name: None for splits in looked_at for name in splits}:
-            sharing = [i for i, splits in enumerate(looked_at) if name in splits]
-            lengths = {len(looked_at[i][name]) for i in sharing}
-            if self.evaluates and len(sharing) == len(self.runs) and len(lengths) == 1:
-                own = self._looked([splits[name] for splits in looked_at])
-            else:
-                own = [self.runs[i].evaluated(looked_at[i][name]) for i in sharing]
-            for i, evaluated in zip(sharing, own, strict=True):
-                found[i][name] = evaluated
+        for name in looked_at[0] if self.evaluates else ():
+            splits = [own[name] for own in looked_at if name in own]
+            if len(splits) == len(self.runs) and len({len(split) for split in splits}) == 1:
+                for of_run, own in zip(found, self._looked(splits), strict=True):
+                    of_run[name] = own
         return found
 
     def _looked(self, splits: Sequence[Split]) -> list[Evaluated]:
         """Of each run's split, all of one length."""
+        self._net.eval()
         judged: list[list[Evaluated]] = [[] for _ in self.runs]
         every = (run.batches_of(split) for run, split in zip(self.runs, splits, strict=True))
         for batches in zip(*every, strict=True):
             with self._models[0].autocast():
                 emitted = self._net([batch.x for batch in batches])
             for run, batch, own, to in zip(self.runs, batches, emitted, judged, strict=True):
+                run.method.eval()
                 to.append(run.method.judged(batch, run.method.model.said(*own)))
         return [_joined(each) for each in judged]
 
@@ -166,9 +167,19 @@ def _joined(found: Sequence[Evaluated]) -> Evaluated:
 
 def _of(run: Run, batches: Iterator[Batch]) -> Iterator[Batch]:
     """The run's batches. Raises Broken where one cannot be made."""
-    try:
+    broken: list[tuple[Run, Exception]] = []
+    with _noted(run, broken):
         yield from batches
+    if broken:
+        raise Broken(broken)
+
+
+@contextmanager
+def _noted(run: Run, broken: list[tuple[Run, Exception]]) -> Iterator[None]:
+    """Adds what the code of one run's parts raises; but an OSError is the storage's."""
+    try:
+        yield
     except OSError:
         raise
     except Exception as error:
-        raise Broken(run, error) from error
+        broken.append((run, error))

@@ -34,6 +34,7 @@ EVALUATED_AT_ONCE = 128  # images, at least: in batches of 64 small nets take a 
 Report = Callable[[Epoch], None]
 # Scores (n, classes), and which images are right by other rules, (n,) by name.
 Evaluated = tuple[Tensor, dict[str, Tensor]]
+Known = Mapping[str, Evaluated] | None  # of splits, by name
 
 
 class Diverged(Exception):
@@ -76,7 +77,9 @@ class Run:
 
     def together(self, runs: int) -> None:
         """From now on it steps with others: so many in all."""
-        self.share, self.fused = 1 / runs, max(self.fused, runs)
+        now = time.monotonic()
+        self.seconds += (now - self.started) * (self.share if self.share < 1 else 0)  # 1: it waited
+        self.started, self.share, self.fused = now, 1 / runs, max(self.fused, runs)
 
     @property
     def epoch(self) -> int:
@@ -101,8 +104,7 @@ class Run:
         """The rest of the running one. Raises Diverged at its end where a loss was bad."""
         self.take_steps()
         self.before_evaluation()
-        found = {name: self.evaluated(split) for name, split in self.looked_at().items()}
-        self.end_epoch(found, report)
+        self.end_epoch(report)
 
     def take_steps(self) -> None:
         """Those that are left of the running epoch."""
@@ -111,8 +113,8 @@ class Run:
             self.reseed()
             self.note(batch, self.workers.mean(self.method.update(batch, self.lr)))
 
-    def end_epoch(self, found: Mapping[str, Evaluated], report: Report) -> None:
-        """What is measured and written after an epoch, from what was found of each `looked_at`.
+    def end_epoch(self, report: Report, found: Known = None) -> None:
+        """What is measured and written after an epoch. `found`: what is known of `looked_at`.
 
         Raises Diverged where a metric is not finite.
         """
@@ -175,10 +177,8 @@ class Run:
 
     def reseed(self) -> None:
         """Chance of the running step."""
-        seed = seed_of(
-            self.trial.seed, "step", *divmod(self.step, self.task.steps), *self.workers.apart
-        )
-        reseed(seed, self.site.device)
+        when = divmod(self.step, self.task.steps)
+        reseed(seed_of(self.trial.seed, "step", *when, *self.workers.apart), self.site.device)
 
     @property
     def lr(self) -> float:
@@ -227,14 +227,14 @@ class Run:
         splits = {"validation": data.validation, "test": data.test, "train.wrong": wrong}
         return {name: split for name, split in splits.items() if split is not None}
 
-    def _measured(self, found: Mapping[str, Evaluated]) -> Epoch:
+    def _measured(self, found: Known) -> Epoch:
         sums = {name: float(total) for name, total in self.totals.items()}
         images = sums.pop("images")
         seconds = self.seconds + (time.monotonic() - self.started) * self.share
         row: Epoch = {"epoch": self.epoch, "time": time.time(), "seconds": seconds}
         row |= {f"train.{name}": total / images for name, total in sums.items()}
         for name, split in self.looked_at().items():
-            scores, others = found[name]
+            scores, others = (found or {}).get(name) or self.evaluated(split)
             if split is self.wrong:
                 row["train.wrong_label_error"] = float((scores.argmax(1) != split.y).float().mean())
                 continue

@@ -58,7 +58,8 @@ def trainable(
         except Invalid as error:
             tune.report({"unfit": str(error)})
         except OSError as error:
-            tune.report({"lost": f"{type(error).__name__}: {error}"})
+            lost = f"{type(error).__name__}: {error}"
+            tune.report({"lost": lost, **({"elsewhere": elsewhere} if elsewhere else {})})
 
     def alone(trial: Trial) -> None:
         with storage.trial(trial.id).log() as log, redirect_stdout(log), redirect_stderr(log):
@@ -86,7 +87,7 @@ def _fit_fused(trials: dict[str, Trial], storage: Storage, site: Site) -> None:
         def report(trial: Trial, epoch: Epoch) -> None:
             nonlocal told
             print(_line(epoch), file=logs[trial], flush=True)
-            if epoch["epoch"] > told:
+            if epoch["epoch"] != told:
                 told = epoch["epoch"]
                 tune.report({"epoch": told})
 

@@ -14,7 +14,7 @@ from trainables.nets.resnet import CifarResNet
 from trainables.nets.resnext import ResNeXt29
 from trainables.nets.torchvision_nets import MobileNetV2, ResNet18, ResNet50
 from trainables.nets.vgg import VGG16
-from trainables.settings import Use
+from trainables.settings import Invalid, Use
 
 NETS = {
     "shortcut A": Use(CifarResNet, depth=8, width=4),
@@ -96,3 +96,28 @@ def test_chance_of_a_net_cannot_be_shared() -> None:
 
 def test_a_net_of_which_nothing_is_known_is_not_fused() -> None:
     assert not Net.fuses()
+
+
+class Standardised(nn.Conv2d):
+    """Not the convolution that a grouped one stands for."""
+
+
+@pytest.mark.parametrize(
+    "other", [Standardised(3, 4, 3), nn.GroupNorm(2, 4), nn.PReLU(), nn.Dropout(0.5)]
+)
+def test_a_layer_of_which_nothing_is_known_is_named(other: nn.Module) -> None:
+    nets = built("shortcut A")
+    for net in nets:
+        net.other = copy.deepcopy(other)
+    with pytest.raises(Invalid, match=f"^{type(other).__name__} cannot be fused$"):
+        Fused(nets)
+
+
+def test_weights_that_are_not_trained_stay() -> None:
+    nets = built("shortcut A")
+    for net in nets:
+        net.stem.requires_grad_(False)
+    fused = Fused(nets)
+    assert {n for n, w in fused.net.named_parameters() if not w.requires_grad} == {
+        *("stem.0.weight", "stem.1.weight", "stem.1.bias"),
+    }

@@ -1,6 +1,8 @@
 """Trials that are trained together, beside the same ones trained separately."""
 
 import math
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from trainables.data.augments.augment import Crop
 from trainables.data.corruptions.symmetric import Symmetric
 from trainables.data.data import Batch
 from trainables.heads.cosine import Cosine
+from trainables.heads.linear import Linear
 from trainables.losses.center import CenterLoss
 from trainables.losses.loss import Loss
 from trainables.methods.byot import BYOT
@@ -21,13 +24,13 @@ from trainables.methods.method import Method
 from trainables.nets.resnet import CifarResNet
 from trainables.nets.torchvision_nets import MobileNetV2
 from trainables.selection import Epoch
-from trainables.settings import Use
+from trainables.settings import Count, Use
 from trainables.storage.result import OUT_OF_MEMORY
 from trainables.storage.storage import Storage
 from trainables.targets.knowledge import Knowledge
 from trainables.targets.online import Online
 from trainables.targets.smooth import Smooth
-from trainables.task import Out
+from trainables.task import Out, Task
 from trainables.training.fit import fit
 from trainables.training.fit_fused import fit_fused
 from trainables.training.fused import Together, alike, unfused
@@ -51,8 +54,28 @@ class Breaking(Loss):
         return nn.functional.cross_entropy(out.scores, target, reduction="none")
 
 
-class Raising(Breaking):
-    how = ZeroDivisionError("the fourth image")
+class Raising(Loss):
+    """At a call, counted from 1: there are two steps in each of three epochs."""
+
+    def __init__(self, task: Task, *, at: Count = 1) -> None:
+        super().__init__(task)
+        self.at, self.calls = at, 0
+
+    def forward(self, out: Out, target: Tensor, batch: Batch) -> Tensor:
+        self.calls += 1
+        if self.calls == self.at:
+            raise ZeroDivisionError("by the loss")
+        return nn.functional.cross_entropy(out.scores, target, reduction="none")
+
+
+class Unobserving(Smooth):
+    def observe(self, batch: Batch, out: Out) -> None:
+        raise ZeroDivisionError("by the targets")
+
+
+class Misjudging(Linear):
+    def hits(self, output: Tensor, y: Tensor) -> dict[str, Tensor]:
+        raise ZeroDivisionError("by the head")
 
 
 class Hungry(Breaking):
@@ -140,7 +163,6 @@ def test_time_is_shared_among_them(tmp_path: Path) -> None:
     ("loss", "reason"),
     [
         (Breaking, "the loss was "),
-        (Raising, "ZeroDivisionError: the fourth image"),
         (Hungry, OUT_OF_MEMORY),
     ],
 )
@@ -154,7 +176,50 @@ def test_where_one_fails_the_others_go_on(
     assert result
     assert result.reason
     assert result.reason.startswith(reason)
-    assert [type(error) for error in told] == ([ZeroDivisionError] if loss is Raising else [])
+    assert told == []
+    for trial in (TRIALS[0], TRIALS[2]):
+        assert_alike(trial, storage, separate)
+
+
+@pytest.mark.parametrize(
+    ("broken", "by", "epochs"),
+    [
+        *[({"loss": Use(Raising, at=n)}, "the loss", (n - 1) // 2) for n in range(1, 7)],
+        ({"targets": Use(Unobserving)}, "the targets", 0),
+        ({"head": Use(Misjudging)}, "the head", 0),
+    ],
+)
+def test_a_part_that_fails_ends_its_own_trial_alone(
+    broken: dict[str, Use], by: str, epochs: int, tmp_path: Path, separate: Storage
+) -> None:
+    """In whichever step: the others have all epochs, each measured. Two fail in one step, too."""
+    storage, told = Storage(tmp_path), list[Exception]()
+    one, other = BASE.but(**broken), BASE.but(seed=5, **broken)
+    fit_fused([TRIALS[0], one, TRIALS[2], other], storage, SITE, told=told.append)
+    for trial in (one, other):
+        result = storage.trial(trial.id).result()
+        assert result
+        assert result.reason == f"ZeroDivisionError: by {by}"
+        assert len(result.history) == epochs
+    assert len(told) == 2
+    for trial in (TRIALS[0], TRIALS[2]):
+        assert_alike(trial, storage, separate)
+
+
+def test_where_evaluating_together_fails_each_does_it_alone(
+    tmp_path: Path, separate: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU; then the head that fails is found."""
+    patched = Together.__init__
+
+    def on_a_gpu(self: Together, runs: Sequence[Run]) -> None:
+        patched(self, runs)
+        self.evaluates = True
+
+    monkeypatch.setattr(Together, "__init__", on_a_gpu)
+    storage, broken = Storage(tmp_path), BASE.but(head=Use(Misjudging))
+    fit_fused([TRIALS[0], broken, TRIALS[2]], storage, SITE, told=lambda error: None)
+    assert storage.trial(broken.id).result().reason == "ZeroDivisionError: by the head"
     for trial in (TRIALS[0], TRIALS[2]):
         assert_alike(trial, storage, separate)
 
@@ -185,7 +250,7 @@ def test_one_that_is_behind_comes_to_the_others_by_itself(
         if epoch["epoch"] == 2 and trial == TRIALS[0]:  # the others have one epoch
             raise Stop
 
-    storage = Storage(tmp_path)
+    storage, begun = Storage(tmp_path), time.monotonic()
     with pytest.raises(Stop):
         fit_fused(TRIALS, storage, SITE, stop)
     assert [len(storage.trial(t.id).history()) for t in TRIALS] == [2, 1, 1, 1, 1]
@@ -193,6 +258,8 @@ def test_one_that_is_behind_comes_to_the_others_by_itself(
     fit_fused(TRIALS, storage, SITE, lambda trial, epoch: seen.append((trial, epoch["epoch"])))
     for trial in TRIALS:
         assert_alike(trial, storage, separate)
+    seconds = [storage.trial(trial.id).result().seconds for trial in TRIALS]
+    assert sum(seconds) < time.monotonic() - begun  # none counts what it waited for others
     assert [epoch for trial, epoch in seen if trial == TRIALS[0]] == [3]
     assert [epoch for trial, epoch in seen if trial == TRIALS[1]] == [2, 3]
 
@@ -247,8 +314,8 @@ def test_what_is_evaluated_together_is_what_each_finds_alone(tmp_path: Path) -> 
     together = Together(runs)
     assert not together.evaluates
     together.take_steps()
-    alone = together.evaluated()
+    assert together.evaluated() == [{}] * 5
     together.evaluates = True
-    found = together.evaluated()
-    assert [list(each) for each in found] == [list(run.looked_at()) for run in runs]
-    assert_close(found, alone, **TOLERANCE)
+    for run, found in zip(runs, together.evaluated(), strict=True):
+        assert list(found) == ["validation"]
+        assert_close(found["validation"], run.evaluated(run.looked_at()["validation"]), **TOLERANCE)
