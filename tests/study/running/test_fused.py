@@ -5,19 +5,24 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
+from typing import Any
 
 import psutil
 import pytest
 import ray
+from ray import tune
 from ray.tune.search import Searcher
 from torch import Tensor
 
 from study.request import Resources
 from study.running import cluster, launch
-from study.running.feed import Feed
+from study.running.feed import Feed, Taken
 from study.running.sources import Queue, queue
+from study.running.watch import Watch
 from tests.study.running.others import command, finish
 from tests.trainables.small import NOWHERE, small_trial
+from tests.trainables.storage.test_claims import known
 from trainables.data.data import Batch
 from trainables.losses.cross_entropy import CrossEntropy
 from trainables.methods.byot import BYOT
@@ -26,7 +31,8 @@ from trainables.storage.claims import of_trial
 from trainables.storage.storage import Storage
 from trainables.task import Out
 from trainables.trial import Trial
-from trainables.worker.trainable import trials_of
+from trainables.worker.group import Places
+from trainables.worker.trainable import trainable, trials_of
 
 
 def alike(trial: Trial, count: int) -> dict[str, Trial]:
@@ -108,6 +114,38 @@ def test_what_another_command_trains_is_left_out(
     assert feed.held
 
 
+class Given:
+    """A trial as Tune has it."""
+
+    trial_id = "t0"
+    temporary_state = SimpleNamespace(ray_actor="its")
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        self.config = config
+
+
+def test_a_worker_that_hangs_fails_its_own_trials_alone(
+    tmp_path: Path, trials: dict[str, Trial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One of the group has a result, one is trained by another command."""
+    storage, killed = Storage(tmp_path), list[object]()
+    monkeypatch.setattr(ray, "kill", killed.append)
+    mine, other = command(storage, "mine"), command(storage, "other")
+    first, second, last = trials
+    feed = Feed([Queue(trials, storage, fuse=4)], storage, command=mine)
+    given = Given(feed.suggest("t0"))
+    other.claim(of_trial(last))
+    watch = Watch(feed, storage, Resources(stall_minutes=1e-9))
+    watch.on_trial_start(0, [], given)
+    finish(storage, first)
+    watch.on_trial_result(0, [], given, {"epoch": 0})
+    watch.on_step_end(0, [])
+    assert killed == ["its"]
+    assert storage.trial(first).result().reason is None
+    assert storage.trial(second).result().reason.startswith("no epoch finished within")
+    assert storage.trial(last).result() is None
+
+
 EPOCHS = 5
 
 
@@ -179,3 +217,29 @@ def test_a_worker_that_dies_costs_each_of_its_trials_an_epoch(
         assert epochs == pytest.approx([epoch["validation.loss"] for epoch in expected.history])
         lines = storage.trial(trial_id).log_lines()
         assert sum(line.startswith("epoch ") for line in lines) <= EPOCHS + 1
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.usefixtures("resources")
+def test_a_group_of_which_all_or_some_are_elsewhere_tells_so(
+    tmp_path: Path, trials: dict[str, Trial]
+) -> None:
+    (tmp_path / "storage").mkdir()
+    storage = Storage(tmp_path / "storage")
+    mine, other = known(storage, "mine"), known(storage, "other")
+    for taken in (2, 3):
+        for trial_id in list(trials)[:taken]:
+            other.claim(of_trial(trial_id))
+        group = Taken(0, trials, fused=True).config
+        tuner = tune.Tuner(
+            trainable(storage, NOWHERE, Places(), command=mine),
+            param_space=group,
+            run_config=tune.RunConfig(storage_path=str(tmp_path / "ray"), verbose=0),
+        )
+        (told,) = tuner.fit()
+        assert told.error is None
+        assert told.metrics
+        assert told.metrics["elsewhere"] == dict.fromkeys(list(trials)[:taken], other.told)
+        assert list(storage.results()) == list(trials)[2:]
+        mine.release(of_trial(list(trials)[2]))
