@@ -212,7 +212,7 @@ class Feed(Searcher):
         if trial_id in self._withdrawn:
             self._again.appendleft(taken)
             return
-        elsewhere = (result or {}).get("elsewhere", {})
+        elsewhere = dict((result or {}).get("elsewhere", ()))
         try:
             again = {
                 ended: trial

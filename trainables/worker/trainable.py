@@ -31,9 +31,10 @@ def trainable(
 
     What a trial prints is appended to its log.txt. Before anything is written the trial is claimed
     for the `command`; where another one trains it, nothing is done, and Tune is told that one as
-    "elsewhere", by id. A storage that fails is told to Tune as the metric "lost", a node that no
-    trial can be trained on as "unfit", not as exceptions, so that Tune retries lost workers only.
-    Of several workers of a trial the one in Tune's actor is the first, and does all this.
+    "elsewhere": pairs of an id and who it is, since Tune flattens dictionaries. A storage that
+    fails is told to Tune as the metric "lost", a node that no trial can be trained on as "unfit",
+    not as exceptions, so that Tune retries lost workers only. Of several workers of a trial the one
+    in Tune's actor is the first, and does all this.
     """
     driver = node.Driver.of(storage)
 
@@ -52,14 +53,14 @@ def trainable(
             elif own:
                 alone(config["trial"])
             if elsewhere:
-                tune.report({"elsewhere": elsewhere})
+                tune.report({"elsewhere": list(elsewhere.items())})
         except Failed as error:
             fail(config["trial"], storage, str(error), retry)
         except Invalid as error:
             tune.report({"unfit": str(error)})
         except OSError as error:
             lost = f"{type(error).__name__}: {error}"
-            tune.report({"lost": lost, **({"elsewhere": elsewhere} if elsewhere else {})})
+            tune.report({"lost": lost, "elsewhere": list(elsewhere.items())})
 
     def alone(trial: Trial) -> None:
         with storage.trial(trial.id).log() as log, redirect_stdout(log), redirect_stderr(log):

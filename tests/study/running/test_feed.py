@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from ray.tune.search import Searcher
+from ray.tune.utils import flatten_dict
 
 import study.running.feed
 from study.running.feed import HANDED_OUT_AGAIN, Feed
@@ -189,7 +190,7 @@ def test_a_trial_that_a_worker_found_taken_is_waited_for_and_handed_out_again(
     feed = Feed([student], storage, command=mine)
     assert feed.suggest("t0")["id"] == "x"
     other.claim(of_trial("x"))
-    feed.on_trial_complete("t0", {"elsewhere": {"x": other.told}})
+    feed.on_trial_complete("t0", flatten_dict({"elsewhere": [("x", other.told)]}))
     assert capsys.readouterr().out == "trial x is trained by process other: waiting\n"
     assert feed.suggest("t1") == Searcher.FINISHED
     other.release(of_trial("x"))  # lost there

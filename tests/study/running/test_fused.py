@@ -13,6 +13,7 @@ import pytest
 import ray
 from ray import tune
 from ray.tune.search import Searcher
+from ray.tune.utils import flatten_dict
 from torch import Tensor
 
 from study.request import Resources
@@ -109,7 +110,7 @@ def test_what_another_command_trains_is_left_out(
     feed = Feed([Queue(trials, storage, fuse=4)], storage, command=mine)
     assert list(trials_of(feed.suggest("t0"))) == [first, second]
     finish(storage, first)
-    feed.on_trial_complete("t0", {"elsewhere": {second: other.told}})
+    feed.on_trial_complete("t0", flatten_dict({"elsewhere": [(second, other.told)]}))
     assert capsys.readouterr().out.startswith(f"trial {last} is trained by ")
     assert feed.held
 
@@ -240,6 +241,6 @@ def test_a_group_of_which_all_or_some_are_elsewhere_tells_so(
         (told,) = tuner.fit()
         assert told.error is None
         assert told.metrics
-        assert told.metrics["elsewhere"] == dict.fromkeys(list(trials)[:taken], other.told)
+        assert told.metrics["elsewhere"] == [(i, other.told) for i in list(trials)[:taken]]
         assert list(storage.results()) == list(trials)[2:]
         mine.release(of_trial(list(trials)[2]))

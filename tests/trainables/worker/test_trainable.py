@@ -66,7 +66,7 @@ def test_what_another_command_trains_is_told_and_left_alone(tmp_path: Path) -> N
     another.claim(of_trial(TRIAL.id))
     told = tuned(storage, tmp_path / "ray", mine)
     assert told.metrics
-    assert told.metrics["elsewhere"] == {TRIAL.id: another.told}
+    assert told.metrics["elsewhere"] == [(TRIAL.id, another.told)]
     assert storage.top.names("trials/*") == []
     another.release(of_trial(TRIAL.id))
     tuned(storage, tmp_path / "ray", mine)
