@@ -33,7 +33,7 @@ docs: setup  ## docs/methods.md, from the docstrings
 demo: setup  ## the main job on embedded data
 	$(BIN)/python study/run.py --grid kesl_ablation
 
-bench: setup  ## throughput, images from disk, meta steps, overhead, scale, two commands, two workers
+bench: setup  ## throughput, images from disk, meta steps, overhead, scale, commands, workers, fused
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/images.py
 	$(BIN)/python bench/meta.py
@@ -41,6 +41,7 @@ bench: setup  ## throughput, images from disk, meta steps, overhead, scale, two 
 	$(BIN)/python bench/scale.py
 	$(BIN)/python bench/commands.py
 	$(BIN)/python bench/workers.py
+	$(BIN)/python bench/fused.py
 
 gpu:  ## on one GPU, with torch and pytest alone: its tests, throughput, epochs at paper scale
 	$(PYTHON) bench/gpu.py
