@@ -9,7 +9,7 @@ from trainables.selection import Epoch
 from trainables.storage.storage import Storage
 from trainables.training.fit import Told, begin, reason_of, result_of, started
 from trainables.training.fused import Broken, Together, shape
-from trainables.training.run import Evaluated, Run
+from trainables.training.run import Run
 from trainables.training.site import Site
 from trainables.trial import Trial
 
@@ -84,18 +84,9 @@ class _Group:
                 return  # inside the epoch
         for run in list(self.runs):
             self._try(run, run.before_evaluation)
-        for run, found in zip(together.runs, self._found(together), strict=True):
+        for run, found in zip(together.runs, together.evaluated(), strict=True):
             if run in self.runs:
                 self._try(run, partial(run.end_epoch, self._report_of(run), found))
-
-    def _found(self, together: Together) -> list[dict[str, Evaluated]]:
-        """Where it fails, nothing: each run evaluates for itself then, and one of them fails."""
-        try:
-            return together.evaluated()
-        except OSError:
-            raise
-        except Exception:
-            return [{} for _ in together.runs]
 
     def _report_of(self, run: Run) -> Callable[[Epoch], None]:
         return partial(self._report, run.trial)

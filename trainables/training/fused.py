@@ -134,29 +134,32 @@ class Together:
     def evaluated(self) -> list[dict[str, Evaluated]]:
         """Of each run, by name, what is found together: of splits of one length, where that pays.
 
-        The others are left to the run itself.
+        The rest is left to the run itself, also where its parts fail: it ends by that error then.
         """
         looked_at = [run.looked_at() for run in self.runs]
         found: list[dict[str, Evaluated]] = [{} for _ in self.runs]
         for name in looked_at[0] if self.evaluates else ():
             splits = [own[name] for own in looked_at if name in own]
             if len(splits) == len(self.runs) and len({len(split) for split in splits}) == 1:
-                for of_run, own in zip(found, self._looked(splits), strict=True):
-                    of_run[name] = own
+                for i, own in self._looked(splits).items():
+                    found[i][name] = own
         return found
 
-    def _looked(self, splits: Sequence[Split]) -> list[Evaluated]:
-        """Of each run's split, all of one length."""
+    def _looked(self, splits: Sequence[Split]) -> dict[int, Evaluated]:
+        """Of each run's split, all of one length; by the place of each run whose parts can tell."""
         self._net.eval()
         judged: list[list[Evaluated]] = [[] for _ in self.runs]
+        broken: list[tuple[Run, Exception]] = []
         every = (run.batches_of(split) for run, split in zip(self.runs, splits, strict=True))
         for batches in zip(*every, strict=True):
             with self._models[0].autocast():
                 emitted = self._net([batch.x for batch in batches])
             for run, batch, own, to in zip(self.runs, batches, emitted, judged, strict=True):
                 run.method.eval()
-                to.append(run.method.judged(batch, run.method.model.said(*own)))
-        return [_joined(each) for each in judged]
+                with _noted(run, broken):
+                    to.append(run.method.judged(batch, run.method.model.said(*own)))
+        failed = [run for run, _ in broken]
+        return {i: _joined(judged[i]) for i, run in enumerate(self.runs) if run not in failed}
 
 
 def _joined(found: Sequence[Evaluated]) -> Evaluated:

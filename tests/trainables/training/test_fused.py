@@ -206,10 +206,10 @@ def test_a_part_that_fails_ends_its_own_trial_alone(
         assert_alike(trial, storage, separate)
 
 
-def test_where_evaluating_together_fails_each_does_it_alone(
+def test_a_part_that_fails_as_all_are_evaluated_ends_its_own_trial_alone(
     tmp_path: Path, separate: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a GPU; then the head that fails is found."""
+    """As on a GPU."""
     patched = Together.__init__
 
     def on_a_gpu(self: Together, runs: Sequence[Run]) -> None:
