@@ -1,12 +1,12 @@
 """Co-teaching: two nets choose for each other what to learn from (Han et al., NeurIPS 2018)."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.methods.method import Method, descend
 from trainables.model import Model, fresh
+from trainables.optimizers import SGD
 from trainables.settings import Fraction, Suggest, Use, Weight
 from trainables.task import Task
 
@@ -29,7 +29,7 @@ class CoTeaching(Method):
         super().__init__(model, task)
         self.forget, self.ramp = forget, ramp
         self.peer = fresh(task, "peer")
-        self.peer_optimizer = torch.optim.SGD(self.peer.parameters(), **self.optimizer.defaults)
+        self.peer_optimizer = SGD(self.peer.parameters(), **self.optimizer.defaults)
 
     def kept(self, n: int) -> int:
         """Of n images how many are learned from, at least one."""

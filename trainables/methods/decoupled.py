@@ -14,6 +14,7 @@ from trainables.data.samplers.resample import Resample
 from trainables.heads.linear import Linear
 from trainables.methods.method import Method, Sweep, last_stage
 from trainables.model import Model
+from trainables.optimizers import SGD
 from trainables.seeding import seed_of
 from trainables.settings import Interval, Suggest, Use
 from trainables.task import Out, Task
@@ -100,7 +101,7 @@ class LWS(Decoupled):
         super().__init__(model, task, start=start)
         self.scales = nn.Parameter(torch.ones(task.classes, device=task.device))
         recipe = task.recipe
-        self.scaling = torch.optim.SGD([self.scales], recipe.lr, recipe.momentum)
+        self.scaling = SGD([self.scales], recipe.lr, recipe.momentum)
         self.register_buffer("weight", torch.zeros_like(self.classifier.weight))
         self.register_buffer("bias", torch.zeros_like(self.classifier.bias))
 

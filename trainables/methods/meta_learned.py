@@ -13,6 +13,7 @@ from trainables.bilevel import chance_of, double_backward, forward_mode, meta_lo
 from trainables.data.data import Batch
 from trainables.methods.method import Method
 from trainables.model import Model
+from trainables.optimizers import Adam
 from trainables.seeding import seed_of
 from trainables.settings import Interval
 from trainables.task import Task
@@ -131,7 +132,7 @@ class Advised(MetaLearned, ABC):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(task.seed, "advisor"))
             self.net = task.placed(make())
-        self.adam = torch.optim.Adam(self.net.parameters(), lr=lr, weight_decay=weight_decay)
+        self.adam = Adam(self.net.parameters(), lr=lr, weight_decay=weight_decay)
 
     def begin(self, y: Tensor) -> Sequence[Tensor]:
         return list(self.net.parameters())

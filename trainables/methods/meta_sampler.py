@@ -10,6 +10,7 @@ from trainables.bilevel import double_backward, meta_loss
 from trainables.data.data import Batch
 from trainables.methods.decoupled import Decoupled, Start
 from trainables.model import Model
+from trainables.optimizers import Adam
 from trainables.settings import Fraction, Positive, Suggest
 from trainables.task import Task
 
@@ -50,7 +51,7 @@ class MetaSampler(Decoupled):
         super().__init__(model, task, start=start)
         self.temperature = temperature
         self.rates = nn.Parameter(power * task.counts.clamp(min=1).log())
-        self.adam = torch.optim.Adam([self.rates], lr)
+        self.adam = Adam([self.rates], lr)
 
     def change_over(self) -> None:
         """The classifier goes on from where it is."""

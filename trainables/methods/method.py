@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from trainables.data.data import Batch
 from trainables.model import Model
+from trainables.optimizers import SGD
 from trainables.recipe import Recipe
 from trainables.settings import Invalid, Use
 from trainables.task import Out, Task
@@ -75,7 +76,7 @@ class Method(nn.Module):
         # Several workers have each a part of the batch: then it gives the whole one, of all.
         self.whole: Whole = lambda batch, out: (batch, out)
         recipe = task.recipe
-        self.optimizer = torch.optim.SGD(
+        self.optimizer = SGD(
             model.parameters(),
             lr=recipe.lr,
             momentum=recipe.momentum,

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.downloads import fetch, verify
+from trainables.nets.blocks import BasicBlock, Bottleneck
 from trainables.nets.net import Net, through
 from trainables.settings import Before, Interval, Invalid, Positive, Use
 from trainables.task import Task
@@ -25,7 +26,7 @@ SMALL = 64  # pixels: images with a shorter side are small
 
 @cache
 def models() -> Any:
-    """torchvision's; imported when a net is built, since that takes two seconds."""
+    """torchvision's; imported where they are needed, since that takes two seconds."""
     from torchvision import models
 
     return models
@@ -102,7 +103,7 @@ class TorchvisionNet(Net, ABC):
 class TorchvisionResNet(TorchvisionNet):
     """A ResNet. For small images its first layer is 3 x 3 of stride 1, without pooling after it."""
 
-    block: ClassVar[Literal["BasicBlock", "Bottleneck"]]
+    block: ClassVar[type[BasicBlock] | type[Bottleneck]]
     blocks: ClassVar[tuple[int, int, int, int]]  # in each stage
 
     def build(self, channels: int, small: bool, width: float, depth: float) -> None:
@@ -114,24 +115,23 @@ class TorchvisionResNet(TorchvisionNet):
         inputs, stages = planes[0], []
         for outputs, blocks, stride in zip(planes, self.blocks, (1, 2, 2, 2), strict=True):
             stages.append(self._stage(inputs, outputs, math.ceil(depth * blocks), stride))
-            inputs = outputs * self._kind().expansion
+            inputs = outputs * self.block.expansion
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.features = inputs
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out")
 
-    def _kind(self) -> Any:
-        return getattr(models().resnet, self.block)
-
     def _stage(self, inputs: int, planes: int, blocks: int, stride: int) -> nn.Sequential:
-        outputs = planes * self._kind().expansion
+        outputs = planes * self.block.expansion
         shortcut = None
         if stride != 1 or inputs != outputs:
             convolution = nn.Conv2d(inputs, outputs, 1, stride, bias=False)
             shortcut = nn.Sequential(convolution, nn.BatchNorm2d(outputs))
-        rest = (self._kind()(outputs, planes) for _ in range(blocks - 1))
-        return nn.Sequential(self._kind()(inputs, planes, stride, shortcut), *rest)
+        first = self.block(inputs, planes, stride, shortcut)
+        return nn.Sequential(
+            first, *(self.block(outputs, planes, 1, None) for _ in range(1, blocks))
+        )
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         x = self.maxpool(F.relu(self.bn1(self.conv1(x))))
@@ -149,7 +149,7 @@ class TorchvisionResNet(TorchvisionNet):
 class ResNet10(TorchvisionResNet):
     """10 layers, 512 features; torchvision has no weights of it."""
 
-    block = "BasicBlock"
+    block = BasicBlock
     blocks = (1, 1, 1, 1)
 
     def __init__(
@@ -174,7 +174,7 @@ class ResNet10(TorchvisionResNet):
 class ResNet18(TorchvisionResNet):
     """18 layers, 512 features."""
 
-    block = "BasicBlock"
+    block = BasicBlock
     blocks = (2, 2, 2, 2)
 
     @staticmethod
@@ -185,7 +185,7 @@ class ResNet18(TorchvisionResNet):
 class ResNet34(TorchvisionResNet):
     """34 layers, 512 features."""
 
-    block = "BasicBlock"
+    block = BasicBlock
     blocks = (3, 4, 6, 3)
 
     @staticmethod
@@ -196,7 +196,7 @@ class ResNet34(TorchvisionResNet):
 class ResNet50(TorchvisionResNet):
     """50 layers, 2048 features; the second layer of a block has the stride, not the first."""
 
-    block = "Bottleneck"
+    block = Bottleneck
     blocks = (3, 4, 6, 3)
 
     @staticmethod
@@ -207,7 +207,7 @@ class ResNet50(TorchvisionResNet):
 class ResNet101(TorchvisionResNet):
     """101 layers, 2048 features; blocks as in ResNet50."""
 
-    block = "Bottleneck"
+    block = Bottleneck
     blocks = (3, 4, 23, 3)
 
     @staticmethod
@@ -218,7 +218,7 @@ class ResNet101(TorchvisionResNet):
 class ResNet152(TorchvisionResNet):
     """152 layers, 2048 features; blocks as in ResNet50."""
 
-    block = "Bottleneck"
+    block = Bottleneck
     blocks = (3, 8, 36, 3)
 
     @staticmethod

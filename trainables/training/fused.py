@@ -16,6 +16,7 @@ from trainables.methods.method import descend
 from trainables.model import Model
 from trainables.nets.fused import Fused, parts
 from trainables.nets.net import Net
+from trainables.optimizers import SGD
 from trainables.seeding import chance, set_chance
 from trainables.task import Out
 from trainables.training.run import Evaluated, Run
@@ -71,9 +72,7 @@ class Together:
         self.runs = list(runs)
         self._models: list[Model] = [run.method.model for run in runs]
         self._net = Fused([model.net for model in self._models])
-        self._optimizer = torch.optim.SGD(
-            self._net.parameters(), **runs[0].method.optimizer.defaults
-        )
+        self._optimizer = SGD(self._net.parameters(), **runs[0].method.optimizer.defaults)
         self._share_momentum()
         # On a CPU grouped convolutions gain by small batches alone, and lose by large ones.
         self.evaluates = runs[0].site.device.type == "cuda"
