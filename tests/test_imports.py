@@ -115,6 +115,27 @@ def test_a_right_import_is_let_through(module: str, source: str) -> None:
     assert wrong(module, source) == []
 
 
+TRAINING = """
+import sys
+from pathlib import Path
+from study.preflight.prepare import check_parts
+from tests.trainables.small import NOWHERE, SITE, small_trial
+from trainables.storage.storage import Storage
+from trainables.training.fit import fit
+trial = small_trial(net="ResNet50(width=0.125, depth=0.25)", **{"recipe.epochs": 1})
+check_parts([trial], NOWHERE)
+assert fit(trial, Storage(Path(sys.argv[1])), SITE).status == "finished"
+print(*{"torch._dynamo", "torchvision"} & set(sys.modules))
+"""
+
+
+def test_neither_torchs_compiler_nor_torchvision_is_imported_to_train(tmp_path: Path) -> None:
+    """Each takes every process two seconds."""
+    program = [sys.executable, "-c", TRAINING, str(tmp_path)]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert done.stdout == "\n"
+
+
 def test_a_machine_with_torch_alone_trains_and_knows_the_tables() -> None:
     absent = ("ray", "mlflow", "optuna", "gensim", "nltk", "boto3", "sqlalchemy")
     blocked = "".join(f"sys.modules[{name!r}] = None; " for name in absent)

@@ -45,10 +45,10 @@ def save(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
     """Each figure as PNG and as SVG; the same figure gives the same bytes."""
     paths = []
     for name, figure in figures.items():
+        # Figures of Optuna's come without a layout, and with powers of ten on their axes.
+        own = figure.get_layout_engine() is not None
         for kind in ("png", "svg"):
             path = folder / f"{name}.{kind}"
-            # Figures of Optuna's come without a layout, and with powers of ten on their axes.
-            own = figure.get_layout_engine() is not None
             rc: dict[RcKeyType, Any] = {"figure.constrained_layout.use": own}
             with style(), matplotlib.rc_context(rc | {"text.parse_math": not own}):
                 figure.savefig(
@@ -56,6 +56,8 @@ def save(figures: Mapping[str, Figure], folder: Path) -> list[Path]:
                     metadata={"Date": None} if kind == "svg" else {},
                     bbox_inches=None if own else "tight",
                 )
+            if own:
+                figure.set_layout_engine("none")  # it is laid out now, which takes a fifth
             paths.append(path)
     return paths
 

@@ -5,9 +5,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
+from torch.overrides import TorchFunctionMode
 
 from study.preflight.estimate import task_without_data
 from trainables.data.cache import Cache
@@ -153,13 +155,22 @@ def _check_memory(net: Use, task: Task) -> None:
     They are counted on torch's meta device, where they take no memory.
     """
     bare = net.but(weights="none") if "weights" in dict(net.items) else net  # reads no file
-    with torch.device("meta"):
+    with torch.device("meta"), _Unfilled():
         weights = list(bare.build(task).parameters())
     gibibytes = sum(p.numel() * p.element_size() for p in weights) / 2**30
     free = psutil.virtual_memory().available / 2**30
     if gibibytes > free:
         valid = f"a net for the {free:,.1f} GiB of memory that are free here"
         raise Invalid(f"{net!r}: must be {valid}; its weights take {gibibytes:,.1f}")
+
+
+class _Unfilled(TorchFunctionMode):
+    """Draws no weights, which on the meta device imports torch's compiler: two seconds."""
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return args[0] if func is torch.Tensor.normal_ else func(*args, **(kwargs or {}))
 
 
 @contextmanager

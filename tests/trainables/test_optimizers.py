@@ -1,8 +1,5 @@
-import subprocess
-import sys
 from collections.abc import Callable
 from copy import deepcopy
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,17 +13,6 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], type[torch.optim.Optimi
     "SGD": (SGD, torch.optim.SGD, {"momentum": 0.9, "weight_decay": 0.1, "nesterov": True}),
     "Adam": (Adam, torch.optim.Adam, {"weight_decay": 0.1}),
 }
-TRAINING = """
-import sys
-from pathlib import Path
-from tests.trainables.small import SITE, small_trial
-from trainables.storage.storage import Storage
-from trainables.training.fit import fit
-trial = small_trial(net="ResNet50(width=0.125, depth=0.25)", **{"recipe.epochs": 1})
-result = fit(trial, Storage(Path(sys.argv[1])), SITE)
-assert result.status == "finished"
-print(*{"torch._dynamo", "torchvision"} & set(sys.modules))
-"""
 
 
 @pytest.fixture(params=OPTIMIZERS)
@@ -67,9 +53,3 @@ def test_each_goes_on_from_the_others_state(both: Any) -> None:
     step(other, theirs)
     assert torch.equal(ours, theirs)
     assert_close(one.state_dict(), other.state_dict(), rtol=0, atol=0)
-
-
-def test_training_imports_neither_torchs_compiler_nor_torchvision(tmp_path: Path) -> None:
-    program = [sys.executable, "-c", TRAINING, str(tmp_path)]
-    done = subprocess.run(program, capture_output=True, text=True, check=True)
-    assert done.stdout == "\n"
