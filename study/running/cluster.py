@@ -19,6 +19,9 @@ from study.request import Resources
 from study.running.address import VALID, check_token
 from trainables.settings import Invalid
 
+# Workers that Ray starts beforehand are never used: those of trials have an environment of theirs.
+os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
+
 FIRST_WORKER_SECONDS = 600.0  # that a cluster without any may take, as after `ray up`
 HEAD = "node:__internal_head__"  # what Ray calls a resource that the head alone has
 HTTP2_SETTINGS = b"\x04"  # the type of the frame that each side begins with

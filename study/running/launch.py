@@ -17,8 +17,6 @@ os.environ.setdefault("TUNE_DISABLE_SIGINT_HANDLER", "1")
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-# Workers that Ray starts beforehand are never used: those of trials have an environment of theirs.
-os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
 # So many trials may wait for a place, each a request to the autoscaler; Tune's own limit for a
 # searcher is one. How far ahead of its results a search asks is for `Feed` to say.
 os.environ.setdefault("TUNE_MAX_PENDING_TRIALS_PG", "200")
