@@ -71,7 +71,7 @@ def _curves(
         axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for ax, (metric, title) in zip(axes, panels.items(), strict=True):
             ax.set(title=title, xlabel="epoch")
-            ax.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+            ax.yaxis.set_major_formatter(PercentFormatter(1.0))
             of_metric = histories[histories["metric"] == metric]
             by_epoch = of_metric.pivot(index="epoch", columns="trial_id", values="value")
             for i, (label, ids) in enumerate(lines.items()):

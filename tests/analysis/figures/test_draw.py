@@ -65,6 +65,16 @@ def test_learning_curves_are_means_and_rows_of_the_same_trials_are_one_line(worl
     assert len(train.collections) == 4  # the bands
 
 
+def test_the_axis_says_each_accuracy_as_it_is(world: World) -> None:
+    figure = drawn(world)["learning_curves"]
+    figure.axes[0].set_ylim(0.05, 0.225)  # which has ticks at halves of a per cent
+    figure.draw_without_rendering()
+    axis = figure.axes[0].yaxis
+    said = [float(tick.label1.get_text().rstrip("%")) / 100 for tick in axis.get_major_ticks()]
+    assert said == pytest.approx(axis.get_ticklocs())
+    assert len(said) > 2
+
+
 def test_the_fit_of_wrong_labels_is_drawn_of_columns_that_have_some(world: World) -> None:
     noisy = [{**epoch, "train.wrong_label_error": 0.9} for epoch in world.past["a0"].history]
     assert "wrong_labels" not in drawn(world)
