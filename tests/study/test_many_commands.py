@@ -132,7 +132,7 @@ def test_kills_at_random_moments_leave_the_tables_and_each_thing_once(
     undisturbed: Path, tmp_path: Path
 ) -> None:
     chance = random.Random(3)
-    victims = chance.sample([*["worker"] * 8, *["driver"] * 4], 12)
+    victims = chance.sample([*["worker"] * 13, *["driver"] * 7], 20)
     with commands(tmp_path) as running:
         for victim in victims:
             running.wait_until_trained(chance.randint(1, 5))
