@@ -10,7 +10,7 @@ from trainables.data.data import Batch
 from trainables.heads.head import Head
 from trainables.losses.loss import Loss
 from trainables.nets.net import Net
-from trainables.seeding import seed_of
+from trainables.seeding import seeded
 from trainables.targets.targets import Targets
 from trainables.task import Out, Task
 
@@ -18,10 +18,9 @@ from trainables.task import Out, Task
 def fresh(task: Task, purpose: str = "model") -> "Model":
     """A new model; its initial weights depend on the task's seed and the purpose alone."""
     parts = task.parts
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed_of(task.seed, f"{purpose}.net"))
+    with seeded(task.seed, f"{purpose}.net"):
         net = parts.net.build(task)
-        torch.manual_seed(seed_of(task.seed, f"{purpose}.head"))
+    with seeded(task.seed, f"{purpose}.head"):
         head = parts.head.build(task, net.features)
     task = replace(task, features=net.features)
     targets, loss = parts.targets.build(task), parts.loss.build(task)

@@ -2,7 +2,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainables.seeding import generator, seed_of
+from trainables.seeding import generator, seed_of, seeded
 
 
 def test_a_seed_never_changes() -> None:
@@ -32,3 +32,15 @@ def test_a_generator_gives_the_same_numbers_each_time_and_touches_no_other() -> 
     before = torch.get_rng_state()
     assert torch.equal(torch.rand(5, generator=generator(1, "split")), once)
     assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_inside_a_seeded_block_numbers_follow_from_the_seed_and_after_it_from_before() -> None:
+    torch.manual_seed(0)
+    first, second = torch.rand(5), torch.rand(5)
+    torch.manual_seed(seed_of(1, "head"))
+    inside = torch.rand(5)
+    torch.manual_seed(0)
+    assert torch.equal(torch.rand(5), first)
+    with seeded(1, "head"):
+        assert torch.equal(torch.rand(5), inside)
+    assert torch.equal(torch.rand(5), second)

@@ -11,6 +11,7 @@ import torch
 from trainables.contract.begun import Start, first_batch, owner
 from trainables.contract.bits import bits, different
 from trainables.contract.shown import demand
+from trainables.seeding import reseed
 from trainables.settings import Invalid
 from trainables.training.run import Run
 
@@ -66,7 +67,7 @@ def check_purity(start: Start) -> None:
         values = []
         with unchanged(run, "its forward"), undrawn(f"{who}: its forward", torch_seeded=True):
             for _ in range(2):
-                torch.manual_seed(0)
+                reseed(0, run.site.device)
                 values.append(give(batch, out))
         if different(*values):
             valid = "must give the same again for the same batch and seed"

@@ -4,11 +4,11 @@ import math
 from contextlib import suppress
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from trainables.contract.bits import different
 from trainables.data.data import Batch
+from trainables.seeding import reseed
 from trainables.selection import CLOCK, Epoch
 from trainables.settings import Invalid
 from trainables.storage.storage import Storage
@@ -77,7 +77,7 @@ def check_resumed(
     trial: Trial, storage: Storage, site: Site, undisturbed: dict[str, Any], who: str
 ) -> None:
     """Trains on what was killed. Raises Invalid where its outcome is not the undisturbed one's."""
-    torch.manual_seed(99)  # another process has drawn other numbers
+    reseed(99, site.device)  # another process has drawn other numbers
     train(trial, storage, site, who)
     if changed := different(outcome(trial, storage), undisturbed):
         valid = "a training that is killed and resumed must end bit for bit as any other"

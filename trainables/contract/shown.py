@@ -9,6 +9,7 @@ from torch import Tensor
 
 from trainables.contract.begun import Start, first_batch
 from trainables.data.data import Batch
+from trainables.seeding import reseed
 from trainables.settings import Invalid
 from trainables.targets.targets import Mass, Targets
 from trainables.task import Out
@@ -73,7 +74,7 @@ def check_mass(start: Start) -> None:
     targets, batch, said = observed(run, sure=1)
     values = []
     for give in (targets, targets.log):
-        torch.manual_seed(0)
+        reseed(0, run.site.device)
         values.append(give(batch, said))
     _check_shares(use.name, mass, values[0], run.task.classes)
     if not torch.allclose(values[1], values[0].log(), rtol=1e-5, atol=1e-5):

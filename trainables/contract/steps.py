@@ -12,6 +12,7 @@ from trainables.contract.begun import Start, begun, first_batch
 from trainables.contract.bits import different
 from trainables.contract.pure import undrawn
 from trainables.contract.shown import demand
+from trainables.seeding import reseed
 from trainables.settings import Invalid
 from trainables.task import Out
 
@@ -76,14 +77,14 @@ def check_state(start: Start) -> None:
     run, loaded = begun(start), start()
     batch, lr = first_batch(run), run.trial.recipe.lr
     for seed in (0, 1):
-        torch.manual_seed(seed)
+        reseed(seed, run.site.device)
         run.method.update(batch, lr)
     loaded.method.load_state_dict(deepcopy(run.method.state_dict()))
     loaded.method.train()
     lost = _lost(run.method, loaded.method)
     found = []
     for method in (run.method, loaded.method):
-        torch.manual_seed(2)
+        reseed(2, run.site.device)
         found.append({"metrics": method.update(batch, lr), "state": method.state_dict()})
     if changed := different(*found):
         who, hint = lost or (run.trial.method.name, "")

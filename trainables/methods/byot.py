@@ -12,7 +12,7 @@ from trainables.heads.head import Head
 from trainables.losses.knowledge import divergence
 from trainables.methods.method import Method
 from trainables.model import Model
-from trainables.seeding import seed_of
+from trainables.seeding import seeded
 from trainables.settings import Fraction, Positive, Suggest, Weight
 from trainables.task import Out, Task
 
@@ -78,8 +78,7 @@ class BYOT(Method):
         shapes = stage_shapes(model.net, task)
         self.sides = nn.ModuleList()
         for place in range(len(shapes) - 1):
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(seed_of(task.seed, "side", place))
+            with seeded(task.seed, "side", place):
                 head = task.parts.head.build(task, shapes[-1][0])
                 self.sides.append(task.placed(Side(shapes[place:], head)))
         if self.sides:

@@ -15,7 +15,7 @@ from trainables.heads.linear import Linear
 from trainables.methods.method import Method, Sweep, last_stage
 from trainables.model import Model
 from trainables.optimizers import SGD
-from trainables.seeding import seed_of
+from trainables.seeding import seeded
 from trainables.settings import Interval, Suggest, Use
 from trainables.task import Out, Task
 
@@ -74,8 +74,7 @@ class CRT(Decoupled):
         super().__init__(model, task, start=start)
 
     def change_over(self) -> None:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(self.task.seed, "cRT"))
+        with seeded(self.task.seed, "cRT"):
             fresh = self.task.parts.head.build(self.task, self.model.net.features)
         self.model.head.load_state_dict(fresh.state_dict())
         for weight in self.model.head.parameters():

@@ -14,7 +14,7 @@ from trainables.data.data import Batch
 from trainables.methods.method import Method
 from trainables.model import Model
 from trainables.optimizers import Adam
-from trainables.seeding import seed_of
+from trainables.seeding import seeded
 from trainables.settings import Interval
 from trainables.task import Task
 
@@ -129,8 +129,7 @@ class Advised(MetaLearned, ABC):
         weight_decay: float = 0.0,
     ) -> None:
         super().__init__(model, task, bilevel)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(task.seed, "advisor"))
+        with seeded(task.seed, "advisor"):
             self.net = task.placed(make())
         self.adam = Adam(self.net.parameters(), lr=lr, weight_decay=weight_decay)
 
