@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from functools import cache, partial
 from pathlib import Path
+from shutil import copytree
 from typing import Any
 
 import pytest
@@ -37,6 +38,7 @@ from trainables.losses.loss import Loss
 from trainables.methods.method import Method
 from trainables.nets.net import Net
 from trainables.nets.resnet import CifarResNet
+from trainables.selection import Epoch
 from trainables.settings import Invalid, Use, classes_of
 from trainables.storage.folder import Folder
 from trainables.storage.storage import Storage
@@ -319,10 +321,11 @@ def recorded(method: type[Method]) -> Iterator[list[Batch]]:
 
 @dataclass(frozen=True)
 class Whole:
-    """A training that nothing disturbed."""
+    """A training that nothing disturbed, and its folder as it was after two epochs."""
 
     outcome: dict[str, Any]
     batches: list[Batch]
+    after_two: Path
 
 
 Undisturbed = Callable[[Trial], Whole]
@@ -334,12 +337,18 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 
     @cache
     def run(trial: Trial) -> Whole:
-        storage = Storage(tmp_path_factory.mktemp("undisturbed"))
+        folder, after_two = (tmp_path_factory.mktemp(name) for name in ("undisturbed", "two"))
+        storage = Storage(folder)
+
+        def report(row: Epoch) -> None:
+            if row["epoch"] == 2:
+                copytree(folder, after_two, dirs_exist_ok=True)
+
         for teacher in trial.teachers():  # so that what is counted is the trial's own
             fit(teacher, storage, SITE)
         with recorded(trial.method.part) as batches:
-            assert fit(trial, storage, SITE).status == "finished"
-        return Whole(outcome(trial, storage), batches)
+            assert fit(trial, storage, SITE, report).status == "finished"
+        return Whole(outcome(trial, storage), batches, after_two)
 
     return run
 
@@ -403,11 +412,11 @@ def test_trials_of_one_seed_and_head_start_from_the_same_head_whatever_the_net(
 def test_a_trial_killed_after_an_epoch_ends_bit_for_bit_as_if_it_had_not_been(
     trial: Trial, tmp_path: Path, undisturbed: Undisturbed
 ) -> None:
-    storage = Storage(tmp_path)
-    whole = undisturbed(trial).outcome
-    kill_after_epoch(2, trial, storage, SITE)
+    storage, whole = Storage(tmp_path), undisturbed(trial)
+    copytree(whole.after_two, tmp_path, dirs_exist_ok=True)  # what a process leaves that dies then
+    assert storage.trial(trial.id).result() is None
     with recorded(trial.method.part) as batches:
-        check_resumed(trial, storage, SITE, whole, "the trial")
+        check_resumed(trial, storage, SITE, whole.outcome, "the trial")
     assert len(batches) == 2  # of the third epoch, and of no other
 
 
