@@ -1,5 +1,6 @@
 """What tests of several packages share: the real data, and a server of S3's API."""
 
+import gc
 import logging
 import os
 import subprocess
@@ -14,6 +15,15 @@ from uuid import uuid4
 import pytest
 
 from trainables.storage.bucket import client
+
+gc.disable()  # until all tests are collected: what their files import is no garbage
+
+
+def pytest_collection_finish() -> None:
+    """What is imported and collected by now lives to the end: no search for garbage walks it."""
+    gc.collect()
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
