@@ -144,9 +144,8 @@ class Trial(Record):
         def settle(setting: Setting) -> Setting:
             if not isinstance(setting, Recipe):
                 return setting
-            return setting.but(
-                **{k: v for k, v in formats.items() if getattr(setting, k) == "auto"}
-            )
+            open_ones = {k: v for k, v in formats.items() if getattr(setting, k) == "auto"}
+            return setting.but(**open_ones) if open_ones else setting
 
         return map_settings(self, settle)
 

@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Callable, Iterator
+from operator import is_
 from typing import Any, TypeVar, get_args
 
 from trainables.settings.invalid import Invalid
@@ -18,14 +19,18 @@ def map_settings(record: R, change: Callable[[Setting], Setting]) -> R:
 
     def inner(value: Any) -> Any:
         if isinstance(value, tuple):
-            return tuple(map(inner, value))
+            mapped = tuple(map(inner, value))
+            return value if all(map(is_, mapped, value)) else mapped
         if not isinstance(value, Record | Use):
             return value
-        mapped = {name: inner(old) for name, old, _ in value.settings()}
-        old = {name: old for name, old, _ in value.settings()}
-        return change(value.but(**mapped) if mapped != old else value)
+        old = {name: setting for name, setting, _ in value.settings()}
+        new = {name: inner(setting) for name, setting in old.items()}
+        return change(value if new == old else value.but(**new))
 
-    return record.but(**{name: inner(value) for name, value, _ in record.settings()})
+    # What stays the same object is not checked once more.
+    pairs = ((name, old, inner(old)) for name, old, _ in record.settings())
+    changed = {name: new for name, old, new in pairs if new is not old}
+    return record.but(**changed) if changed else record
 
 
 def identity(prefix: str, setting: Setting) -> Iterator[tuple[str, Scalar]]:
