@@ -1,17 +1,24 @@
 """Every grid: its published numbers, its demo, and the text of all its trials."""
 
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 from analysis.plan import Scale
-from study.grids.grid import Inferred, find, grids
+from study.grids.grid import Inferred, Published, find, grids
 from tests.study.golden import FOLDER, golden
 from tests.study.grids.published import PUBLISHED, printed, typed
 from tests.study.grids.unprinted import UNPRINTED
 from trainables.measures.measure import label
 from trainables.selection import RULES
+from trainables.trial import Trial
+
+
+@cache
+def cells(name: str, scale: Scale) -> list[tuple[str, str, Trial | None, Published]]:
+    return list(find(name).at(scale))
 
 
 @pytest.mark.parametrize("name", grids())
@@ -32,11 +39,11 @@ def test_every_published_number_of_the_table_has_a_cell(name: str) -> None:
 def test_a_table_without_numbers_has_its_rows_and_columns(
     name: str, expected: tuple[list[str], list[str]]
 ) -> None:
-    cells = [(row, column) for row, column, trial, number in find(name).cells() if trial]
+    typed_in = [(row, column) for row, column, trial, _ in find(name).cells() if trial]
     rows, columns = expected
     every = [(row, column) for row in rows for column in columns]
     # Categories have no Huber loss.
-    assert cells == [c for c in every if c[0] != "Category" or "Huber" not in c[1]]
+    assert typed_in == [c for c in every if c[0] != "Category" or "Huber" not in c[1]]
     assert all(number is None for *_, number in find(name).cells())
 
 
@@ -58,12 +65,9 @@ def test_no_cell_has_a_number_that_is_not_published(name: str) -> None:
 
 @pytest.mark.parametrize("name", grids())
 def test_the_demo_keeps_apart_what_the_table_varies(name: str) -> None:
-    grid = find(name)
-    distinct = {
-        scale: len({trial for _, _, trial, _ in grid.at(scale) if trial})
-        for scale in ("demo", "paper")
-    }
-    assert distinct["demo"] == distinct["paper"]
+    scales: tuple[Scale, ...] = ("demo", "paper")
+    demo, paper = ({t for _, _, t, _ in cells(name, scale) if t} for scale in scales)
+    assert len(demo) == len(paper)
 
 
 @pytest.mark.parametrize("name", grids())
@@ -71,7 +75,7 @@ def test_the_demo_keeps_apart_what_the_table_varies(name: str) -> None:
 def test_measures_suit_their_trials_and_stay_apart_at_demo_scale(name: str, scale: Scale) -> None:
     grid = find(name)
     measures = grid.measures(scale)
-    trials = {(row, column): trial for row, column, trial, _ in grid.at(scale)}
+    trials = {(row, column): trial for row, column, trial, _ in cells(name, scale)}
     for place, use in measures.items():
         use.part.suits(trials[place], **dict(use.items))
     assert len(set(measures.values())) == len(set(grid.measures("paper").values()))
@@ -83,7 +87,7 @@ def test_the_demo_needs_no_files(name: str) -> None:
         return
     for measure in find(name).measures("demo").values():
         assert label(measure.resolved(Path("/nowhere")))
-    for _, _, trial, _ in find(name).at("demo"):
+    for _, _, trial, _ in cells(name, "demo"):
         assert trial is None or trial.resolved(Path("/nowhere"), {}).id
 
 
