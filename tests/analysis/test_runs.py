@@ -1,6 +1,7 @@
 import gc
 import socket
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import torch
 from mlflow import MlflowClient
 from mlflow.entities import RunTag
 from pandas.testing import assert_frame_equal
+from sqlalchemy.orm import Session
 
 from analysis import records, runs
 from study.grids.lay_out import lay_out
@@ -83,6 +85,15 @@ def test_garbage_is_collected_again_when_a_page_is_read(tracking_uri: str) -> No
     with records._uncollected():
         assert not gc.isenabled()
     assert gc.isenabled()
+
+
+def test_only_sessions_that_read_a_page_keep_what_they_have_read() -> None:
+    kept = []
+    for page in (True, False):
+        with records._unexpired() if page else nullcontext(), Session() as session:
+            session.commit()
+            kept.append(not session.expire_on_commit)
+    assert kept == [True, False]
 
 
 def test_of_two_runs_with_one_trial_id_the_finished_one_counts(tracking_uri: str) -> None:
