@@ -206,7 +206,8 @@ class Tracker:
             return
         history = result.history if result else files.history()
         if trial_id not in self._recorded:
-            self._recorded[trial_id] = self._new(runs, trial_id, settings, history)
+            site = {} if result else files.site()  # a result brings its own, in its last call
+            self._recorded[trial_id] = self._new(runs, trial_id, settings, history, site)
         recorded = self._recorded[trial_id]
         written = points(history[recorded.epochs :])
         if pruned and history and not result:
@@ -236,14 +237,24 @@ class Tracker:
         return rule_of(self.plan)
 
     def _new(
-        self, runs: Runs, trial_id: str, settings: Mapping[str, Any], history: list[Epoch]
+        self,
+        runs: Runs,
+        trial_id: str,
+        settings: Mapping[str, Any],
+        history: list[Epoch],
+        site: dict[str, Any],
     ) -> Recorded:
         which = f"tags.kind = 'trial' and tags.trial_id = '{trial_id}'"
         started = milliseconds(history[0]["time"] if history else time.time())
-        tags = trial_tags(self.plan, self._parent, trial_id, settings)
+        told = {name: str(value) for name, value in site.items()}
+        # Made with the run, where tags cost least.
+        tags = told | trial_tags(self.plan, self._parent, trial_id, settings)
         run = runs.only(which, tags, started, looked=True)
         self._measures.note(trial_id, run.data.tags)
-        return Recorded.of(run)
+        recorded = Recorded.of(run)
+        if told.items() <= run.data.tags.items():  # else it is the run of a faster command
+            recorded.site = site
+        return recorded
 
     def _mark(self, client: MlflowClient, trial_id: str, last: bool, pruned: bool) -> None:
         """A trial without a result is RUNNING while it is trained, else KILLED; or pruned."""

@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 import study.tracking.runs
+import study.tracking.tracker
 from analysis.plan import Plan
 from analysis.records import EXPERIMENT, EXPERIMENT_TAGS
 from study.grids.lay_out import lay_out
@@ -228,6 +229,22 @@ def test_of_a_running_trial_the_host_is_told(
         track(uri, storage, plan)
         tags = runs(uri, "trial")[0].data.tags
         assert (tags["host"], tags["begun"], tags["status"]) == (host, "1.5", "running")
+
+
+def test_where_a_new_trial_runs_is_told_as_its_run_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tracker, some = resting_and_pruned(tmp_path, list)
+    Storage(tmp_path).trial(some.id).write_site({"host": "node-1"})
+    calls: list[tuple[object, ...]] = []
+    log = study.tracking.tracker.log
+    monkeypatch.setattr(
+        study.tracking.tracker, "log", lambda *told: (calls.append(told), log(*told))
+    )
+    tracker._synchronise(last=False)
+    (run,) = runs(tracker.uri, "trial")
+    assert run.data.tags["host"] == "node-1"
+    assert [tags for *_, tags in calls] == [{}]
 
 
 def test_a_failed_trial_has_its_reason_and_its_last_50_log_lines(
