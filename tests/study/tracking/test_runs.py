@@ -1,16 +1,19 @@
 """The experiment and its runs, after what people do to them in MLflow's pages."""
 
+import subprocess
+import threading
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+import study.tracking.runs
 from analysis import runs as reader
 from analysis.plan import Plan
-from analysis.records import EXPERIMENT
+from analysis.records import EXPERIMENT, EXPERIMENT_TAGS
 from study.command import main
 from study.grids.lay_out import lay_out
-from study.tracking.runs import Runs, row_of, trial_tags
+from study.tracking.runs import Runs, commit, row_of, trial_tags
 from study.tracking.tracker import Tracker
 from trainables.settings import Invalid
 from trainables.storage.storage import Storage
@@ -122,3 +125,55 @@ def test_a_run_is_named_by_its_row_and_seed(plan: Plan) -> None:
     assert tags["mlflow.runName"] == "label smoothing, lr 0.001, seed 1"
     assert tags["row"] == "label smoothing, lr 0.001"
     assert row_of(plan, "0123456789ab") == "in no row (012345)"
+
+
+def test_of_two_that_create_a_run_and_then_look_no_two_are_left(uri: str, storage: Storage) -> None:
+    """The race itself, many times: all threads create between two looks."""
+    client = MlflowClient(uri)
+    experiment = client.create_experiment(EXPERIMENT, tags=EXPERIMENT_TAGS)
+    start = threading.Barrier(4)
+
+    def race() -> None:
+        found = Runs(client, storage)
+        for i in range(5):
+            start.wait()
+            found.only(f"tags.trial_id = 'x{i}'", {"trial_id": f"x{i}"})
+
+    threads = [threading.Thread(target=race) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    left = client.search_runs([experiment])
+    assert sorted(run.data.tags["trial_id"] for run in left) == [f"x{i}" for i in range(5)]
+
+
+def test_without_git_the_commit_is_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert commit.__wrapped__() == ""
+
+
+def test_of_the_tree_only_the_sources_make_a_commit_dirty(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def git(*words: str) -> str:
+        who = ("-c", "user.name=a", "-c", "user.email=a@b")
+        command = ["git", "-C", str(tmp_path), *who, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    for name in ("analysis", "study", "trainables", "tests"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a.py").touch()
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "a")
+    monkeypatch.setattr(
+        study.tracking.runs, "__file__", str(tmp_path / "study" / "tracking" / "runs.py")
+    )
+    (tmp_path / "tests" / "a.py").unlink()  # as on a node of a cluster
+    (tmp_path / "new.txt").touch()
+    assert commit.__wrapped__() == git("rev-parse", "HEAD")
+    for name in ("analysis", "study", "trainables"):
+        (tmp_path / name / "a.py").write_text("changed")
+        assert commit.__wrapped__() == git("rev-parse", "HEAD") + "-dirty"
+        git("checkout", "--", name)
