@@ -7,7 +7,7 @@ import subprocess
 import sys
 import zipfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from threading import Thread
 from uuid import uuid4
@@ -16,14 +16,20 @@ import pytest
 
 from trainables.storage.bucket import client
 
-gc.disable()  # until all tests are collected: what their files import is no garbage
 
-
-def pytest_collection_finish() -> None:
-    """What is imported and collected by now lives to the end: no search for garbage walks it."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """No search for garbage walks what is imported and collected, which lives to the end."""
+    gc.disable()
+    done = yield
     gc.collect()
     gc.freeze()
     gc.enable()
+    return done
+
+
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # what is left at the exit is no leak
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
