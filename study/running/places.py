@@ -1,4 +1,4 @@
-"""Places: what a command has beyond its share of a cluster, it gives up as its trials end."""
+"""Places: which trials wait for one, and which go on where another has ended."""
 
 from typing import Any
 
@@ -12,7 +12,8 @@ class Sharing(Pruning):
     """Pruning; and beside other commands, what Tune holds places for is kept to the share.
 
     Trials that run are left alone. Those that only wait are withdrawn, since each ended trial's
-    worker, with its place, would pass to one of them.
+    worker, with its place, would pass to one of them. It passes to one that no worker is started
+    for, while there are some: Tune would end a worker under way, which took seconds to import.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -34,7 +35,12 @@ class Sharing(Pruning):
         keeps = feed.limit is None or feed.out == feed.limit > 0
         controller._actor_cache._may_keep_one = keeps
         chosen: Trial | None = super().choose_trial_to_run(tune_controller)
-        return chosen
+        if chosen is None or not controller._actor_cache.num_cached_objects:
+            return chosen
+        unplaced = set(controller._actor_manager.pending_actors)
+        actors = ((t, controller._trial_to_actor.get(t)) for t in controller.get_trials())
+        left = (t for t, actor in actors if _waits(t) and (actor is None or actor in unplaced))
+        return next(left, chosen)
 
 
 def _waits(trial: Trial) -> bool:

@@ -52,3 +52,15 @@ def test_what_waits_is_withdrawn_and_trained_later_in_its_order(
     assert set(storage.results()) == set(begun)
     assert len(feed.ids) > len(trials)  # Tune had some twice
     assert not feed.held
+
+
+def test_no_worker_under_way_is_ended_for_another_one_that_is_free(
+    tmp_path: Path, trial: Trial
+) -> None:
+    """Trials are shorter than the start of a worker, so that the first one soon looks for more."""
+    storage, places = Storage(tmp_path), resources_at_once()
+    trials = [trial.but(seed=seed) for seed in range(8 * places)]
+    source = Queue({one.id: one for one in trials}, storage)
+    assert not launch.run([source], storage, Path("/nowhere"), cluster.fitted(Resources()))
+    assert set(storage.results()) == {one.id for one in trials}
+    assert len(list(ray._private.state.actors())) == places

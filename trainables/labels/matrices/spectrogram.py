@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, sparse
-from scipy.signal import get_window
 
 FRAME = 2048  # samples
 TRIM_HOP = 512  # samples between the frames whose loudness is compared
@@ -35,6 +34,8 @@ def mel_spectrogram(
     wave: Array, rate: int = 22050, bands: int = 64, hop: int = 256, fmax: float = 8000
 ) -> Array:
     """Power (bands, 1 + n // hop) of a wave (n,) with `rate` samples a second, up to `fmax` Hz."""
+    from scipy.signal import get_window  # takes a second: at the first spectrogram only
+
     spectrum = np.fft.rfft(_frames(wave, hop) * get_window("hann", FRAME))
     return mel_filters(rate, bands, fmax) @ (spectrum.real**2 + spectrum.imag**2).T
 
