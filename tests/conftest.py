@@ -49,6 +49,15 @@ def decoded_images(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_ray_left() -> Iterator[None]:
+    """A Ray that a file's tests have left is not the next file's, which starts its own."""
+    yield
+    ray = sys.modules.get("ray")
+    if ray and ray.is_initialized():
+        ray.shutdown()
+
+
 @pytest.fixture(scope="session")
 def archives() -> Path:
     """The folder with the packed data sets and their restore.py."""

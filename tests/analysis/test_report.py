@@ -141,6 +141,7 @@ def test_a_seed_without_an_id_is_listed_as_not_started(
     assert "1 not started" in text
 
 
+@pytest.mark.slow
 def test_the_searches_are_the_trackers_whatever_lies_in_the_folder(
     tracking_uri: str, tmp_path: Path
 ) -> None:

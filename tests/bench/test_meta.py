@@ -16,6 +16,7 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path, torch.device("cpu"))
 
 
+@pytest.mark.slow
 def test_each_method_stands_beside_cross_entropy_in_both_ways(site: Site) -> None:
     figures = meta.times(TINY, batch_size=20, repeats=2, site=site)
     double = [f"{name}, double backward" for name in meta.METHODS]
@@ -25,5 +26,6 @@ def test_each_method_stands_beside_cross_entropy_in_both_ways(site: Site) -> Non
     assert all(len(figure.values) == 2 and min(figure.values) > 0 for figure in figures)
 
 
+@pytest.mark.slow
 def test_the_peak_is_of_the_steps_alone() -> None:
     assert 2**20 < meta.peak_alone("MW-Net", 20) < 2**30

@@ -25,6 +25,7 @@ def test_a_method_of_ones_own_takes_fifteen_lines() -> None:
     assert len([line for line in method.splitlines() if line]) <= 15
 
 
+@pytest.mark.slow
 def test_its_parts_keep_to_the_contract(tmp_path: Path) -> None:
     said = called(tmp_path, "--check")
     assert "Poly1: resumed" in said.splitlines()

@@ -108,6 +108,7 @@ def test_bad_input_gets_one_line_within_seconds_and_exit_code_2(
     assert not list(tmp_path.glob("storage/trials/*"))
 
 
+@pytest.mark.slow
 def test_the_command_is_a_script_that_needs_no_tracker_for_an_error() -> None:
     command = [sys.executable, "study/run.py", "--grid", "x"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)

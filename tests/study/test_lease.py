@@ -91,6 +91,7 @@ def test_many_commands_are_in_one_storage_at_once(storage: Storage) -> None:
     assert storage.top.read_json("lease.json") == {}
 
 
+@pytest.mark.slow
 def test_what_a_killed_command_had_claimed_is_taken_over_at_once(storage: Storage) -> None:
     holder = another(storage, 60)
     assert line(holder) == "claimed\n"
@@ -246,6 +247,7 @@ def test_a_command_that_was_taken_for_dead_is_interrupted_and_says_so(
     assert time.monotonic() - begun < 30
 
 
+@pytest.mark.slow
 def test_a_command_that_slept_stops_when_it_wakes(
     storage: Storage, monkeypatch: pytest.MonkeyPatch
 ) -> None:

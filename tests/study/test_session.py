@@ -62,6 +62,7 @@ def test_a_rerun_that_no_node_has_room_for_removes_nothing(
         assert shelf.names("*") == ["result.json", "trial.json"]
 
 
+@pytest.mark.slow
 def test_a_rerun_of_what_another_command_holds_removes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

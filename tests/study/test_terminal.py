@@ -38,6 +38,7 @@ def test_plain_characters_are_plain() -> None:
     assert all(text.isascii() for text in PLAIN.values())
 
 
+@pytest.mark.slow
 def test_a_list_that_nobody_reads_to_its_end_ends_in_silence() -> None:
     command = f"{sys.executable} study/run.py --list | head -1"
     done = subprocess.run(["bash", "-o", "pipefail", "-c", command], capture_output=True, text=True)

@@ -198,6 +198,7 @@ def test_a_file_that_cannot_be_told_from_another_module_is_refused(
         find(written(tmp_path, LOSS + ROWS, name))
 
 
+@pytest.mark.slow
 def test_its_classes_travel_by_value(tmp_path: Path) -> None:
     path = written(tmp_path)
     use = Use(classes_of_file(path)["Poly1"], epsilon=3.0)

@@ -66,6 +66,7 @@ def smoothed(trial: Trial) -> Space:
     return Space(trial.but(targets=Use(Smooth)), KINDS["both"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 def test_a_search_killed_at_any_moment_asks_the_same_points(
     sampler: str, smoothed: Space, tmp_path: Path

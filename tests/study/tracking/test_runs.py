@@ -127,6 +127,7 @@ def test_a_run_is_named_by_its_row_and_seed(plan: Plan) -> None:
     assert row_of(plan, "0123456789ab") == "in no row (012345)"
 
 
+@pytest.mark.slow
 def test_of_two_that_create_a_run_and_then_look_no_two_are_left(uri: str, storage: Storage) -> None:
     """The race itself, many times: all threads create between two looks."""
     client = MlflowClient(uri)

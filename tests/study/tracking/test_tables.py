@@ -60,6 +60,7 @@ def test_without_a_cache_mlflow_makes_them(
     assert [p.name for p in tmp_path.iterdir()] == ["cache"]
 
 
+@pytest.mark.slow
 def test_on_a_full_disk_nothing_is_kept_and_nothing_is_raised(tmp_path: Path, cache: Path) -> None:
     """A limit on the size of files is to a process what a full disk is."""
     uri = f"sqlite:///{tmp_path}/mlflow.db"

@@ -278,6 +278,7 @@ def parents_in(text: str) -> dict[str, list[str]]:
 # WordNet
 
 
+@pytest.mark.slow
 def test_cifar_100_in_wordnet_agrees_with_a_search_in_the_data_file(database: Path) -> None:
     parents = hypernyms_in(database)
     nodes = [offset_of(synset, database) for synset in cifar_synsets.CIFAR100.values()]

@@ -138,6 +138,7 @@ class Saved:
         self.net = at(self.path.as_uri(), net)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", NETS)
 def test_with_torchvisions_weights_it_computes_what_torchvisions_model_computes(
     net: type[TorchvisionNet], tmp_path: Path
@@ -288,6 +289,7 @@ def test_demo_keeps_apart_what_a_table_may_vary() -> None:
     assert len({use.demo() for use in trials}) == len(trials)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("net", [ResNet18, MobileNetV2])
 @settings(max_examples=20, deadline=None)
 @given(width=st.floats(1e-3, 1.5), depth=st.floats(1e-3, 1.5))

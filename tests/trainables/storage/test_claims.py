@@ -194,6 +194,7 @@ def test_a_worker_claims_in_its_command_s_name(storage: Storage) -> None:
     assert other.claim("x") == one.told
 
 
+@pytest.mark.slow
 def test_of_many_at_once_again_and_again_one_wins(storage: Storage) -> None:
     """The race for what a dead command had claimed, in its narrowest form."""
     start = Barrier(8)

@@ -174,6 +174,7 @@ def test_shelves_do_not_see_each_others_files(storage: Storage) -> None:
     assert [name for name in storage.study("a").names("*") if name != "report"] == ["x"]
 
 
+@pytest.mark.slow
 def test_more_names_than_s3_lists_at_once_are_all_found(bucket: str) -> None:
     shelf = Storage(bucket).trial("many").shelf
     for i in range(1005):

@@ -16,6 +16,8 @@ from trainables.storage.trial_files import TrialFiles
 from trainables.training.fit import fit
 from trainables.training.workers import Workers
 
+pytestmark = pytest.mark.slow
+
 # They sum in another order, in float32; three epochs later weights differ by so much at most.
 TOLERANCE = {"rtol": 1e-3, "atol": 1e-4}
 

@@ -43,6 +43,7 @@ def test_superclasses_of_cifar100_are_rings_of_five() -> None:
     assert found["tractor"] == "lawn_mower"
 
 
+@pytest.mark.slow
 @pytest.mark.data
 def test_superclasses_are_those_of_the_real_data(cifar: Path) -> None:
     file = cifar / "cifar-100-python" / "train"

@@ -192,6 +192,7 @@ def test_they_enter_ids_by_name() -> None:
     assert not hasattr(Cifar, "files")
 
 
+@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize("kind", [Cifar10, Cifar100])
 def test_the_real_data_are_what_torchvision_loads(

@@ -68,6 +68,7 @@ def test_every_word_has_a_matrix_of_its_own_of_middling_entropy(names: list[str]
     assert entropy(found, bins=256).max() < uniform.min()
 
 
+@pytest.mark.slow
 @needs_engine
 def test_a_word_is_spoken_the_same_again_and_in_another_process() -> None:
     one, again = labels("zero", "zero")
