@@ -205,8 +205,8 @@ class Tracker:
         if settings is None:
             return
         history = result.history if result else files.history()
+        site = {} if result else files.site()  # a result brings its own, in its last call
         if trial_id not in self._recorded:
-            site = {} if result else files.site()  # a result brings its own, in its last call
             self._recorded[trial_id] = self._new(runs, trial_id, settings, history, site)
         recorded = self._recorded[trial_id]
         written = points(history[recorded.epochs :])
@@ -224,7 +224,6 @@ class Tracker:
             log(runs.client, recorded.run, ends, params, tags)
             recorded.ended = end_of(result.ended)
         else:
-            site = files.site()
             log(runs.client, recorded.run, written, params, site if site != recorded.site else {})
             recorded.site = site
         recorded.settings, recorded.epochs = len(settings), len(history)

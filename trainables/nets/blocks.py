@@ -1,7 +1,7 @@
 """Blocks of ImageNet's ResNets (He et al. 2016, figure 5), as torchvision has and names them.
 
 So its weights load, and checkpoints of trials that were trained with torchvision's own blocks. To
-import those takes each process two seconds.
+import those takes each process two seconds. The blocks of `resnet.py`, CIFAR's, have other names.
 """
 
 from typing import ClassVar

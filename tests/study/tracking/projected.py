@@ -3,13 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
-from mlflow import MlflowClient
-from mlflow.entities import Run
-
 from analysis.plan import Plan
-from analysis.records import EXPERIMENT
 from study.grids.lay_out import lay_out
 from study.tracking.tracker import Tracker
+from tests.study.command import runs
 from trainables.selection import Epoch
 from trainables.storage.shelf import Shelf
 from trainables.storage.storage import Storage
@@ -35,13 +32,6 @@ def track(
 
 def statuses(uri: str, kind: str) -> list[str]:
     return [run.info.status for run in runs(uri, kind)]
-
-
-def runs(uri: str, kind: str) -> list[Run]:
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    assert experiment is not None
-    return list(client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'"))
 
 
 class Watched(Storage):

@@ -1,44 +1,19 @@
 """Measures, projected to the runs of their trials."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from mlflow import MlflowClient
-from mlflow.entities import Run
 
-from analysis.plan import Plan
-from analysis.records import EXPERIMENT
 from study.grids.grid import Grid
 from study.grids.lay_out import lay_out
 from study.measures import wanted
 from study.tracking.tracker import Tracker
+from tests.study.command import runs
+from tests.study.tracking.projected import resolved, track
 from trainables.storage import names
 from trainables.storage.storage import Storage
 from trainables.training.fit import fit
 from trainables.training.site import Site
-from trainables.trial import Trial
-
-
-def resolved(trial: Trial) -> tuple[Trial, str]:
-    ready = trial.resolved(Path("/nowhere"), {})
-    return ready, ready.id
-
-
-def track(
-    uri: str, storage: Storage, plan: Plan, pruned: Callable[[], list[str]] = list
-) -> Tracker:
-    tracker = Tracker(uri, storage, plan, pruned=pruned)
-    tracker.start()
-    assert tracker.stop() == []
-    assert tracker.behind is None
-    return tracker
-
-
-def runs(uri: str, kind: str) -> list[Run]:
-    client = MlflowClient(uri)
-    experiment = client.get_experiment_by_name(EXPERIMENT)
-    assert experiment is not None
-    return list(client.search_runs([experiment.experiment_id], f"tags.kind = '{kind}'"))
 
 
 def test_measures_go_to_their_trials_run_once_with_settings_and_reason(
