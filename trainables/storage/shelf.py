@@ -85,7 +85,7 @@ class Shelf(ABC):
         self.remove(name)
 
     def write_json(self, name: str, value: Any) -> None:
-        self.write(name, json.dumps(value, indent=1).encode())
+        self.write(name, _by_lines(value).encode())
 
     def read_json(self, name: str) -> Any:
         """The value, or None where there is no such file."""
@@ -105,6 +105,16 @@ class Shelf(ABC):
         import torch
 
         return torch.load(self._source(name), map_location=device, weights_only=True)
+
+
+def _by_lines(value: Any) -> str:
+    """JSON with a line for each entry, an epoch of a history: json's indentation is slower."""
+    if isinstance(value, dict):
+        lines = [f"{json.dumps(name)}: {json.dumps(entry)}" for name, entry in value.items()]
+        return "\n".join(["{", ",\n".join(lines), "}"])
+    if isinstance(value, list):
+        return "\n".join(["[", ",\n".join(map(json.dumps, value)), "]"])
+    return json.dumps(value)
 
 
 def _owned(state: Any) -> Any:

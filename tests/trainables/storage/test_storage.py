@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
 from typing import Any
 
@@ -112,6 +113,23 @@ def test_json_keeps_numbers_exactly(shelf: Shelf) -> None:
     value = {"history": [{"loss": 0.1 + 0.2, "epoch": 1}], "reason": None}
     shelf.write_json("result.json", value)
     assert shelf.read_json("result.json") == value
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda some: st.lists(some) | st.dictionaries(st.text(), some),
+        max_leaves=10,
+    )
+)
+def test_what_is_written_as_json_is_read_with_a_line_for_each_entry(value: Any) -> None:
+    with TemporaryDirectory() as name:
+        shelf = Folder(Path(name))
+        shelf.write_json("history.json", value)
+        assert shelf.read_json("history.json") == value
+        if isinstance(value, list | dict) and value:
+            written = (shelf.read("history.json") or b"").decode()
+            assert written.count("\n") == len(value) + 1
 
 
 def test_a_write_that_fails_leaves_the_old_content_and_nothing_else(shelf: Shelf) -> None:
