@@ -177,6 +177,7 @@ def measure(chunks: Mapping[str, Chunk], repeats: int, device: torch.device) -> 
     for repeat in range(repeats):
         for name in list(chunks)[:: 1 if repeat % 2 == 0 else -1]:
             taken[name].append(seconds(chunks[name], device))
+        print(f"repeat {repeat + 1} of {repeats}", file=sys.stderr, flush=True)
     return {name: torch.tensor(times, dtype=torch.float64) for name, times in taken.items()}
 
 
