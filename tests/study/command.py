@@ -2,10 +2,12 @@
 
 import json
 import random
+import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from mlflow.entities import Run
 
 from analysis.records import EXPERIMENT
 from trainables.selection import CLOCK
+from trainables.storage.storage import Storage
 
 T = TypeVar("T")
 
@@ -106,6 +109,15 @@ class Driver:
 def epochs_made(storage: Path) -> int:
     histories = storage.glob("trials/*/history.json")
     return sum(len(json.loads(path.read_text())) for path in histories)
+
+
+def epochs_said(storage: Storage) -> Counter[tuple[str, str]]:
+    """How often each epoch of each trial was trained to its end, as the logs say."""
+    ids = {name.split("/")[1] for name in storage.top.names("trials/*/log.txt")}
+    logs = {i: "".join(storage.trial(i).log_lines()) for i in ids}
+    return Counter(
+        (i, n) for i, log in logs.items() for n in re.findall(r"^epoch (\d+),", log, re.M)
+    )
 
 
 def results(storage: Path) -> dict[str, Any]:

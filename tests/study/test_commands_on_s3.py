@@ -2,13 +2,12 @@
 
 import re
 import signal
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.study.command import command, driving, runs
+from tests.study.command import command, driving, epochs_said, runs
 from tests.study.server import Server
 from trainables.storage.storage import Storage
 
@@ -18,20 +17,11 @@ EPOCHS = 6
 TINY = ("--set", "net=CifarResNet(depth=8, width=2)", "--seeds", "1")
 
 
-def epochs_said(storage: Storage) -> Counter[tuple[str, str]]:
-    """How often each epoch of each trial was trained to its end, as the logs say."""
-    ids = {name.split("/")[1] for name in storage.top.names("trials/*/log.txt")}
-    logs = {i: "".join(storage.trial(i).log_lines()) for i in ids}
-    return Counter(
-        (i, n) for i, log in logs.items() for n in re.findall(r"^epoch (\d+),", log, re.M)
-    )
-
-
 @pytest.fixture
 def tracker(tmp_path: Path) -> Iterator[str]:
     """The address of a server: with a storage on S3 a database in a folder is refused."""
     server = Server(tmp_path)
-    yield f"http://{server.address}"
+    yield server.uri
     server.kill()
 
 

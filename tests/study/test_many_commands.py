@@ -4,17 +4,24 @@ Three studies share their trials: two measure them differently, and one has a se
 """
 
 import random
-import re
 import signal
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.study.command import Driver, command, database, driving, epochs_made, results, runs
+from tests.study.command import (
+    Driver,
+    command,
+    database,
+    driving,
+    epochs_made,
+    epochs_said,
+    results,
+    runs,
+)
 from trainables.storage.storage import Storage
 
 pytestmark = [pytest.mark.slow(minutes=10), pytest.mark.timeout(1800)]
@@ -92,14 +99,6 @@ def measures(storage: Path) -> set[str]:
     return {path.relative_to(storage).as_posix() for path in storage.glob("trials/*/measure-*")}
 
 
-def epochs_said(storage: Path) -> Counter[tuple[str, str]]:
-    """How often each epoch of each trial was trained to its end, as the logs say."""
-    logs = {path.parent.name: path.read_text() for path in storage.glob("trials/*/log.txt")}
-    return Counter(
-        (i, n) for i, log in logs.items() for n in re.findall(r"^epoch (\d+),", log, re.M)
-    )
-
-
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One command after the other."""
@@ -143,7 +142,7 @@ def test_kills_at_random_moments_leave_the_tables_and_each_thing_once(
         running.ended()
     same_as(undisturbed, tmp_path)
     # A worker may outlive its driver until the end of its epoch, which another begins meanwhile.
-    twice = sum(count - 1 for count in epochs_said(tmp_path).values())
+    twice = sum(count - 1 for count in epochs_said(Storage(tmp_path)).values())
     assert twice <= SLOTS * victims.count("driver")
 
 
