@@ -5,50 +5,18 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import pytest
-from torch import Tensor
 
-from study.search.points import REPEATS, SAMPLERS, objective
+from study.search.points import objective
 from study.search.search import Search
 from study.search.space import FIRST_SEED, KINDS, Space
 from study.search.winners import summary, tuned
 from tests.study.laboratory import Laboratory, plan_of, ready
-from trainables.losses.distillation import Distillation
-from trainables.settings import Interval, Invalid, Suggest, Use
-from trainables.targets.self_distilled import SelfDistilled
+from trainables.settings import Invalid, Suggest, Use
 from trainables.targets.smooth import Smooth
-from trainables.targets.targets import Targets
 from trainables.trial import Trial
-
-
-def test_a_teacher_is_trained_once_and_before_its_students(trial: Trial, tmp_path: Path) -> None:
-    taught = trial.but(targets=Use(SelfDistilled), loss=Use(Distillation))
-    laboratory = Laboratory(tmp_path, Space(taught, KINDS["parts"]), lambda t: 0.5)
-    search = laboratory.search(3, sampler="random", seeds=2)
-    teachers = [search.take() for _ in range(2)]
-    assert all(teachers)
-    assert [t.targets.name for _, t in filter(None, teachers)] == ["OneHot", "OneHot"]
-    assert search.take() is None  # the students wait
-    assert all(search.reported(i) for i, _ in filter(None, teachers))
-    for taken in filter(None, teachers):
-        laboratory.train(*taken)
-        search.ended(taken[0])
-    laboratory.run(search)
-    assert len(laboratory.trained) == len(set(laboratory.trained)) == 2 + 3 * 2
-    assert set(search.asked) == set(laboratory.trained)
-
-
-def test_a_student_of_a_teacher_that_is_lost_is_not_trained(trial: Trial, tmp_path: Path) -> None:
-    taught = trial.but(targets=Use(SelfDistilled), loss=Use(Distillation))
-    laboratory = Laboratory(tmp_path, Space(taught, KINDS["parts"]), lambda t: 0.5)
-    search = laboratory.search(3, sampler="random")
-    taken = search.take()
-    assert taken
-    search.ended(taken[0])
-    assert search.lost == [taken[0]]
-    assert search.take() is None
 
 
 def points(search: Search) -> list[dict[str, Any]]:
@@ -234,87 +202,6 @@ def test_of_points_that_all_failed_none_is_the_winner(smoothed: Space, tmp_path:
     assert summary(search)["literal"] is None
     plan = plan_of("kesl_ablation")
     assert tuned(plan, [search], 3, ready) == (plan, {})
-
-
-class Periodic(Targets):
-    """Every kind of parameter, some only under a condition."""
-
-    def __init__(
-        self,
-        task: Any,
-        *,
-        mode: Literal["off", "steps", "mix"] = "off",
-        period: Annotated[int, Interval("[1, inf)")] = 7,
-        share: Annotated[float, Interval("[0, 1]")] = 0.25,
-    ) -> None:
-        super().__init__(task)
-
-    def forward(self, batch: Any, out: Any) -> Tensor:
-        raise NotImplementedError
-
-    @classmethod
-    def suggest(cls, trial: Suggest) -> dict[str, object]:
-        settings: dict[str, object] = {
-            "mode": trial.suggest_categorical("mode", ("off", "steps", "mix"))
-        }
-        if settings["mode"] == "steps":
-            settings["period"] = trial.suggest_int("period", 1, 64, log=True)
-        if settings["mode"] == "mix":
-            settings["share"] = trial.suggest_float("share", 0, 1, step=0.25)
-        return settings
-
-
-@pytest.mark.parametrize("sampler", list(SAMPLERS))
-def test_conditional_categorical_whole_and_log_parameters(
-    sampler: str, trial: Trial, tmp_path: Path
-) -> None:
-    space = Space(trial.but(targets=Use(Periodic, period=3, share=0.5)), KINDS["parts"])
-    assert space.parameters == {
-        "targets.mode": "off | steps | mix",
-        "targets.period": "1 to 64, step 1, log",
-        "targets.share": "0 to 1, step 0.25",
-    }
-    lab = Laboratory(tmp_path, space, lambda trial: trial.targets["period"] / 64)
-    search = lab.run(lab.search(16, sampler=sampler))
-    for point in points(search):
-        mode = point["params"]["targets.mode"]
-        conditional = {"off": set(), "steps": {"targets.period"}, "mix": {"targets.share"}}
-        assert set(point["params"]) == {"targets.mode", *conditional[mode]}
-    best = search.winner().targets
-    assert isinstance(best["period"], int)
-    assert best["share"] == 0.25  # what a branch does not ask for is the default, not the row's
-
-
-def test_a_repeated_point_is_told_its_value_and_twenty_end_the_search(
-    trial: Trial, tmp_path: Path
-) -> None:
-    fixed = ("targets.period", "targets.share")
-    space = Space(trial.but(targets=Use(Periodic)), KINDS["parts"], fixed)
-    lab = Laboratory(tmp_path, space, lambda t: 0.9 if t.targets["mode"] == "mix" else math.nan)
-    search = lab.run(lab.search(10, sampler="random"))
-    assert len(lab.trained) == search.spent == 3
-    assert search.exhausted
-    newest = points(search)[-REPEATS:]
-    for point in newest:
-        original = points(search)[point["repeats"]]
-        assert (point["state"], point["value"]) == (original["state"], original["value"])
-        assert point["trials"] == original["trials"]
-    assert points(lab.run(lab.search(10, sampler="random"))) == points(search)
-
-
-def test_a_point_that_repeats_a_running_one_waits_for_it(trial: Trial, tmp_path: Path) -> None:
-    fixed = ("targets.period", "targets.share")
-    space = Space(trial.but(targets=Use(Periodic)), KINDS["parts"], fixed)
-    lab = Laboratory(tmp_path, space, lambda trial: 0.5)
-    search = lab.search(4, sampler="random")
-    running = []
-    while (taken := search.take()) is not None:
-        running.append(taken)
-    assert 1 <= len({trial_id for trial_id, _ in running}) == len(running) <= 3
-    for trial_id, searched in running:
-        lab.train(trial_id, searched)
-        search.ended(trial_id)
-    assert lab.run(search).exhausted
 
 
 @pytest.mark.parametrize(

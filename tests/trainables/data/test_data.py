@@ -6,11 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from trainables.data.corruptions.flip import FlipNoise
-from trainables.data.corruptions.symmetric import Symmetric
-from trainables.data.data import Data, Split, check_spec, held_out, load, share_of, subset
-from trainables.data.imbalances.long_tail import LongTail
-from trainables.data.sources.cifar import Cifar10
+from tests.trainables.data.drawn import digits, images, long_tailed, rows, true_labels
+from trainables.data.data import check_spec, held_out, share_of, subset
 from trainables.data.sources.digits import Digits
 from trainables.data.spec import DataSpec
 from trainables.seeding import generator
@@ -81,16 +78,6 @@ def test_a_subset_has_so_many_of_the_given_rows_of_each_class(
     assert set(chosen.tolist()) <= set(rows.tolist())
     assert chosen.tolist() == sorted(set(chosen.tolist()))
     assert chosen.equal(subset(y, rows, sizes, generator(seed, "subset")))
-
-
-def digits(seed: int = 0, **spec: object) -> Data:
-    source = Use(Digits)
-    return load(DataSpec(source=source, **spec), seed, Path(), torch.device("cpu"))  # type: ignore[arg-type]
-
-
-def rows(split: Split | None) -> set[int]:
-    assert split is not None
-    return set(split.rows.tolist())
 
 
 def test_training_and_validation_images_are_disjoint_and_all_there() -> None:
@@ -181,77 +168,6 @@ def test_the_parts_that_are_not_asked_for_are_not_there() -> None:
     assert len(data.train) == Digits.images
 
 
-# Wrong labels
-
-
-def noisy(seed: int = 0, validation: bool = True, **settings: object) -> Data:
-    rule = Use(Symmetric, validation=validation, **settings)
-    return digits(seed, corrupt=(rule,), validation=0.25)
-
-
-def test_without_corruption_the_labels_are_the_clean_ones() -> None:
-    train = digits().train
-    assert train.truth is None
-    assert train.clean.equal(train.y)
-    assert train.flipped.tolist() == []
-
-
-def test_wrong_training_labels_are_as_many_as_asked_for_and_known() -> None:
-    clean, train = digits(validation=0.25).train, noisy(rate=0.3).train
-    assert train.rows.equal(clean.rows)
-    assert train.clean.equal(clean.y)
-    wrong = (train.y != clean.y).nonzero()[:, 0]
-    assert train.flipped.equal(wrong)
-    assert len(wrong) == round(0.3 * len(train))
-
-
-def test_the_images_with_wrong_labels_are_a_split_of_their_own() -> None:
-    train = noisy(rate=0.3).train
-    wrong, places = train.wrong, (train.y != train.clean).nonzero()[:, 0]
-    assert wrong is not None
-    assert wrong.rows.equal(train.rows[places])
-    assert wrong.y.equal(train.y[places])
-    assert digits().train.wrong is None
-    assert noisy(rate=0).train.wrong is None
-
-
-def test_the_share_is_that_of_the_images_that_are_left() -> None:
-    data = digits(train_per_class=5, corrupt=(Use(Symmetric, rate=0.4),))
-    assert len(data.train.flipped) == 20
-
-
-def test_validation_labels_are_wrong_too_unless_they_are_to_stay_clean() -> None:
-    both, train_only = noisy(rate=0.3).validation, noisy(rate=0.3, validation=False).validation
-    assert both is not None
-    assert train_only is not None
-    assert len(both.flipped) == round(0.3 * len(both))
-    assert train_only.flipped.tolist() == []
-    assert both.clean.equal(train_only.y)
-
-
-def test_whether_validation_labels_are_wrong_changes_no_training_label() -> None:
-    assert noisy().train.y.equal(noisy(validation=False).train.y)
-
-
-def test_test_labels_stay_clean() -> None:
-    test, clean = noisy(rate=1).test, digits().test
-    assert test is not None
-    assert clean is not None
-    assert test.y.equal(clean.y)
-
-
-def test_the_seed_draws_the_wrong_labels() -> None:
-    assert noisy(1).train.y.equal(noisy(1).train.y)
-    assert noisy(1).train.flipped.tolist() != noisy(2).train.flipped.tolist()
-
-
-def test_rules_work_one_after_the_other_each_with_chance_of_its_own() -> None:
-    rule = Use(Symmetric, rate=0.5)
-    train = digits(corrupt=(rule, rule)).train
-    share = len(train.flipped) / len(train)
-    assert 0.6 < share < 0.9  # 0.722 is expected; the same draw again would leave 0.5
-
-
 def test_splits_share_one_copy_of_the_images() -> None:
     data = digits()
     assert data.validation is not None
@@ -265,86 +181,3 @@ def test_mean_and_deviation_are_those_of_pixels_up_to_255() -> None:
     assert data.std.item() == pytest.approx(0.376 * 255)
     assert data.side == 8
     assert data.names[3] == "three"
-
-
-# Unequal classes
-
-
-def long_tailed(rho: float, **spec: object) -> Data:
-    return digits(imbalance=Use(LongTail, rho=rho), **spec)
-
-
-def images(data: Data) -> list[int]:
-    return torch.bincount(data.train.y, minlength=10).tolist()
-
-
-def test_the_largest_class_has_train_per_class_or_what_every_class_has() -> None:
-    assert images(long_tailed(10, train_per_class=50))[::3] == [50, 23, 10, 5]
-    assert images(long_tailed(1, validation=0.0)) == [112] * 10  # the digit 1 has no more
-
-
-def test_a_longer_tail_leaves_images_out_and_changes_no_other_split() -> None:
-    short, long = long_tailed(5), long_tailed(20)
-    assert rows(long.train) < rows(short.train)
-    assert rows(long.validation) == rows(short.validation)
-    assert rows(long.test) == rows(short.test)
-
-
-def test_more_than_there_are_is_refused_with_the_class() -> None:
-    message = r"train_per_class = 115: must be at most 112, the images left of class 'one'"
-    with pytest.raises(Invalid, match=message):
-        digits(train_per_class=115, validation=0.0, imbalance=Use(LongTail, rho=1.01))
-    with pytest.raises(Invalid, match=r"at most \d+, the images left of class 'zero'"):
-        check_spec(DataSpec(source=Use(Digits), train_per_class=1000), Path())
-    with pytest.raises(Invalid, match="leaves class 'nine' empty"):
-        check_spec(DataSpec(source=Use(Digits), imbalance=Use(LongTail, rho=105)), Path())
-
-
-def test_counts_are_looked_at_only_where_they_are_chosen() -> None:
-    check_spec(DataSpec(source=Use(Cifar10)), Path("nowhere"))  # else its files were missing
-
-
-# Clean images that are learned from besides
-
-
-def test_the_meta_set_is_clean_balanced_and_apart() -> None:
-    noise = (Use(Symmetric, rate=0.5),)
-    data = digits(meta_per_class=5, validation=0.1, corrupt=noise)
-    assert data.meta is not None
-    assert torch.bincount(data.meta.y).tolist() == [5] * 10
-    assert data.meta.truth is None
-    clean = digits(validation=0.1)
-    assert rows(data.meta) | rows(data.train) == rows(clean.train)
-    assert not rows(data.meta) & rows(data.train)
-    assert rows(data.validation) == rows(clean.validation)
-    assert data.meta.y.equal(true_labels()[data.meta.rows])
-
-
-def true_labels() -> Tensor:
-    return Digits().load(Path(), "train")[1]
-
-
-def test_drawn_before_the_cut_it_takes_from_all_images_drawn_after_it_from_those_left() -> None:
-    cut = {"train_per_class": 20, "validation": 0.0, "meta_per_class": 5}
-    before, after = digits(**cut), digits(meta_drawn="after", **cut)
-    plain = digits(train_per_class=20, validation=0.0)
-    assert before.meta is not None
-    assert after.meta is not None
-    assert len(before.train) == 200
-    assert len(after.train) == 150
-    assert rows(after.meta) | rows(after.train) == rows(plain.train)
-    assert not rows(before.meta) <= rows(plain.train)
-
-
-def test_a_meta_set_that_the_rarest_class_cannot_give_is_refused_with_the_class() -> None:
-    spec = DataSpec(source=Use(Digits), train_per_class=5, meta_per_class=5, meta_drawn="after")
-    message = "meta_per_class = 5: must be below 5, the images left of class 'zero', one of which"
-    with pytest.raises(Invalid, match=message):
-        check_spec(spec, Path())
-    with pytest.raises(Invalid, match=r"meta_per_class = 500: must be below \d+"):
-        check_spec(DataSpec(source=Use(Digits), meta_per_class=500), Path())
-
-
-def test_a_map_of_labels_that_is_none_for_the_classes_is_refused_before_the_start() -> None:
-    with pytest.raises(Invalid, match=r"FlipNoise\.to"):
-        check_spec(DataSpec(source=Use(Digits), corrupt=(Use(FlipNoise),)), Path())

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.testing import assert_close
 from torchvision import datasets
 from torchvision.transforms import v2
 
+from tests.trainables.data.sources.birds import NAMES, SETTINGS, identity, picture, refused, source
 from trainables.data.augments.augment import Augment, Crop, Flip
 from trainables.data.data import load
 from trainables.data.loader import training_batches
@@ -19,47 +19,7 @@ from trainables.data.sources.digits import Digits
 from trainables.data.sources.image_files import Decoded
 from trainables.data.sources.image_folder import ImageFolder
 from trainables.data.spec import DataSpec
-from trainables.seeding import generator
 from trainables.settings import Files, Invalid, Use
-
-NAMES = ("001.Black_footed_Albatross", "002.Laysan_Albatross", "010.Crow")
-SETTINGS: dict[str, Any] = {
-    "path": "birds",
-    "side": 8,
-    "resize": 10,
-    "classes": 3,
-    "images": 12,
-    "test_images": 6,
-}
-
-
-def picture(width: int, height: int, seed: int, mode: str = "RGB") -> Image.Image:
-    noise = torch.randint(0, 256, (height, width, 3), generator=generator(seed, "picture"))
-    return Image.fromarray(noise.to(torch.uint8).numpy()).convert(mode)
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """A data folder with birds/: three classes of four training and two test images."""
-    for part, count in (("train", 4), ("test", 2)):
-        for label, name in enumerate(NAMES):
-            (tmp_path / "birds" / part / name).mkdir(parents=True)
-            for i in range(count):
-                image = picture(12 + i, 15 - i, seed=10 * label + i)
-                image.save(tmp_path / "birds" / part / name / f"bird_{i}.png")
-    return tmp_path
-
-
-def source(**changes: object) -> ImageFolder:
-    built: ImageFolder = Use(ImageFolder, **{**SETTINGS, **changes}).build()
-    return built
-
-
-def refused(folder: Path, **changes: object) -> str:
-    with pytest.raises(Invalid) as error:
-        source(**changes).verify(folder)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def loaded(folder: Path, part: str, **changes: object) -> tuple[Tensor, Tensor]:
@@ -212,74 +172,6 @@ def test_missing_and_surplus_images_and_classes_are_counted(folder: Path) -> Non
 def test_the_stored_square_is_at_least_what_the_net_sees() -> None:
     with pytest.raises(Invalid, match=r"ImageFolder.resize = 7: must be at least side = 8"):
         Use(ImageFolder, **{**SETTINGS, "resize": 7})
-
-
-def identity(folder: Path, path: str = "birds") -> str:
-    ((_, checksum),) = (
-        Use(ImageFolder, **{**SETTINGS, "path": path}).resolved(folder).checksums or ()
-    )
-    return checksum
-
-
-def test_the_images_not_their_place_identify_the_data(folder: Path) -> None:
-    shutil.copytree(folder / "birds", folder / "copy")
-    assert identity(folder, "copy") == identity(folder)
-
-
-def test_what_is_not_read_is_no_part_of_the_identity(folder: Path) -> None:
-    before = identity(folder)
-    first = folder / "birds/train" / NAMES[0]
-    for place in (folder / "birds", folder / "birds/train", first):
-        for name in (".DS_Store", "Thumbs.db", "readme.txt", "._0.jpg"):
-            (place / name).write_bytes(b"rubbish")
-        (place / ".ipynb_checkpoints").mkdir()
-    assert identity(folder) == before
-
-
-def test_two_images_of_one_size_that_swap_their_pixels_are_other_data(folder: Path) -> None:
-    one, other = (folder / "birds/train" / name / "bird.bmp" for name in NAMES[:2])
-    picture(9, 9, seed=0).save(one)
-    picture(9, 9, seed=1).save(other)
-    before, content = identity(folder), one.read_bytes()
-    assert one.stat().st_size == other.stat().st_size
-    one.write_bytes(other.read_bytes())
-    other.write_bytes(content)
-    assert identity(folder) != before
-
-
-@pytest.mark.parametrize(
-    ("old", "new"),
-    [("bird_0.png", "bird_9.png"), (NAMES[0], "000.Albatross"), ("bird_0.png", "more/bird_0.png")],
-)
-def test_another_name_of_an_image_or_a_class_is_other_data(
-    old: str, new: str, folder: Path
-) -> None:
-    before = identity(folder)
-    where = folder / "birds/train" / ("" if old in NAMES else NAMES[0])
-    (where / new).parent.mkdir(exist_ok=True)
-    (where / old).rename(where / new)
-    assert identity(folder) != before
-
-
-def test_an_image_more_or_less_is_other_data(folder: Path) -> None:
-    before = identity(folder)
-    (folder / "birds/test" / NAMES[2] / "bird_1.png").unlink()
-    assert identity(folder) != before
-
-
-def test_an_image_that_cannot_be_used_has_no_checksum(folder: Path) -> None:
-    path = folder / "birds/test" / NAMES[2] / "bird_1.png"
-    Image.new("F", (4, 4)).save(path, "TIFF")
-    with pytest.raises(Invalid, match=f"^{path} has pixels of mode F"):
-        identity(folder)
-
-
-def test_a_file_that_cannot_be_read_has_no_checksum(folder: Path) -> None:
-    path = folder / "birds/test" / NAMES[2] / "bird_1.png"
-    path.unlink()
-    path.symlink_to("/proc/self/mem")  # may be opened, but not read
-    with pytest.raises(Invalid, match=f"^{path} cannot be read .*: must be readable$"):
-        identity(folder)
 
 
 def test_names_that_are_not_utf8_are_read_and_shown_with_an_escape(folder: Path) -> None:
