@@ -25,7 +25,8 @@ FORMS = {
 Text = Callable[[int], str]  # the table for a terminal of so many characters
 # Of a run's tags, and every version.*
 ENVIRONMENT = (
-    *("commit", "host", "device", "threads", "workers", "batch_norm", "fused", "python", "torch"),
+    *("commit", "host", "device", "threads", "workers", "batch_norm", "fused", "captured"),
+    *("python", "torch"),
 )
 
 # By the beginning of a figure's name: its heading, and what it shows.

@@ -81,7 +81,7 @@ def tests(args: argparse.Namespace, seconds: float) -> tuple[list[str], bool]:
 def throughput(args: argparse.Namespace, seconds: float) -> tuple[list[str], bool]:
     """ResNet-18 and ResNet-32 at batch 128, beside a plain loop and the net's limit."""
     few = ["--repeats", "1", "--batch-size", "16"] if args.device == "cpu" else ["--repeats", "5"]
-    return said_by([sys.executable, "bench/throughput.py", *few], args.device, seconds, keep=14)
+    return said_by([sys.executable, "bench/throughput.py", *few], args.device, seconds, keep=16)
 
 
 def fused(args: argparse.Namespace, seconds: float) -> tuple[list[str], bool]:

@@ -102,6 +102,7 @@ def _request(args: argparse.Namespace) -> Request:
             args.sync_batch_norm,
             args.fuse,
             args.mixed,
+            not args.no_capture,
         ),
         price_per_hour=args.price_per_hour,
     )
@@ -200,6 +201,8 @@ def parser() -> Parser:
     fuse = "so many trials that are alike, at most, are trained as one net (default: 1)"
     add("--fuse", type=_natural, default=1, metavar="N", help=fuse)
     add("--mixed", action="store_true", help="a table may have fused and separate trials")
+    never = "GPUs launch each step anew, and repeat none from a recording"
+    add("--no-capture", action="store_true", help=never)
     add("--max-concurrent", type=_natural, metavar="N", help="trials at once (default: what fits)")
     weight = "of this command's share of a cluster, beside other commands; default: 1"
     add("--priority", type=_positive, default=1.0, metavar="N", help=weight)

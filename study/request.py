@@ -82,6 +82,7 @@ class Resources:
     sync_batch_norm: bool = False  # over all workers of a trial; else by worker
     fuse: int = 1  # so many trials that are alike, at most, are trained as one net
     mixed: bool = False  # whether a table may have fused and separate trials
+    capture: bool = True  # whether GPUs repeat a trial's steps from a recording, where they can
 
     def __post_init__(self) -> None:
         """Raises Invalid for what Ray cannot grant."""

@@ -1,6 +1,7 @@
 """Dry run: the cells of a study, what it lacks, and what it costs; nothing is trained."""
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable
 
 import torch
@@ -20,6 +21,7 @@ from study.search.space import FIRST_SEED, searched
 from study.selected import check_selected, laid_out, seeds_of, selected_ids
 from trainables.settings import Missing, Use
 from trainables.storage.storage import Storage
+from trainables.training.captured import uncaptured
 from trainables.training.site import Site
 from trainables.trial import Trial
 
@@ -77,6 +79,8 @@ def dry_run(request: Request) -> int:
         print(f"{len(lacking) - sum(alone.values())} trials would be fused")
         for why, count in alone.items():
             print(f"{count} trials separately: {why}")
+    for line in anew(lacking) if gpus_here() and request.resources.capture else ():
+        print(line)
     if request.search:
         lacking += _searched_trials(request, request.search, wanted, formats)
     most = _print_cost(request, lacking)
@@ -122,6 +126,12 @@ def _searched_trials(
     return trials
 
 
+def anew(trials: Iterable[Trial]) -> list[str]:
+    """In lines: of how many no step is repeated from a recording on a GPU, and why."""
+    found = Counter(why for trial in trials if (why := uncaptured(trial)))
+    return [f"{count} trials launch each step anew: {why}" for why, count in found.items()]
+
+
 def measured_peaks(storage: Storage, ids: Iterable[str]) -> list[float]:
     """In MiB, of the finished trials among them that had a GPU; of fused ones, of each."""
     results = (storage.trial(i).result() for i in ids)
@@ -152,7 +162,7 @@ def _print_cost(request: Request, trials: list[Trial]) -> float:
     """Returns the MiB of the largest trial."""
     cpus = os.cpu_count() or 1
     threads = max(1, min(int(request.resources.cpus), cpus))  # more than there are would only wait
-    site = Site.here(request.data_dir, threads)
+    site = Site.here(request.data_dir, threads, capture=request.resources.capture)
     kinds: dict[tuple[object, ...], list[Trial]] = {}
     for trial in trials:
         parts = (trial.data, trial.net, trial.head, trial.method)

@@ -18,6 +18,7 @@ from trainables.seeding import generator
 from trainables.settings import Invalid, Use
 from trainables.targets.one_hot import OneHot
 from trainables.task import Task
+from trainables.training.captured import WARM_UP, captured
 from trainables.training.site import Site
 from trainables.training.tasks import task_for
 from trainables.trial import Trial
@@ -50,10 +51,13 @@ def cost(trial: Trial, site: Site) -> Cost:
     if method.meta:
         batch = replace(batch, meta=_random_batch(task, size, views=1))
     held = (method.views + method.meta) * _bytes_held(method, batch)
-    step = _fastest(lambda: method.update(batch, trial.recipe.lr), site)
+    steps = captured(trial, method, size, site)
+    first = WARM_UP + 2 if site.captures else 1  # which records and compares
+    step = _fastest(lambda: steps.update(batch, trial.recipe.lr), site, first)
+    steps.rest()
     method.eval()
     with torch.no_grad():
-        look = _fastest(lambda: method.predict(batch.x), site)
+        look = _fastest(lambda: method.predict(batch.x), site, 1)
     source: Source = trial.data.source.build()
     held_out = source.images - len(task.y) if trial.data.validation else 0
     shown = held_out + (source.test_images if trial.data.test else 0)
@@ -176,13 +180,13 @@ def _bytes_held(method: Method, batch: Batch) -> int:
     return total
 
 
-def _fastest(step: Callable[[], object], site: Site) -> float:
-    """Seconds, the least of a few, after one to warm up."""
+def _fastest(step: Callable[[], object], site: Site, warm_up: int) -> float:
+    """Seconds, the least of a few, after so many others."""
     taken = []
-    for _ in range(STEPS + 1):
+    for _ in range(warm_up + STEPS):
         begun = time.perf_counter()
         step()
         if site.device.type == "cuda":
             torch.cuda.synchronize()
         taken.append(time.perf_counter() - begun)
-    return min(taken[1:])
+    return min(taken[warm_up:])

@@ -130,7 +130,7 @@ def _fit(
 def places_of(resources: Resources) -> Places:
     """What each of a trial's workers is given."""
     gpus = resources.of_a_worker().gpus or 0.0
-    how = resources.together, resources.sync_batch_norm, resources.cache
+    how = resources.together, resources.sync_batch_norm, resources.cache, resources.capture
     return Places(resources.cpus, gpus, *how)
 
 

@@ -11,6 +11,7 @@ from study import databases
 from study.arguments import explained, parsed
 from study.databases import search_storage, tracking_uri
 from study.request import Request, Resources
+from study.running.launch import places_of
 from trainables.data.cache import Cache
 from trainables.settings import Invalid
 
@@ -250,6 +251,13 @@ def test_an_error_names_what_its_value_came_from(
     assert explained(f"argument {option}: bad", []) == f"{variable}: bad"
     for given_too in ([option, "/x"], [f"{option}=/x"]):
         assert explained(error(option), given_too) == error(option)
+
+
+def test_steps_are_captured_unless_it_is_forbidden(tmp_path: Path) -> None:
+    for options, captures in (([], True), (["--no-capture"], False)):
+        resources = given(str(tmp_path), *options).resources
+        assert resources.capture == captures
+        assert places_of(resources).site(tmp_path).capture == captures
 
 
 @pytest.mark.parametrize(

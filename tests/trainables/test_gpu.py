@@ -4,6 +4,7 @@ STUDY_TEST_DEVICE=cpu rehearses what does not need the GPU itself.
 """
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,7 @@ from trainables.data.spec import DataSpec
 from trainables.settings import Use
 from trainables.storage.result import OUT_OF_MEMORY
 from trainables.storage.storage import Storage
+from trainables.training.captured import uncaptured
 from trainables.training.fit import fit
 from trainables.training.fit_fused import fit_fused
 from trainables.training.site import Site, formats_of
@@ -32,6 +34,7 @@ from trainables.trial import Trial
 DEVICE = torch.device(os.environ.get("STUDY_TEST_DEVICE", "cuda"))
 SITE = Site(NOWHERE, DEVICE)
 WIDE = {"net.width": 512, "seed": 1}  # some 200 MB of weights, and as much of their gradients
+CAPTURED = {name: trial for name, trial in TRIALS.items() if not uncaptured(trial)}
 CAP = 0.001  # of the GPU's memory, while it is to be too little
 
 pytestmark = [
@@ -120,6 +123,26 @@ def test_out_of_memory_is_a_result_that_is_tried_once_more(tmp_path: Path) -> No
     assert (short.reason, short.final) == (OUT_OF_MEMORY, False)
     enough = fit(trial, storage, SITE, retry=True)
     assert (enough.status, enough.retried) == ("finished", True)
+
+
+@on_a_gpu_alone
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+@pytest.mark.parametrize("trial", CAPTURED.values(), ids=CAPTURED)
+def test_repeated_steps_are_those_that_are_launched_one_by_one(
+    trial: Trial, precision: str, tmp_path: Path
+) -> None:
+    """The kernels are the same; some of them do not add in one order."""
+    short = trial.set({"recipe.precision": precision, "recipe.memory_format": "channels_last"})
+    repeated, anew = (
+        fit(short, Storage(tmp_path / name), site)
+        for name, site in (("repeated", SITE), ("anew", replace(SITE, capture=False)))
+    )
+    assert repeated.reason is None
+    assert repeated.site["captured"] is True
+    assert "captured" not in anew.site
+    for one, other in zip(repeated.history, anew.history, strict=True):
+        assert one["train.loss"] == pytest.approx(other["train.loss"], rel=0.05)
+        assert one["validation.loss"] == pytest.approx(other["validation.loss"], rel=0.05)
 
 
 def test_auto_formats_are_those_of_the_device(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ import torch
 from trainables.contract.begun import Start
 from trainables.contract.declared import check_declared, check_suggest
 from trainables.contract.pure import check_evaluation, check_purity, check_start
+from trainables.contract.repeated import check_repeated
 from trainables.contract.resumed import (
     check_resumed,
     kill_after_epoch,
@@ -42,6 +43,7 @@ CHECKS: dict[str, Callable[[Start], None]] = {
     "observe": check_observe,
     "step": check_step,
     "state": check_state,
+    "repeated": check_repeated,
 }
 SEARCHED = (Head, Targets, Loss, Method)
 

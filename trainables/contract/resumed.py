@@ -51,7 +51,7 @@ def kill_after_epoch(epoch: int, trial: Trial, storage: Storage, site: Site) -> 
 def kill_in_step(step: int, trial: Trial, storage: Storage, site: Site) -> None:
     """Trains until the step, counted from 1; a checkpoint is made after every step before it."""
     run = started(trial, storage, site)
-    update, name = run.method.update, "update"
+    update, name = run.captured.update, "update"
 
     def dying(batch: Batch, lr: float) -> dict[str, Tensor]:
         run.saved = -math.inf
@@ -60,7 +60,7 @@ def kill_in_step(step: int, trial: Trial, storage: Storage, site: Site) -> None:
             raise Killed
         return metrics
 
-    setattr(run.method, name, dying)
+    setattr(run.captured, name, dying)
     with suppress(Killed):
         run.train(lambda row: None)
     assert run.step + 1 == step, "it was killed in this step"

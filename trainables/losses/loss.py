@@ -45,6 +45,14 @@ class Loss(nn.Module, ABC):
         return True
 
     @classmethod
+    def captures(cls, **settings: Any) -> bool:
+        """Whether what decides over `forward` are tensors, but for what an epoch begins with.
+
+        If so, a GPU may repeat a step's kernels; and `--check` holds such steps against others.
+        """
+        return True
+
+    @classmethod
     def takes_distances(cls, **settings: Any) -> bool:
         """Whether the head must emit a squared distance to each class, by the settings."""
         return False

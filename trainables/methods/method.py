@@ -100,6 +100,12 @@ class Method(nn.Module):
         return cls.update is Method.update and cls.step is Method.step
 
     @classmethod
+    def captures(cls, **settings: Any) -> bool:
+        """Whether a GPU may repeat a step's kernels, as its passes are those of an ordinary one."""
+        ordinary = cls.update is Method.update and cls.step is Method.step
+        return ordinary and cls.views == 1 and not cls.meta
+
+    @classmethod
     def fuses(cls, **settings: Any) -> bool:
         """Whether all of its training is ordinary, so that nets of several trials may be one net.
 

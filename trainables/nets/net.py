@@ -48,6 +48,14 @@ class Net(nn.Module, ABC):
         """
         return False
 
+    @classmethod
+    def captures(cls, **settings: Any) -> bool:
+        """Whether what decides over `forward` are tensors, but for what an epoch begins with.
+
+        If so, a GPU may repeat a step's kernels; and `--check` holds such steps against others.
+        """
+        return True
+
     @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """(n, channels, side, side) -> (n, features) and each stage's feature maps."""

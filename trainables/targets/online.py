@@ -30,7 +30,7 @@ def log_mixed(y: Tensor, log_soft: Tensor, alpha: float) -> Tensor:
     on_label, elsewhere = (math.log(w) if w else -math.inf for w in (alpha, 1 - alpha))
     rest = log_soft + elsewhere
     label = F.one_hot(y, rest.shape[1]).bool()
-    return torch.where(label, torch.logaddexp(rest, rest.new_tensor(on_label)), rest)
+    return torch.where(label, torch.logaddexp(rest, rest.new_full((), on_label)), rest)
 
 
 def bounded_log(soft: Tensor) -> Tensor:

@@ -56,6 +56,14 @@ class Targets(nn.Module, ABC):
         """
         return True
 
+    @classmethod
+    def captures(cls, **settings: Any) -> bool:
+        """Whether what decides over `forward` are tensors, but for what an epoch begins with.
+
+        If so, a GPU may repeat a step's kernels; and `--check` holds such steps against others.
+        """
+        return True
+
     def observe(self, batch: Batch, out: Out) -> None:
         """Called exactly once a training step, without gradient: where statistics may change.
 

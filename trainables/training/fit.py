@@ -109,12 +109,13 @@ def result_of(run: Run | None, site: Site, reason: str | None) -> Result:
     """How a trial ended, where its run had come. None: there is no run, it finished."""
     if run is None:
         return Result(reason=reason, site=describe(site))
-    fused = {"fused": run.fused} if run.fused else {}
+    how = {"fused": run.fused} if run.fused else {}
+    how |= {"captured": True} if run.captured.repeats else {}
     return Result(
         reason=reason,
         history=run.history,
         selected=select(run.history) if reason is None else {},
         realised_noise=run.realised_noise,
         seconds=run.seconds,
-        site=describe(site) | fused,
+        site=describe(site) | how,
     )

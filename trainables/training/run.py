@@ -21,6 +21,7 @@ from trainables.settings import Invalid
 from trainables.storage.trial_files import TrialFiles
 from trainables.targets.targets import Targets
 from trainables.training import written
+from trainables.training.captured import captured
 from trainables.training.groups import evaluate, groups_of
 from trainables.training.site import Site
 from trainables.training.tasks import Trained, task_of
@@ -63,6 +64,7 @@ class Run:
         self.totals: dict[str, Tensor] = {}  # of the running epoch: sums over images
         self.seconds, self.share = 0.0, 1.0  # of training; of what passes, this run's share
         self.fused = 0  # runs that stepped together, the most at any time; 0: never as fused ones
+        self.captured = captured(trial, self.method, trial.recipe.batch_size, site)
         self._resume()
         if not self.workers.same(self.step):
             raise OSError("the trial's workers read different checkpoints")
@@ -111,7 +113,8 @@ class Run:
         for batch in self.batches():
             self.workers.begin(batch)
             self.reseed()
-            self.note(batch, self.workers.mean(self.method.update(batch, self.lr)))
+            self.note(batch, self.workers.mean(self.captured.update(batch, self.lr)))
+        self.captured.rest()
 
     def end_epoch(self, report: Report, found: Known = None) -> None:
         """What is measured and written after an epoch. `found`: what is known of `looked_at`.

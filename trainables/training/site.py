@@ -42,6 +42,12 @@ class Site:
     gpus: float = 0.0  # of GPUs
     cache: Cache = OFF  # of decoded images
     workers: Workers = ALONE  # this one, among those that train the trial
+    capture: bool = True  # whether a GPU repeats steps from a recording, where it can
+
+    @property
+    def captures(self) -> bool:
+        """Whether one worker trains, on a GPU, and is to repeat steps from a recording."""
+        return self.capture and self.device.type == "cuda" and self.workers.size == 1
 
     @classmethod
     def here(
@@ -51,10 +57,11 @@ class Site:
         cpus: float = 1.0,
         gpus: float = 0.0,
         cache: Cache = OFF,
+        capture: bool = True,
     ) -> "Site":
         """The GPU if there is one, else the CPU."""
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        return cls(folder, device, threads, cpus, gpus, cache)
+        return cls(folder, device, threads, cpus, gpus, cache, capture=capture)
 
 
 def describe(site: Site) -> dict[str, Any]:

@@ -50,6 +50,7 @@ class Places:
     workers: int = 1
     sync_batch_norm: bool = False
     cache: Cache = OFF  # of decoded images, on whichever machine
+    capture: bool = True  # whether a GPU repeats steps from a recording, where it can
 
     @property
     def bundles(self) -> list[dict[str, float]]:
@@ -59,7 +60,8 @@ class Places:
 
     def site(self, folder: Path) -> Site:
         """Of a worker that is still alone. On this machine's GPU only if it is the worker's own."""
-        site = Site.here(folder, max(1, int(self.cpus)), self.cpus, self.gpus, self.cache)
+        threads = max(1, int(self.cpus))
+        site = Site.here(folder, threads, self.cpus, self.gpus, self.cache, self.capture)
         shared = self.workers > 1 and not self.gpus
         return replace(site, device=torch.device("cpu")) if shared else site
 

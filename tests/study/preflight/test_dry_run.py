@@ -57,6 +57,27 @@ def test_a_dry_run_compares_memory_with_the_fraction_where_there_is_a_gpu(
         assert "memory: cannot be compared with --gpus-per-trial, since this machine has" in said
 
 
+@pytest.mark.parametrize(
+    ("gpus", "options", "said"),
+    [(1, [], True), (1, ["--no-capture"], False), (0, [], False)],
+)
+def test_a_dry_run_says_which_trials_a_gpu_repeats_no_step_of(
+    gpus: int,
+    options: list[str],
+    said: bool,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = SimpleNamespace(total_memory=20 * 2**20)
+    monkeypatch.setattr(dry_run, "gpus_here", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: size)
+    rows = ["--only", "Hard label", "--only", "PENCIL"]
+    dry = ["--grid", "ols_noise", *rows, "--dry-run", "--seeds", "1", "--storage", str(tmp_path)]
+    assert main([*dry, *options]) == 0
+    assert ("trials launch each step anew: PENCIL(" in capsys.readouterr().out) == said
+
+
 def test_a_dry_run_says_how_many_searches_there_are_and_opens_no_database(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

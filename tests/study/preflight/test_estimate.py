@@ -9,6 +9,7 @@ from study.grids.grid import find
 from study.preflight import estimate
 from study.preflight.dry_run import measured_peaks
 from study.preflight.estimate import against_share, cost, places, task_without_data
+from tests.trainables.like_gpu import HERE, recordings_made
 from trainables.data.imbalances.long_tail import LongTail
 from trainables.data.sources.image_folder import ImageFolder
 from trainables.heads.word_vectors import WordVectors
@@ -42,6 +43,16 @@ def test_memory_is_counted_and_not_measured(trial: Trial) -> None:
     assert cost(trial, SITE).mebibytes == cost(trial, SITE).mebibytes
     wide = trial.but(net=trial.net.but(width=16))
     assert cost(wide, SITE).mebibytes > 2 * cost(trial, SITE).mebibytes
+
+
+def test_on_a_gpu_steps_are_measured_as_they_are_repeated(
+    trial: Trial, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = recordings_made(monkeypatch)
+    assert cost(trial, HERE).mebibytes == cost(trial, SITE).mebibytes
+    assert made == [16]
+    cost(trial.but(method=Use(DistortionDistillation)), HERE)
+    assert len(made) == 1
 
 
 def test_large_batches_are_scaled_from_small_ones(

@@ -106,6 +106,12 @@ REFUSED = [
         "Drifting: its state_dict() must have all that a step depends on, as seen; after loading",
     ),
     ("state", wrong.Fading, "Fading: its state_dict() must have all that a step depends on, as s"),
+    (
+        "repeated",
+        wrong.Stepwise,
+        "Stepwise: within an epoch its forward may depend on tensors alone that change in place, "
+        "or its captures must say no; where steps are repeated, epoch 2 ends with other metrics.",
+    ),
 ]
 
 

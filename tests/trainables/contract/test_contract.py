@@ -67,7 +67,7 @@ def test_an_error_in_a_parts_code_is_told_with_its_place() -> None:
 
 def test_so_is_one_in_the_middle_of_a_training(capsys: pytest.CaptureFixture[str]) -> None:
     line = refusal(trial_of(wrong.Late), wrong.Late)
-    assert line.startswith("Late: resumed: TypeError: unsupported operand type(s) for /")
+    assert line.startswith("Late: repeated: TypeError: unsupported operand type(s) for /")
     assert line.endswith(f"({wrong.__file__}:{line_of(wrong.Late, 'epoch == 0')})")
     assert capsys.readouterr().err == ""
 

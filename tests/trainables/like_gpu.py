@@ -1,0 +1,35 @@
+"""A CPU in the place of a GPU that repeats steps: their recordings are those of the contract."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from tests.trainables.small import NOWHERE
+from trainables.contract.repeated import rerun
+from trainables.training import captured
+from trainables.training.captured import Passes, Said
+from trainables.training.site import Site
+
+
+class LikeGPU(Site):
+    """A CPU on which steps are repeated."""
+
+    captures = True  # type: ignore[assignment]
+
+
+HERE = LikeGPU(NOWHERE, torch.device("cpu"))
+
+
+def recordings_made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Images in the batch of each recording; runs at HERE make them from the second step on."""
+    made: list[int] = []
+
+    def counted(passes: Passes) -> tuple[Said, Callable[[], object]]:
+        said, repeat = rerun(passes)
+        made.append(len(said[1].scores))
+        return said, repeat
+
+    monkeypatch.setattr(captured, "graph", counted)
+    monkeypatch.setattr(captured, "WARM_UP", 1)
+    return made
