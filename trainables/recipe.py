@@ -45,13 +45,14 @@ class Recipe(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        milestones = f"recipe.milestones = [{', '.join(f'{m:g}' for m in self.milestones)}]"
         ascending = list(self.milestones) == sorted(set(self.milestones))
         if not ascending or any(m >= self.epochs for m in self.milestones):
             valid = f"ascending and below epochs = {self.epochs}"
-            raise Invalid(f"recipe.milestones = {self.milestones}: must be {valid}")
+            raise Invalid(f"{milestones}: must be {valid}")
         if (self.schedule == "step") != bool(self.milestones):
             valid = "some epochs with schedule = step, and empty with any other"
-            raise Invalid(f"recipe.milestones = {self.milestones}: must be {valid}")
+            raise Invalid(f"{milestones}: must be {valid}")
         if self.keep > self.epochs:
             raise Invalid(f"recipe.keep = {self.keep}: must be at most epochs = {self.epochs}")
         if self.nesterov and self.momentum == 0:

@@ -436,11 +436,11 @@ def test_uses_are_all_found_inside_tuples_too() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"milestones": (8, 5)}, "recipe.milestones = (8.0, 5.0): must be ascending and below"),
-        ({"milestones": (5, 5)}, "recipe.milestones = (5.0, 5.0): must be ascending and below"),
-        ({"milestones": (5, 10)}, "recipe.milestones = (5.0, 10.0): must be ascending and below"),
-        ({"milestones": ()}, "recipe.milestones = (): must be some epochs with schedule = step"),
-        ({"schedule": "cosine"}, "recipe.milestones = (5.0, 8.0): must be some epochs with"),
+        ({"milestones": (8, 5)}, "recipe.milestones = [8, 5]: must be ascending and below"),
+        ({"milestones": (5, 5)}, "recipe.milestones = [5, 5]: must be ascending and below"),
+        ({"milestones": (5, 10)}, "recipe.milestones = [5, 10]: must be ascending and below"),
+        ({"milestones": ()}, "recipe.milestones = []: must be some epochs with schedule = step"),
+        ({"schedule": "cosine"}, "recipe.milestones = [5, 8]: must be some epochs with"),
         ({"keep": 11}, "recipe.keep = 11: must be at most epochs = 10"),
         ({"nesterov": True, "momentum": 0}, "recipe.nesterov = True: must be False where"),
         ({"momentum": 1}, "recipe.momentum = 1.0: must lie in [0, 1)"),
