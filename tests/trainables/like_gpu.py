@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.trainables.small import NOWHERE
-from trainables.contract.repeated import rerun
+from trainables.contract.repeated import Reruns
 from trainables.training import captured
 from trainables.training.captured import Passes, Said
 from trainables.training.site import Site
@@ -25,11 +25,12 @@ def recordings_made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Images in the batch of each recording; runs at HERE make them from the second step on."""
     made: list[int] = []
 
-    def counted(passes: Passes) -> tuple[Said, Callable[[], object]]:
-        said, repeat = rerun(passes)
-        made.append(len(said[1].scores))
-        return said, repeat
+    class Counted(Reruns):
+        def record(self, passes: Passes) -> tuple[Said, Callable[[], object]]:
+            said, repeat = super().record(passes)
+            made.append(len(said[1].scores))
+            return said, repeat
 
-    monkeypatch.setattr(captured, "graph", counted)
+    monkeypatch.setattr(captured, "Graphs", Counted)
     monkeypatch.setattr(captured, "WARM_UP", 1)
     return made

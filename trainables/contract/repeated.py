@@ -1,6 +1,7 @@
 """Whether the passes of a step may be recorded, as `trainables.training.captured` does on a GPU."""
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -27,7 +28,7 @@ def check_repeated(start: Start) -> None:
     trial = plain.trial
     if uncaptured(trial):
         return
-    steps = Captured(repeated.method, trial.recipe.batch_size, repeated.site.device, rerun, 1)
+    steps = Captured(repeated.method, trial.recipe.batch_size, repeated.site.device, Reruns(), 1)
     repeated.captured = steps
     for epoch in range(trial.recipe.epochs):
         found = [_epoch(run) for run in (plain, repeated)]
@@ -51,11 +52,16 @@ def _epoch(run: Run) -> dict[str, Any]:
     return found
 
 
-def rerun(passes: Passes) -> tuple[Said, Callable[[], object]]:
-    """Records the passes on any device: each operation is made again, into the memory of before."""
-    with _Tape() as tape:
-        found = passes()
-    return found, tape.again
+class Reruns:
+    """Recordings on any device: each operation is made again, in the memory of before."""
+
+    def aside(self) -> AbstractContextManager[object]:
+        return nullcontext()
+
+    def record(self, passes: Passes) -> tuple[Said, Callable[[], object]]:
+        with _Tape() as tape:
+            said = passes()
+        return said, tape.again
 
 
 class _Tape(TorchDispatchMode):

@@ -9,9 +9,10 @@ Whatever Python decides is decided when the passes are recorded, and holds for t
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -33,8 +34,19 @@ AGREE = 0.01  # of a gradient's length: so far may repeated passes be from ordin
 
 Said = tuple[Tensor, Out]  # a batch's loss, a scalar, and what the model has said; no gradient
 Passes = Callable[[], Said]
-# Gives what the passes gave when they were recorded, and a call that brings it up to date.
-Record = Callable[[Passes], tuple[Said, Callable[[], object]]]
+
+
+class Recorder(Protocol):
+    """Records passes, each time anew."""
+
+    def aside(self) -> AbstractContextManager[object]:
+        """Where ordinary passes are to be made, so that nothing of theirs disturbs a recording."""
+
+    def record(self, passes: Passes) -> tuple[Said, Callable[[], object]]:
+        """What the passes gave when they were recorded, and a call that brings it up to date.
+
+        Raises RuntimeError for passes that cannot be recorded.
+        """
 
 
 def uncaptured(trial: Trial) -> str:
@@ -46,19 +58,33 @@ def uncaptured(trial: Trial) -> str:
     return ""
 
 
-def graph(passes: Passes) -> tuple[Said, Callable[[], object]]:
-    """Records the passes as a CUDA graph. Raises RuntimeError for what a graph cannot have."""
-    recorded = torch.cuda.CUDAGraph()
-    # Other threads pin memory for the next batch meanwhile.
-    with torch.cuda.graph(recorded, capture_error_mode="thread_local"):
-        found = passes()
-    return found, recorded.replay
+class Graphs:
+    """Passes as CUDA graphs, all on one stream of their own."""
+
+    def __init__(self) -> None:
+        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """On the stream: else a gradient would be added up on another one than is recorded."""
+        usual = torch.cuda.current_stream()
+        self._stream.wait_stream(usual)
+        with torch.cuda.stream(self._stream):
+            yield
+        usual.wait_stream(self._stream)
+
+    def record(self, passes: Passes) -> tuple[Said, Callable[[], object]]:
+        graph = torch.cuda.CUDAGraph()
+        # Other threads pin memory for the next batch meanwhile.
+        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
+            said = passes()
+        return said, graph.replay
 
 
 def captured(trial: Trial, method: Method, batch_size: int, site: Site) -> "Captured":
     """The trial's steps on batches of that size, by recordings where the site and all parts do."""
-    record = graph if site.captures and not uncaptured(trial) else None
-    return Captured(method, batch_size, site.device, record, WARM_UP)
+    recorder = Graphs() if site.captures and not uncaptured(trial) else None
+    return Captured(method, batch_size, site.device, recorder, WARM_UP)
 
 
 class Captured:
@@ -73,28 +99,33 @@ class Captured:
         method: Method,
         batch_size: int,
         device: torch.device,
-        record: Record | None,  # None: no step is repeated
+        recorder: Recorder | None,  # None: no step is repeated
         warm_up: int,  # ordinary steps before the first recording, at least one
     ) -> None:
-        self._method, self._size, self._device, self._record = method, batch_size, device, record
-        self._warm_up = warm_up  # steps that are left
+        self._method, self._size, self._device = method, batch_size, device
+        self._recorder, self._warm_up = recorder, warm_up  # how many steps are left of it
         self._recorded: Recorded | None = None
         self.repeats = False  # whether it does by now
 
     def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
         """As `Method.update`."""
-        if self._record is None or len(batch.y) != self._size:
+        recorder = self._recorder
+        if recorder is None or len(batch.y) != self._size:
             self.rest()
             return self._method.update(batch, lr)
         if self._warm_up:
             self._warm_up -= 1
-            return self._method.update(batch, lr) if self._warm_up else self._watched(batch, lr)
-        if not self.repeats:
-            return self._compared(batch, lr)
-        if self._recorded is None and not self._start(batch):
+            said = self._watched(recorder, batch)
+        elif not self.repeats:
+            said = self._compared(recorder, batch)
+        elif self._recorded or self._start(recorder, batch):
+            assert self._recorded
+            said = self._recorded.again(batch)
+        else:
             return self._method.update(batch, lr)
-        assert self._recorded
-        return self._ended(batch, lr, self._recorded.again(batch))
+        loss, out = said
+        self._method.follow(lr)
+        return self._method.observed(batch, out, loss)
 
     def rest(self) -> None:
         """Gives back the memory of a recording. To be called when an epoch's steps are over."""
@@ -102,20 +133,21 @@ class Captured:
             torch.cuda.synchronize()  # its last repeat may be under way
         self._recorded = None
 
-    def _watched(self, batch: Batch, lr: float) -> dict[str, Tensor]:
-        """The last step of the warm-up, which shows whether a recording can have its passes."""
-        with Watch() as watch:
+    def _watched(self, recorder: Recorder, batch: Batch) -> Said:
+        """Ordinary passes; the last of the warm-up show whether a recording can have such."""
+        with recorder.aside(), Watch() as watch:
             said = _passes(self._method, batch)
-        if watch.found:
+        if watch.found and not self._warm_up:
             self._stop(watch.found)
-        return self._ended(batch, lr, said)
+        return said
 
-    def _compared(self, batch: Batch, lr: float) -> dict[str, Tensor]:
-        """An ordinary step, and besides one that is repeated from a recording of other images."""
+    def _compared(self, recorder: Recorder, batch: Batch) -> Said:
+        """Ordinary passes; and besides they are repeated from a recording of other images."""
         start = chance(self._device)
-        said = _passes(self._method, batch)
+        with recorder.aside():
+            said = _passes(self._method, batch)
         own = _gradients(self._method)
-        if self._start(_each(batch, lambda tensor: tensor.roll(1, 0))):
+        if self._start(recorder, _each(batch, lambda tensor: tensor.roll(1, 0))):
             assert self._recorded
             with self._undone():
                 set_chance(start, self._device)
@@ -125,14 +157,13 @@ class Captured:
                 self._stop(f"its gradients would be {apart:.3g} of their length from others")
             self.repeats = apart <= AGREE
         _give(own)
-        return self._ended(batch, lr, said)
+        return said
 
-    def _start(self, batch: Batch) -> bool:
+    def _start(self, recorder: Recorder, batch: Batch) -> bool:
         """Whether passes could be recorded."""
-        assert self._record
         try:
             with self._undone():
-                self._recorded = Recorded(self._method, self._record, batch)
+                self._recorded = Recorded(self._method, recorder, batch)
         except torch.OutOfMemoryError:
             raise
         except RuntimeError as error:
@@ -141,14 +172,8 @@ class Captured:
 
     def _stop(self, why: str) -> None:
         print(f"steps are not captured: {why}", flush=True)
-        self._record = self._recorded = None
+        self._recorder = self._recorded = None
         self.repeats = False
-
-    def _ended(self, batch: Batch, lr: float, said: Said) -> dict[str, Tensor]:
-        """What follows on the passes of a step."""
-        loss, out = said
-        self._method.follow(lr)
-        return self._method.observed(batch, out, loss)
 
     @contextmanager
     def _undone(self) -> Iterator[None]:
@@ -167,9 +192,9 @@ class Captured:
 class Recorded:
     """Passes on a batch of tensors that stay where they are."""
 
-    def __init__(self, method: Method, record: Record, batch: Batch) -> None:
+    def __init__(self, method: Method, recorder: Recorder, batch: Batch) -> None:
         self._held = _each(batch, Tensor.clone)
-        self._said, self._repeat = record(partial(_passes, method, self._held))
+        self._said, self._repeat = recorder.record(partial(_passes, method, self._held))
         self._gradients = _gradients(method)
 
     @torch.no_grad()

@@ -13,7 +13,7 @@ from tests.trainables.like_gpu import HERE, recordings_made
 from tests.trainables.small import NOWHERE, small_trial
 from tests.trainables.test_contract import TRIALS, started
 from trainables.contract.bits import different
-from trainables.contract.repeated import rerun
+from trainables.contract.repeated import Reruns
 from trainables.contract.resumed import kill_in_step, outcome
 from trainables.data.data import Batch
 from trainables.methods.method import Method
@@ -23,7 +23,7 @@ from trainables.storage.storage import Storage
 from trainables.targets.one_hot import OneHot
 from trainables.targets.targets import Targets
 from trainables.task import Out
-from trainables.training.captured import Captured, Passes, Said, graph, uncaptured
+from trainables.training.captured import Captured, Graphs, Passes, Said, uncaptured
 from trainables.training.fit import fit
 from trainables.training.run import Run
 from trainables.training.site import Site
@@ -46,7 +46,9 @@ def recordings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def repeating(trial: Trial, path: Path) -> Run:
     """A run that watches its first step, compares the second one, and repeats the others."""
     run = started(trial, path)
-    run.captured = Captured(run.method, trial.recipe.batch_size, run.site.device, rerun, warm_up=1)
+    run.captured = Captured(
+        run.method, trial.recipe.batch_size, run.site.device, Reruns(), warm_up=1
+    )
     return run
 
 
@@ -177,11 +179,12 @@ def test_a_recording_that_fails_changes_nothing(
 ) -> None:
     run, plain = (started(small_trial(), tmp_path / name) for name in "ab")
 
-    def fails(passes: Passes) -> tuple[Said, Callable[[], object]]:
-        passes()
-        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+    class Failing(Reruns):
+        def record(self, passes: Passes) -> tuple[Said, Callable[[], object]]:
+            passes()
+            raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
-    run.captured = Captured(run.method, 10, run.site.device, fails, warm_up=1)
+    run.captured = Captured(run.method, 10, run.site.device, Failing(), warm_up=1)
     for one in (run, plain):
         one.take_steps()
     said = "RuntimeError: operation not permitted when stream is capturing"
@@ -190,11 +193,12 @@ def test_a_recording_that_fails_changes_nothing(
 
 
 def test_too_little_memory_for_a_recording_is_the_trials_own_failure(tmp_path: Path) -> None:
-    def fails(passes: Passes) -> tuple[Said, Callable[[], object]]:
-        raise torch.OutOfMemoryError
+    class Failing(Reruns):
+        def record(self, passes: Passes) -> tuple[Said, Callable[[], object]]:
+            raise torch.OutOfMemoryError
 
     run = started(small_trial(), tmp_path)
-    run.captured = Captured(run.method, 10, run.site.device, fails, warm_up=1)
+    run.captured = Captured(run.method, 10, run.site.device, Failing(), warm_up=1)
     with pytest.raises(torch.OutOfMemoryError):
         run.take_steps()
 
@@ -215,4 +219,4 @@ def test_a_method_with_a_step_of_its_own_is_not_captured() -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="a GPU makes the graph")
 def test_without_a_gpu_there_is_no_graph() -> None:
     with pytest.raises(RuntimeError):
-        graph(lambda: pytest.fail("nothing is recorded"))
+        Graphs().record(lambda: pytest.fail("nothing is recorded"))
