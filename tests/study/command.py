@@ -24,6 +24,9 @@ from trainables.storage.storage import Storage
 
 T = TypeVar("T")
 
+# A net so small that a command's time is not that of its epochs.
+TINY = ("--set", "net=CifarResNet(depth=8, width=2)")
+
 
 def command(grid: str, storage: Path | str, *more: str, epochs: int) -> list[str]:
     """The command for a grid at demo scale whose trials have so many epochs of one rate."""

@@ -16,13 +16,13 @@ import pytest
 from mlflow import MlflowClient
 
 from study.command import main
-from tests.study.command import command, driving, finish, results, runs, table
+from tests.study.command import TINY, command, driving, finish, results, runs, table
 from tests.study.server import Server
 
 pytestmark = [pytest.mark.slow(minutes=12), pytest.mark.timeout(1800)]
 
 GRID = "kesl_label_smoothing"  # four rows
-EPOCHS = 12
+EPOCHS = 20
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def statuses(server: Server, kind: str) -> dict[str, list[str]]:
 
 
 def study(storage: Path, seeds: int, *more: str) -> list[str]:
-    return command(GRID, storage, "--seeds", str(seeds), *more, epochs=EPOCHS)
+    return command(GRID, storage, "--seeds", str(seeds), *TINY, *more, epochs=EPOCHS)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_a_full_disk_is_told_and_nothing_else_is_lost(undisturbed: Path, tmp_pat
         pytest.skip("mounts are not permitted here")
     try:
         with driving(study(disk, 1)) as driver:
-            driver.wait_until_trained(disk, 3)
+            driver.wait_until_trained(disk, 1)
             fill = ["dd", "if=/dev/zero", f"of={disk / 'ballast'}", "bs=4096"]
             assert subprocess.run(fill, capture_output=True).returncode == 1
             said = driver.ended(2)

@@ -7,14 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.command import command, driving, epochs_said, runs
+from tests.study.command import TINY, command, driving, epochs_said, runs
 from tests.study.server import Server
 from trainables.storage.storage import Storage
 
 pytestmark = [pytest.mark.slow(minutes=2), pytest.mark.timeout(900)]
 
 EPOCHS = 6
-TINY = ("--set", "net=CifarResNet(depth=8, width=2)", "--seeds", "1")
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def test_each_trial_and_measure_is_made_once_though_a_command_is_killed(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))  # a copy of the report is kept there
     storage = Storage(bucket)
-    more = (*TINY, "--tracking-uri", tracker)
+    more = (*TINY, "--seeds", "1", "--tracking-uri", tracker)
     calibration, features = (
         command(grid, bucket, *more, epochs=EPOCHS) for grid in ("ols_calibration", "ols_features")
     )

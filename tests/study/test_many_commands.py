@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.study.command import (
+    TINY,
     Driver,
     command,
     database,
@@ -34,7 +35,6 @@ STUDIES: dict[str, tuple[str, ...]] = {
     "ols_features": ("--max-concurrent", str(SLOTS)),
     "ols_single": SEARCH,
 }
-TINY = ("--set", "net=CifarResNet(depth=8, width=2)")
 # Three rows of three seeds, measured by both studies; a search of three points; its winner's seeds.
 TRIALS, MEASURES = 9 + 3 + 3, 18
 

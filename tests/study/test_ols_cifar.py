@@ -47,7 +47,7 @@ def test_a_method_trains_on_the_images_and_shapes_of_paper_scale(
         {
             "data.train_per_class": 2,
             "data.test": False,
-            "data.validation": 0.01,
+            "data.validation": 0.002,
             "recipe.epochs": 3,
             "recipe.schedule": "constant",
             "recipe.milestones": (),

@@ -11,6 +11,7 @@ import pytest
 from optuna.storages import get_storage
 
 from tests.study.command import (
+    TINY,
     command,
     database,
     driving,
@@ -32,7 +33,7 @@ ROWS = ("only CE", "only KL: T 16, alpha 0, beta 1")
 def search(storage: Path, *more: str) -> list[str]:
     rows = [part for row in ROWS for part in ("--only", row)]
     one = ["--search", str(POINTS), "--max-concurrent", "1", "--seeds", "1"]
-    return command("kesl_ablation", storage, *rows, *one, *more, epochs=3)
+    return command("kesl_ablation", storage, *rows, *one, *TINY, *more, epochs=3)
 
 
 def settings(storage: Path) -> dict[str, dict[str, Any]]:
