@@ -34,7 +34,11 @@ from trainables.trial import Trial
 DEVICE = torch.device(os.environ.get("STUDY_TEST_DEVICE", "cuda"))
 SITE = Site(NOWHERE, DEVICE)
 WIDE = {"net.width": 512, "seed": 1}  # some 200 MB of weights, and as much of their gradients
-CAPTURED = {name: trial for name, trial in TRIALS.items() if not uncaptured(trial)}
+LOW = {"recipe.precision": "bfloat16", "recipe.memory_format": "channels_last"}
+CAPTURED = {
+    "float32": small_trial(),
+    **{name: trial.set(LOW) for name, trial in TRIALS.items() if not uncaptured(trial)},
+}
 CAP = 0.001  # of the GPU's memory, while it is to be too little
 
 pytestmark = [
@@ -126,15 +130,13 @@ def test_out_of_memory_is_a_result_that_is_tried_once_more(tmp_path: Path) -> No
 
 
 @on_a_gpu_alone
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("trial", CAPTURED.values(), ids=CAPTURED)
 def test_repeated_steps_are_those_that_are_launched_one_by_one(
-    trial: Trial, precision: str, tmp_path: Path
+    trial: Trial, tmp_path: Path
 ) -> None:
     """The kernels are the same; some of them do not add in one order."""
-    short = trial.set({"recipe.precision": precision, "recipe.memory_format": "channels_last"})
     repeated, anew = (
-        fit(short, Storage(tmp_path / name), site)
+        fit(trial, Storage(tmp_path / name), site)
         for name, site in (("repeated", SITE), ("anew", replace(SITE, capture=False)))
     )
     assert repeated.reason is None
