@@ -178,8 +178,9 @@ def _print_cost(request: Request, trials: list[Trial]) -> float:
     a_trial = workers * request.resources.cpus, gpus_here(), request.resources.gpus or workers
     fit = estimate.places(cpus, *a_trial)
     at_once = max(1, min(fit, request.resources.concurrent or len(trials), len(trials)))
+    alone = ", by one worker a trial" * (workers > 1)
     print(
-        f"at most {clock(total)} of training on this machine's {site.device.type}, "
+        f"at most {clock(total)} of training on this machine's {site.device.type}{alone}, "
         f"about {clock(total / at_once)} with {at_once} at a time"
     )
     return most

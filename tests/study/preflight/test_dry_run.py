@@ -157,6 +157,17 @@ def test_a_dry_run_refuses_the_places_that_a_run_would(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_dry_run_says_that_it_measures_one_worker(
+    workers: int, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dry = [*GRID, "--dry-run", "--seeds", "1", "--storage", str(tmp_path), "--only", "only CE"]
+    assert main([*dry, "--workers-per-trial", str(workers)]) == 0
+    cost = capsys.readouterr().out.splitlines()[-1]
+    assert cost.startswith("at most ")
+    assert (" by one worker a trial, about " in cost) == (workers > 1)
+
+
 @pytest.mark.parametrize("database", ["m.db", "opt/m.db"])
 def test_a_dry_run_makes_no_storage_and_takes_a_database_that_will_lie_in_it(
     database: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
