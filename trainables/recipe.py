@@ -45,14 +45,13 @@ class Recipe(Record):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        milestones = f"recipe.milestones = [{', '.join(f'{m:g}' for m in self.milestones)}]"
         ascending = list(self.milestones) == sorted(set(self.milestones))
         if not ascending or any(m >= self.epochs for m in self.milestones):
             valid = f"ascending and below epochs = {self.epochs}"
-            raise Invalid(f"{milestones}: must be {valid}")
+            raise self._milestones_refused(valid)
         if (self.schedule == "step") != bool(self.milestones):
             valid = "some epochs with schedule = step, and empty with any other"
-            raise Invalid(f"{milestones}: must be {valid}")
+            raise self._milestones_refused(valid)
         if self.keep > self.epochs:
             raise Invalid(f"recipe.keep = {self.keep}: must be at most epochs = {self.epochs}")
         if self.nesterov and self.momentum == 0:
@@ -60,6 +59,10 @@ class Recipe(Record):
         for name in self.assumed:
             if name not in vars(self):
                 raise unknown("recipe.assumed: field", name, vars(self))
+
+    def _milestones_refused(self, valid: str) -> Invalid:
+        given = ", ".join(f"{milestone:g}" for milestone in self.milestones)
+        return Invalid(f"recipe.milestones = [{given}]: must be {valid}")
 
     @classmethod
     def suggest(cls, trial: Suggest) -> dict[str, object]:

@@ -1,14 +1,14 @@
 """Head: what the network emits for its features, and what that says of the classes."""
 
 from abc import ABC, abstractmethod
-from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
+from trainables.stepping import Stepping
 from trainables.task import Task
 
 
-class Head(nn.Module, ABC):
+class Head(Stepping, ABC):
     """From features to an output of any shape, and from that to a score a class."""
 
     emits_distances = False  # whether the output is a squared distance to each class
@@ -16,14 +16,6 @@ class Head(nn.Module, ABC):
 
     def __init__(self, task: Task, features: int) -> None:
         super().__init__()
-
-    @classmethod
-    def captures(cls, **settings: Any) -> bool:
-        """Whether what decides over `forward` are tensors, but for what an epoch begins with.
-
-        If so, a GPU may repeat a step's kernels; and `--check` holds such steps against others.
-        """
-        return True
 
     @abstractmethod
     def forward(self, features: Tensor) -> Tensor:

@@ -3,14 +3,15 @@
 from abc import ABC, abstractmethod
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.data.data import Batch
+from trainables.stepping import Stepping
 from trainables.targets.targets import Mass
 from trainables.task import Out, Task
 
 
-class Loss(nn.Module, ABC):
+class Loss(Stepping, ABC):
     """From a model's output and its target to one number an image."""
 
     logarithmic = False  # whether `target` is what `Targets.log` gives, not the targets themselves
@@ -41,14 +42,6 @@ class Loss(nn.Module, ABC):
         """Whether an image's number depends on no other image of the batch, by the settings.
 
         If so, several workers may train one trial, each on a part of the batch.
-        """
-        return True
-
-    @classmethod
-    def captures(cls, **settings: Any) -> bool:
-        """Whether what decides over `forward` are tensors, but for what an epoch begins with.
-
-        If so, a GPU may repeat a step's kernels; and `--check` holds such steps against others.
         """
         return True
 

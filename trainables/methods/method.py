@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.data.data import Batch
 from trainables.model import Model
 from trainables.optimizers import SGD
 from trainables.recipe import Recipe
 from trainables.settings import Invalid, Use
+from trainables.stepping import Stepping
 from trainables.task import Out, Task
 
 
@@ -54,7 +55,7 @@ ORDINARY = (
 )
 
 
-class Method(nn.Module):
+class Method(Stepping):
     """One optimizer step on the mean objective.
 
     A method owns its nets and optimizers, made in `__init__` and only chosen later: its

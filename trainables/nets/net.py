@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
+from trainables.stepping import Stepping
 from trainables.task import Task
 
 Init = Literal["fan_in", "fan_out", "default"]
@@ -33,7 +34,7 @@ def through(stages: Iterable[nn.Module], x: Tensor) -> tuple[Tensor, tuple[Tenso
     return x.mean((2, 3)), tuple(maps)
 
 
-class Net(nn.Module, ABC):
+class Net(Stepping, ABC):
     """A trunk without classifier. Subclasses set `features`, the width of what they emit."""
 
     features: int
@@ -47,14 +48,6 @@ class Net(nn.Module, ABC):
         but by its modules, and draws nothing by chance.
         """
         return False
-
-    @classmethod
-    def captures(cls, **settings: Any) -> bool:
-        """Whether what decides over `forward` are tensors, but for what an epoch begins with.
-
-        If so, a GPU may repeat a step's kernels; and `--check` holds such steps against others.
-        """
-        return True
 
     @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:

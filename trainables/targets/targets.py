@@ -3,9 +3,10 @@
 from abc import ABC, abstractmethod
 from typing import Any, Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainables.data.data import Batch
+from trainables.stepping import Stepping
 from trainables.task import Out, Task
 
 # Which targets there may be: arrays as what the head emits, that are no shares of the classes; some
@@ -24,7 +25,7 @@ WORDS: dict[Mass, tuple[str, str]] = {
 }
 
 
-class Targets(nn.Module, ABC):
+class Targets(Stepping, ABC):
     """From a batch, and what the model says of it, to what it should say."""
 
     def __init__(self, task: Task) -> None:
@@ -53,14 +54,6 @@ class Targets(nn.Module, ABC):
         """Whether an image's target depends on no other image of the batch, by the settings.
 
         If so, several workers may train one trial, each on a part of the batch.
-        """
-        return True
-
-    @classmethod
-    def captures(cls, **settings: Any) -> bool:
-        """Whether what decides over `forward` are tensors, but for what an epoch begins with.
-
-        If so, a GPU may repeat a step's kernels; and `--check` holds such steps against others.
         """
         return True
 

@@ -18,12 +18,9 @@ import torch
 from torch import Tensor
 
 from trainables.data.data import Batch
-from trainables.heads.head import Head
-from trainables.losses.loss import Loss
 from trainables.methods.method import Method
-from trainables.nets.net import Net
 from trainables.seeding import chance, set_chance
-from trainables.targets.targets import Targets
+from trainables.stepping import Stepping
 from trainables.task import Out
 from trainables.training.recordable import Watch
 from trainables.training.site import Site
@@ -52,8 +49,7 @@ class Recorder(Protocol):
 def uncaptured(trial: Trial) -> str:
     """What of the trial has steps that cannot be repeated, in words; empty where all of it can."""
     for use in trial.uses():
-        steps = issubclass(use.part, Net | Head | Targets | Loss | Method)
-        if steps and not use.part.captures(**dict(use.items)):
+        if issubclass(use.part, Stepping) and not use.part.captures(**dict(use.items)):
             return f"{use!r} cannot be captured"
     return ""
 
@@ -105,7 +101,7 @@ class Captured:
         self._method, self._size, self._device = method, batch_size, device
         self._recorder, self._warm_up = recorder, warm_up  # how many steps are left of it
         self._recorded: Recorded | None = None
-        self.repeats = False  # whether it does by now
+        self.repeats = False  # whether the first comparison has shown that it may
 
     def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
         """As `Method.update`."""
@@ -173,7 +169,6 @@ class Captured:
     def _stop(self, why: str) -> None:
         print(f"steps are not captured: {why}", flush=True)
         self._recorder = self._recorded = None
-        self.repeats = False
 
     @contextmanager
     def _undone(self) -> Iterator[None]:

@@ -110,7 +110,7 @@ def result_of(run: Run | None, site: Site, reason: str | None) -> Result:
     if run is None:
         return Result(reason=reason, site=describe(site))
     how = {"fused": run.fused} if run.fused else {}
-    how |= {"captured": True} if run.captured.repeats else {}
+    how |= {"captured": True} if run.repeated else {}
     return Result(
         reason=reason,
         history=run.history,

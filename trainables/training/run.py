@@ -63,6 +63,7 @@ class Run:
         self.losses = torch.full((self.task.steps,), math.nan, device=site.device)
         self.totals: dict[str, Tensor] = {}  # of the running epoch: sums over images
         self.seconds, self.share = 0.0, 1.0  # of training; of what passes, this run's share
+        self.repeated = False  # whether steps were repeated from a recording, in any process
         self.fused = 0  # runs that stepped together, the most at any time; 0: never as fused ones
         self.captured = captured(trial, self.method, trial.recipe.batch_size, site)
         self._resume()
@@ -276,6 +277,7 @@ class Run:
         now = time.monotonic()
         self.seconds += (now - self.started) * self.share
         self.started = self.saved = now
+        self.repeated |= self.captured.repeats
         state = {
             "step": self.step,
             "method": self.method.state_dict(),
@@ -284,6 +286,7 @@ class Run:
             "totals": self.totals,
             "seconds": self.seconds,
             "fused": self.fused,
+            "repeated": self.repeated,
         }
         self.files.save_checkpoint(self.step, state, KEPT_CHECKPOINTS)
 

@@ -34,6 +34,13 @@ def test_a_dry_run_shows_cells_states_and_cost_and_writes_nothing(
     assert not list(tmp_path.iterdir())
 
 
+def with_gpus(gpus: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many of 20 MiB each, as far as the dry run sees."""
+    size = SimpleNamespace(total_memory=20 * 2**20)
+    monkeypatch.setattr(dry_run, "gpus_here", lambda: gpus)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: size)
+
+
 @pytest.mark.parametrize("gpus", [0, 2])
 def test_a_dry_run_compares_memory_with_the_fraction_where_there_is_a_gpu(
     gpus: int,
@@ -41,9 +48,7 @@ def test_a_dry_run_compares_memory_with_the_fraction_where_there_is_a_gpu(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    size = SimpleNamespace(total_memory=20 * 2**20)
-    monkeypatch.setattr(dry_run, "gpus_here", lambda: gpus)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: size)
+    with_gpus(gpus, monkeypatch)
     result = {"status": "finished", "site": {"gpus": 0.5, "peak_memory_mib": 11}}
     Storage(tmp_path).trial(first_id(tmp_path)).shelf.write_json("result.json", result)
     dry = [*GRID, "--dry-run", "--seeds", "1", "--storage", str(tmp_path), "--only", "only CE"]
@@ -69,9 +74,7 @@ def test_a_dry_run_says_which_trials_a_gpu_repeats_no_step_of(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    size = SimpleNamespace(total_memory=20 * 2**20)
-    monkeypatch.setattr(dry_run, "gpus_here", lambda: gpus)
-    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda index: size)
+    with_gpus(gpus, monkeypatch)
     rows = ["--only", "Hard label", "--only", "PENCIL"]
     dry = ["--grid", "ols_noise", *rows, "--dry-run", "--seeds", "1", "--storage", str(tmp_path)]
     assert main([*dry, *options]) == 0

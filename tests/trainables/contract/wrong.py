@@ -201,26 +201,14 @@ class Drifting(OneHot):
         return super().forward(batch, out) * (1 - share) + share / self.task.classes
 
 
-class Stepwise(OneHot):
-    """Gives the label less with each step, which it counts in Python and keeps in its state."""
-
-    nothing_to_search = "it has no settings"
-
-    def __init__(self, task: Task) -> None:
-        super().__init__(task)
-        self.steps = 0
-
-    def observe(self, batch: Batch, out: Out) -> None:
-        self.steps += 1
-
-    def forward(self, batch: Batch, out: Out) -> Tensor:
-        return super().forward(batch, out) * 0.9**self.steps
+class Stepwise(Drifting):
+    """The same with its state, of which Python makes a number in each step."""
 
     def get_extra_state(self) -> int:
-        return self.steps
+        return self.seen
 
     def set_extra_state(self, state: int) -> None:
-        self.steps = state
+        self.seen = state
 
 
 class Born(OneHot):

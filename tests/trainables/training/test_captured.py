@@ -100,6 +100,16 @@ def test_a_captured_trial_says_so_and_killed_ends_bit_for_bit_as_any(
     assert recordings
 
 
+def test_that_steps_were_repeated_is_known_where_the_rest_is_made_anew(
+    recordings: list[int], tmp_path: Path
+) -> None:
+    trial, storage = small_trial(**{"recipe.batch_size": 5}), Storage(tmp_path)
+    kill_in_step(11, trial, storage, HERE)
+    assert recordings
+    result = fit(trial, storage, Site(NOWHERE, torch.device("cpu")))
+    assert result.site["captured"] is True
+
+
 def trained(trial: Trial, path: Path, site: Site | None = None) -> dict[str, Any]:
     storage = Storage(path)
     result = fit(trial, storage, site or Site(NOWHERE, torch.device("cpu")))
