@@ -138,17 +138,18 @@ def _nodes() -> list[dict[str, float]]:
     """What each node has, of those alive and those that may be started."""
     nodes = alive()
     here = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
-    if any(n["NodeManagerAddress"] == here and HEAD in n["Resources"] for n in _alive_nodes()):
+    if any(n["NodeManagerAddress"] == here and HEAD in n["Resources"] for n in alive_nodes()):
         nodes += startable(Path.home() / "ray_bootstrap_config.yaml")
     return nodes
 
 
 def alive() -> list[dict[str, float]]:
     """What each node of the cluster has."""
-    return [node["Resources"] for node in _alive_nodes()]
+    return [node["Resources"] for node in alive_nodes()]
 
 
-def _alive_nodes() -> list[dict[str, Any]]:
+def alive_nodes() -> list[dict[str, Any]]:
+    """What Ray knows of each node that it takes for alive."""
     return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 

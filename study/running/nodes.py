@@ -6,6 +6,7 @@ import ray
 from ray.exceptions import GetTimeoutError, RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
+from study.running.cluster import alive_nodes
 from trainables.data.cache import OFF, Cache
 from trainables.settings import Invalid
 from trainables.storage.storage import Storage
@@ -17,27 +18,29 @@ SECONDS = 120  # for a node to answer: its first worker process is started for t
 
 def require_fit(storage: Storage, cache: Cache = OFF) -> None:
     """Raises Invalid, naming the node, where one has other software than this machine, does not
-    share the storage, or has no space, for the cache too. Ray must be connected.
+    share the storage, or has no space, for the cache too. Ray must be connected. A node that is
+    lost while it is looked at is told, and no error: Ray knows of it only after half a minute.
     """
     name = f"probe-{uuid4().hex}"
     driver = Driver(software(), name)
     storage.top.write(name, b"of the driver")
     try:
         answers = {}
-        for machine in ray.nodes():  # type: ignore[no-untyped-call]
-            if machine["Alive"]:
-                there = NodeAffinitySchedulingStrategy(machine["NodeID"], soft=False)
-                task = ray.remote(num_cpus=0)(_wrong).options(scheduling_strategy=there)
-                host = f"{machine['NodeManagerHostname']} ({machine['NodeManagerAddress']})"
-                answers[host] = task.remote(storage, driver, cache)
-        for host, answer in answers.items():
+        for machine in alive_nodes():
+            there = NodeAffinitySchedulingStrategy(machine["NodeID"], soft=False)
+            task = ray.remote(num_cpus=0)(_wrong).options(scheduling_strategy=there)
+            answers[machine["NodeID"]] = machine, task.remote(storage, driver, cache)
+        for identity, (machine, answer) in answers.items():
+            host = f"{machine['NodeManagerHostname']} ({machine['NodeManagerAddress']})"
             try:
                 wrong = ray.get(answer, timeout=SECONDS)
             except GetTimeoutError:
                 wrong = f"no answer within {SECONDS} s"
             except RayError as error:
                 wrong = f"cannot run our code ({str(error).strip().splitlines()[-1]})"
-            if wrong:
+            if wrong and identity not in {one["NodeID"] for one in alive_nodes()}:
+                print(f"node {host}: lost; the study goes on without it", flush=True)
+            elif wrong:
                 raise Invalid(f"node {host}: {wrong}")
     finally:
         storage.top.remove(name)

@@ -1,6 +1,8 @@
 """Machines that a study cannot run on are found and named. Real Ray, several nodes."""
 
 import os
+import re
+import signal
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +13,7 @@ from ray.cluster_utils import Cluster
 
 from study.request import Resources
 from study.running import launch, nodes
+from study.running.cluster import alive_nodes
 from study.running.sources import Queue
 from tests.study.troubles import Choosy
 from trainables.settings import Invalid, Use
@@ -23,7 +26,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    head = {"num_cpus": 1, "include_dashboard": False}
+    quick = {"period_ms": 500, "timeout_ms": 2000, "failure_threshold": 3}
+    quick = {f"health_check_{name}": value for name, value in quick.items()}
+    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": quick}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(num_cpus=1)
     ray.init(address=cluster.address, log_to_driver=False)
@@ -59,6 +64,21 @@ def test_other_software_names_the_node_before_any_trial(
     monkeypatch.setattr(nodes, "software", lambda: replace(node.software(), sources="0123"))
     with pytest.raises(Invalid, match=r"^node \S+ \(\d.*sources is .*, the driver's 0123$"):
         nodes.require_fit(Storage(tmp_path))
+
+
+def test_a_node_that_is_lost_while_it_is_looked_at_is_told_and_the_others_are_fit(
+    cluster: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lost = cluster.add_node(num_cpus=1)
+    (raylet,) = (info.process for info in lost.all_processes["raylet"])
+    raylet.send_signal(signal.SIGSTOP)  # as where its power is gone: nothing says so
+    try:
+        nodes.require_fit(Storage(tmp_path))
+    finally:
+        raylet.kill()
+    told = capfd.readouterr().out
+    assert re.search(r"^node \S+ \(\d.*\): lost; the study goes on without it$", told, re.M)
+    assert len(alive_nodes()) == 2
 
 
 def test_a_node_that_came_later_is_looked_at_by_its_first_trial(
