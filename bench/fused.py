@@ -1,4 +1,5 @@
-"""How much faster K small trials are as one net than one after the other.
+"""How much faster K small trials are as one net than one after the other; on a GPU, by how much
+that is due to repeated steps.
 
 An epoch of a few steps of each, in turn: the demo counterparts of ResNet-50 and ResNet-32, batch
 16, on the digits, and ResNet-32 itself, batch 128, on 32 x 32 images.
@@ -10,6 +11,7 @@ import argparse
 import os
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -24,7 +26,7 @@ from trainables.training.fused import Together
 from trainables.training.site import Site, describe, formats_of
 
 COUNTS = (4, 16)
-STEPS = 2
+STEPS = {"cpu": 2, "cuda": 50}  # in an epoch: on a GPU each epoch makes a recording, too
 ON_A_GPU = 8.0  # of 16: in at most twice the time of one
 RESNET32 = NETS["ResNet-32"]
 CASES = {  # a net, the batch size, and whether the images are the digits
@@ -36,30 +38,38 @@ CASES = {  # a net, the batch size, and whether the images are the digits
 
 def chunks(net: Use, batch_size: int, digits: bool, count: int, site: Site) -> dict[str, Chunk]:
     """An epoch of so many trials, which differ in their seeds, in both ways."""
-    one = trial_of(net, formats_of(site.device.type), STEPS, batch_size)
+    steps = STEPS[site.device.type]
+    one = trial_of(net, formats_of(site.device.type), steps, batch_size)
     if digits:
         one = one.set(
-            {"data.source": Use(Digits), "data.train_per_class": STEPS * batch_size // 10}
+            {"data.source": Use(Digits), "data.train_per_class": steps * batch_size // 10}
         )
     trials = [one.but(seed=seed) for seed in range(count)]
     alone = [run_of(trial, site) for trial in trials]
-    together = Together([run_of(trial, site) for trial in trials])
 
     def one_by_one() -> None:
         for run in alone:
             run.take_steps()
 
-    return {"alone": one_by_one, "together": together.take_steps}
+    def together(site: Site) -> Chunk:
+        return Together([run_of(trial, site) for trial in trials]).take_steps
+
+    ways = {"alone": one_by_one, "together": together(site)}
+    return ways | ({"anew": together(replace(site, capture=False))} if site.captures else {})
 
 
-def gain(
+def gains(
     name: str, net: Use, batch_size: int, digits: bool, count: int, repeats: int, site: Site
-) -> Figure:
-    """The time of all, one after the other, over that of all fused."""
+) -> list[Figure]:
+    """The time of all, one after the other or fused without repeats, over that of all fused."""
     taken = measure(chunks(net, batch_size, digits, count, site), repeats, site.device)
     goal = ON_A_GPU if site.device.type == "cuda" and count == max(COUNTS) else None
-    values = (taken["alone"] / taken["together"]).tolist()
-    return Figure(f"{name}, batch {batch_size}: {count} fused", values, goal)
+    fused = taken.pop("together")
+    label = f"{name}, batch {batch_size}: {count} fused"
+    return [
+        Figure(f"{label} / {way}", (time / fused).tolist(), goal if way == "alone" else None)
+        for way, time in taken.items()
+    ]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -77,7 +87,7 @@ def main(arguments: list[str] | None = None) -> int:
         figures = []
         for name, case in CASES.items():
             for count in COUNTS:
-                figures += show([gain(name, *case, count, args.repeats, site)])
+                figures += show(gains(name, *case, count, args.repeats, site))
     return exit_code(figures)
 
 

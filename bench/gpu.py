@@ -86,8 +86,8 @@ def throughput(args: argparse.Namespace, seconds: float) -> tuple[list[str], boo
 
 def fused(args: argparse.Namespace, seconds: float) -> tuple[list[str], bool]:
     """4 and 16 trials as one net, beside one after the other."""
-    few = ["--repeats", "1" if args.device == "cpu" else "5"]
-    return said_by([sys.executable, "bench/fused.py", *few], args.device, seconds, keep=7)
+    few = ["--repeats", "1" if args.device == "cpu" else "3"]
+    return said_by([sys.executable, "bench/fused.py", *few], args.device, seconds, keep=13)
 
 
 def said_by(command: list[str], device: str, seconds: float, keep: int) -> tuple[list[str], bool]:

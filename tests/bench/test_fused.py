@@ -10,8 +10,8 @@ from trainables.training.site import Site
 
 def test_both_ways_train_the_same_trials(tmp_path: Path) -> None:
     site = Site(tmp_path, torch.device("cpu"))
-    figure = fused.gain("tiny", Use(CifarResNet, depth=8, width=4), 4, False, 3, 2, site)
-    assert figure.name == "tiny, batch 4: 3 fused"
+    (figure,) = fused.gains("tiny", Use(CifarResNet, depth=8, width=4), 4, False, 3, 2, site)
+    assert figure.name == "tiny, batch 4: 3 fused / alone"
     assert figure.goal is None
     assert len(figure.values) == 2
     assert min(figure.values) > 0

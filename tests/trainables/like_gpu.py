@@ -8,7 +8,7 @@ import torch
 from tests.trainables.small import NOWHERE
 from trainables.contract.repeated import Reruns
 from trainables.training import captured
-from trainables.training.captured import Passes, Said
+from trainables.training.captured import Every, Passes
 from trainables.training.site import Site
 
 
@@ -22,13 +22,13 @@ HERE = LikeGPU(NOWHERE, torch.device("cpu"))
 
 
 def recordings_made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Images in the batch of each recording; runs at HERE make them from the second step on."""
+    """Images in the batches of each recording; runs at HERE make them from the second step on."""
     made: list[int] = []
 
     class Counted(Reruns):
-        def record(self, passes: Passes) -> tuple[Said, Callable[[], object]]:
+        def record(self, passes: Passes) -> tuple[Every, Callable[[], object]]:
             said, repeat = super().record(passes)
-            made.append(len(said[1].scores))
+            made.append(sum(len(one[1].scores) for one in said))
             return said, repeat
 
     monkeypatch.setattr(captured, "Graphs", Counted)

@@ -112,6 +112,7 @@ class Running(Targets):
 class Drawn(Targets):
     """Targets that are drawn anew in each step."""
 
+    draws = True
     nothing_to_search = "a test's own"
 
     def forward(self, batch: Batch, out: Out) -> Tensor:

@@ -168,6 +168,7 @@ def test_fused_trials_are_those_of_separate_training(precision: str, tmp_path: P
         expected, result = fit(trial, separate, SITE), fused.trial(trial.id).result()
         assert result
         assert (result.reason, result.site["fused"]) == (None, 4)
+        assert result.site.get("captured", False) == (DEVICE.type == "cuda")
         last, known = result.history[-1], expected.history[-1]
         assert last["train.loss"] == pytest.approx(known["train.loss"], rel=0.05)
         assert last["validation.loss"] == pytest.approx(known["validation.loss"], rel=0.05)

@@ -12,7 +12,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from trainables.contract.begun import Start
 from trainables.contract.bits import different
 from trainables.settings import Invalid
-from trainables.training.captured import Captured, Passes, Said, uncaptured
+from trainables.training.captured import Captured, Every, Passes, uncaptured
 from trainables.training.run import Run
 from trainables.trial import Trial
 
@@ -58,7 +58,7 @@ class Reruns:
     def aside(self) -> AbstractContextManager[object]:
         return nullcontext()
 
-    def record(self, passes: Passes) -> tuple[Said, Callable[[], object]]:
+    def record(self, passes: Passes) -> tuple[Every, Callable[[], object]]:
         with _Tape() as tape:
             said = passes()
         return said, tape.again

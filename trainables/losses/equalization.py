@@ -38,6 +38,7 @@ class Equalization(Loss):
     follows the paper.
     """
 
+    draws = True
     rare: Tensor
 
     def __init__(

@@ -40,10 +40,15 @@ def last_stage(start: float, epochs: int) -> int:
 
 def descend(optimizer: torch.optim.Optimizer, loss: Tensor, lr: float) -> None:
     """One step of the optimizer at that rate along the gradient of `loss`, a scalar."""
-    for group in optimizer.param_groups:
-        group["lr"] = lr
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
+    follow(optimizer, lr)
+
+
+def follow(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """The same along gradients that are there already."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
     optimizer.step()
 
 
@@ -142,9 +147,7 @@ class Method(Stepping):
 
     def follow(self, lr: float) -> None:
         """The optimizer's step at that rate, along gradients that are there already."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        self.optimizer.step()
+        follow(self.optimizer, lr)
 
     @torch.no_grad()
     def observed(self, batch: Batch, out: Out, loss: Tensor) -> dict[str, Tensor]:

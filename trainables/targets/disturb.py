@@ -23,6 +23,8 @@ def disturbed(y: Tensor, classes: int, rate: float) -> Tensor:
 class Disturb(Targets):
     """All mass on the label, or on another in its place. `rate` is the paper's alpha."""
 
+    draws = True
+
     def __init__(self, task: Task, *, rate: Fraction = 0.1) -> None:
         super().__init__(task)
         self.rate = rate

@@ -52,6 +52,7 @@ class OnlineSingle(Targets):
     class in the batch, and stored only where the batch has none. It has no gradient in either case.
     """
 
+    draws = True
     stored: Tensor
     latest: Tensor
 

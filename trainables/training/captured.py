@@ -8,14 +8,15 @@ Whatever Python decides is decided when the passes are recorded, and holds for t
 """
 
 import math
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainables.data.data import Batch
 from trainables.methods.method import Method
@@ -29,8 +30,10 @@ from trainables.trial import Trial
 WARM_UP = 3  # steps before the first recording, in which libraries choose their kernels
 AGREE = 0.01  # of a gradient's length: so far may repeated passes be from ordinary ones
 
+Batches = Sequence[Batch]  # one of each model that steps
 Said = tuple[Tensor, Out]  # a batch's loss, a scalar, and what the model has said; no gradient
-Passes = Callable[[], Said]
+Every = list[Said | None]  # of each model; None: the code of its parts has failed
+Passes = Callable[[], Every]
 
 
 class Recorder(Protocol):
@@ -39,7 +42,7 @@ class Recorder(Protocol):
     def aside(self) -> AbstractContextManager[object]:
         """Where ordinary passes are to be made, so that nothing of theirs disturbs a recording."""
 
-    def record(self, passes: Passes) -> tuple[Said, Callable[[], object]]:
+    def record(self, passes: Passes) -> tuple[Every, Callable[[], object]]:
         """What the passes gave when they were recorded, and a call that brings it up to date.
 
         Raises RuntimeError for passes that cannot be recorded.
@@ -52,6 +55,11 @@ def uncaptured(trial: Trial) -> str:
         if issubclass(use.part, Stepping) and not use.part.captures(**dict(use.items)):
             return f"{use!r} cannot be captured"
     return ""
+
+
+def draws(trial: Trial) -> bool:
+    """Whether a step's passes use chance."""
+    return any(issubclass(use.part, Stepping) and use.part.draws for use in trial.uses())
 
 
 class Graphs:
@@ -69,7 +77,7 @@ class Graphs:
             yield
         usual.wait_stream(self._stream)
 
-    def record(self, passes: Passes) -> tuple[Said, Callable[[], object]]:
+    def record(self, passes: Passes) -> tuple[Every, Callable[[], object]]:
         graph = torch.cuda.CUDAGraph()
         # Other threads pin memory for the next batch meanwhile.
         with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
@@ -77,14 +85,13 @@ class Graphs:
         return said, graph.replay
 
 
-def captured(trial: Trial, method: Method, batch_size: int, site: Site) -> "Captured":
-    """The trial's steps on batches of that size, by recordings where the site and all parts do."""
-    recorder = Graphs() if site.captures and not uncaptured(trial) else None
-    return Captured(method, batch_size, site.device, recorder, WARM_UP)
+def recorder_of(trials: Sequence[Trial], site: Site) -> Recorder | None:
+    """None where steps of these trials are not to be repeated: the site or a part does not."""
+    return Graphs() if site.captures and not any(map(uncaptured, trials)) else None
 
 
-class Captured:
-    """A run's steps: those on whole batches by recordings, where that is possible; else as ever.
+class Repeating(ABC):
+    """Both passes of steps: on whole batches repeated, where that is possible; else as ever.
 
     The first recording is held against the ordinary passes of the same step. Where their gradients
     differ, no step is repeated.
@@ -92,36 +99,42 @@ class Captured:
 
     def __init__(
         self,
-        method: Method,
+        what: nn.Module,  # has the weights that get gradients, and the statistics
         batch_size: int,
         device: torch.device,
         recorder: Recorder | None,  # None: no step is repeated
-        warm_up: int,  # ordinary steps before the first recording, at least one
+        warm_up: int | None = None,  # ordinary steps before the first recording; None: WARM_UP
+        draws: bool = True,  # whether a step may use chance: a repeat goes on with the device's
     ) -> None:
-        self._method, self._size, self._device = method, batch_size, device
-        self._recorder, self._warm_up = recorder, warm_up  # how many steps are left of it
+        self._draws = draws
+        self._what, self._size, self._device = what, batch_size, device
+        self._recorder, self._left = recorder, warm_up or WARM_UP  # of the warm-up, in steps
         self._recorded: Recorded | None = None
         self.repeats = False  # whether the first comparison has shown that it may
 
-    def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
-        """As `Method.update`."""
+    @abstractmethod
+    def ordinary(self, batches: Batches) -> Every:
+        """The passes as they are made anew in each step; each weight has its gradient then."""
+
+    @abstractmethod
+    def recordable(self, batches: Batches) -> Every:
+        """The same where they are recorded: nobody's code may fail there alone, or set chance."""
+
+    def passes(self, batches: Batches) -> Every:
+        """As `ordinary`. What is given is overwritten by the next call."""
         recorder = self._recorder
-        if recorder is None or len(batch.y) != self._size:
+        if recorder is None or any(len(batch.y) != self._size for batch in batches):
             self.rest()
-            return self._method.update(batch, lr)
-        if self._warm_up:
-            self._warm_up -= 1
-            said = self._watched(recorder, batch)
-        elif not self.repeats:
-            said = self._compared(recorder, batch)
-        elif self._recorded or self._start(recorder, batch):
+            return self.ordinary(batches)
+        if self._left:
+            self._left -= 1
+            return self._watched(recorder, batches)
+        if not self.repeats:
+            return self._compared(recorder, batches)
+        if self._recorded or self._start(recorder, batches):
             assert self._recorded
-            said = self._recorded.again(batch)
-        else:
-            return self._method.update(batch, lr)
-        loss, out = said
-        self._method.follow(lr)
-        return self._method.observed(batch, out, loss)
+            return self._recorded.again(batches)
+        return self.ordinary(batches)
 
     def rest(self) -> None:
         """Gives back the memory of a recording. To be called when an epoch's steps are over."""
@@ -129,40 +142,43 @@ class Captured:
             torch.cuda.synchronize()  # its last repeat may be under way
         self._recorded = None
 
-    def _watched(self, recorder: Recorder, batch: Batch) -> Said:
+    def _watched(self, recorder: Recorder, batches: Batches) -> Every:
         """Ordinary passes; the last of the warm-up show whether a recording can have such."""
-        with recorder.aside(), Watch() as watch:
-            said = _passes(self._method, batch)
-        if watch.found and not self._warm_up:
+        with recorder.aside(), Watch(self._draws) as watch:
+            said = self.ordinary(batches)
+        if watch.found and not self._left:
             self._stop(watch.found)
         return said
 
-    def _compared(self, recorder: Recorder, batch: Batch) -> Said:
+    def _compared(self, recorder: Recorder, batches: Batches) -> Every:
         """Ordinary passes; and besides they are repeated from a recording of other images."""
         start = chance(self._device)
         with recorder.aside():
-            said = _passes(self._method, batch)
-        own = _gradients(self._method)
-        if self._start(recorder, _each(batch, lambda tensor: tensor.roll(1, 0))):
+            said = self.ordinary(batches)
+        own = _gradients(self._what)
+        others = [_each(batch, lambda tensor: tensor.roll(1, 0)) for batch in batches]
+        if all(said) and self._start(recorder, others):
             assert self._recorded
             with self._undone():
                 set_chance(start, self._device)
-                self._recorded.again(batch)
-            apart = _apart(_gradients(self._method), own)
+                self._recorded.again(batches)
+            apart = _apart(_gradients(self._what), own)
             if not apart <= AGREE:
                 self._stop(f"its gradients would be {apart:.3g} of their length from others")
             self.repeats = apart <= AGREE
         _give(own)
         return said
 
-    def _start(self, recorder: Recorder, batch: Batch) -> bool:
+    def _start(self, recorder: Recorder, batches: Batches) -> bool:
         """Whether passes could be recorded."""
+        held = [_each(batch, Tensor.clone) for batch in batches]
         try:
             with self._undone():
-                self._recorded = Recorded(self._method, recorder, batch)
+                said, repeat = recorder.record(partial(self.recordable, held))
+            self._recorded = Recorded(held, said, repeat, _gradients(self._what))
         except torch.OutOfMemoryError:
             raise
-        except RuntimeError as error:
+        except Exception as error:  # of CUDA, or a part's own: ordinary passes would show that, too
             self._stop(f"{type(error).__name__}: {error}".splitlines()[0])
         return self._recorded is not None
 
@@ -173,7 +189,7 @@ class Captured:
     @contextmanager
     def _undone(self) -> Iterator[None]:
         """What runs inside leaves statistics and chance as they were."""
-        buffers, state = list(self._method.buffers()), chance(self._device)
+        buffers, state = list(self._what.buffers()), chance(self._device)
         before = [buffer.clone() for buffer in buffers]
         try:
             yield
@@ -184,39 +200,66 @@ class Captured:
             set_chance(state, self._device)
 
 
-class Recorded:
-    """Passes on a batch of tensors that stay where they are."""
+class Captured(Repeating):
+    """One trial's steps."""
 
-    def __init__(self, method: Method, recorder: Recorder, batch: Batch) -> None:
-        self._held = _each(batch, Tensor.clone)
-        self._said, self._repeat = recorder.record(partial(_passes, method, self._held))
-        self._gradients = _gradients(method)
+    def __init__(
+        self,
+        method: Method,
+        batch_size: int,
+        device: torch.device,
+        recorder: Recorder | None,
+        warm_up: int | None = None,
+    ) -> None:
+        super().__init__(method, batch_size, device, recorder, warm_up)
+        self._method = method
+
+    def ordinary(self, batches: Batches) -> Every:
+        (batch,), method = batches, self._method
+        method.optimizer.zero_grad()
+        out = method.model(batch.x)
+        loss = method.model.objective(batch, out).mean()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return [(loss.detach(), out.detach())]
+
+    recordable = ordinary
+
+    def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
+        """As `Method.update`."""
+        if self._recorder is None:
+            return self._method.update(batch, lr)
+        (said,) = self.passes([batch])
+        assert said, "the code of a part that fails ends the trial"
+        loss, out = said
+        self._method.follow(lr)
+        return self._method.observed(batch, out, loss)
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Passes on batches of tensors that stay where they are."""
+
+    held: Batches
+    said: Every
+    repeat: Callable[[], object]
+    gradients: "Gradients"
 
     @torch.no_grad()
-    def again(self, batch: Batch) -> Said:
-        """The same passes on this batch. What is given is overwritten by the next call."""
-        held = self._held
-        for old, new in ((held.x, batch.x), (held.y, batch.y), (held.index, batch.index)):
-            old.copy_(new)
-        self._repeat()
-        _give(self._gradients)
-        return self._said
-
-
-def _passes(method: Method, batch: Batch) -> Said:
-    """Both of an ordinary step; each weight has its gradient then."""
-    method.optimizer.zero_grad()
-    out = method.model(batch.x)
-    loss = method.model.objective(batch, out).mean()
-    loss.backward()  # type: ignore[no-untyped-call]
-    return loss.detach(), out.detach()
+    def again(self, batches: Batches) -> Every:
+        """The same passes on these batches. What is given is overwritten by the next call."""
+        for held, batch in zip(self.held, batches, strict=True):
+            for old, new in ((held.x, batch.x), (held.y, batch.y), (held.index, batch.index)):
+                old.copy_(new)
+        self.repeat()
+        _give(self.gradients)
+        return self.said
 
 
 Gradients = list[tuple[Tensor, Tensor | None]]  # of each weight
 
 
-def _gradients(method: Method) -> Gradients:
-    return [(weight, weight.grad) for weight in method.parameters()]
+def _gradients(what: nn.Module) -> Gradients:
+    return [(weight, weight.grad) for weight in what.parameters()]
 
 
 def _give(gradients: Gradients) -> None:

@@ -5,20 +5,27 @@ the nets' sums are taken together, and so in another order: a result agrees with
 training as floats do, not bit for bit.
 """
 
-from collections.abc import Hashable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from trainables.data.data import Batch, Split
-from trainables.methods.method import descend
+from trainables.methods.method import follow
 from trainables.model import Model
 from trainables.nets.fused import Fused, parts
 from trainables.nets.net import Net
 from trainables.optimizers import SGD
 from trainables.seeding import chance, set_chance
-from trainables.task import Out
+from trainables.training.captured import (
+    Batches,
+    Every,
+    Repeating,
+    draws,
+    recorder_of,
+    uncaptured,
+)
 from trainables.training.run import Evaluated, Run
 from trainables.trial import Trial
 
@@ -60,12 +67,16 @@ def alike(trial: Trial) -> Hashable:
 
 
 def shape(run: Run) -> Hashable:
-    """Equal where batches and nets are of one shape, which `alike` cannot quite tell."""
-    data = run.data
-    return len(data.train), data.mean.shape[1], data.side
+    """Equal where batches and nets are of one shape, which `alike` cannot quite tell.
+
+    And where steps may be repeated together, on a GPU that repeats steps.
+    """
+    data, trial = run.data, run.trial
+    apart = run.site.captures and bool(uncaptured(trial) or draws(trial))
+    return len(data.train), data.mean.shape[1], data.side, apart
 
 
-class Together:
+class Together(Repeating):
     """Runs that step together: alike, of one shape, and all at the same step."""
 
     def __init__(self, runs: Sequence[Run]) -> None:
@@ -74,8 +85,21 @@ class Together:
         self._net = Fused([model.net for model in self._models])
         self._optimizer = SGD(self._net.parameters(), **runs[0].method.optimizer.defaults)
         self._share_momentum()
+        self._chance: dict[Run, Tensor] = {}  # where a run's own is, after its passes
+        self._broken = list[tuple[Run, Exception]]()  # by whom and how, in the running step
+        site = runs[0].site
         # On a CPU grouped convolutions gain by small batches alone, and lose by large ones.
-        self.evaluates = runs[0].site.device.type == "cuda"
+        self.evaluates = site.device.type == "cuda"
+        trials = [run.trial for run in runs]
+        recorder = None if any(map(draws, trials)) else recorder_of(trials, site)
+        own = [nn.ModuleList([one.head, one.targets, one.loss]) for one in self._models]
+        super().__init__(
+            nn.ModuleList([self._net, *own]),
+            runs[0].trial.recipe.batch_size,
+            site.device,
+            recorder,
+            draws=False,  # a device has one chance, and each run has its own
+        )
         for run in runs:
             run.together(len(runs))
 
@@ -102,32 +126,68 @@ class Together:
 
     def take_steps(self) -> None:
         """Those that are left of the running epoch. Raises Broken."""
-        for batches in zip(*(_of(run, run.batches()) for run in self.runs), strict=True):
-            self._net.train()
-            self._step(batches)
+        try:
+            for batches in zip(*(_of(run, run.batches()) for run in self.runs), strict=True):
+                self._net.train()
+                self._step(batches)
+        finally:
+            self.rest()
 
-    def _step(self, batches: Sequence[Batch]) -> None:
-        with self._models[0].autocast():
-            emitted = self._net([batch.x for batch in batches])
-        said: list[tuple[Run, Batch, Out, Tensor, Tensor]] = []
-        broken: list[tuple[Run, Exception]] = []
-        for run, model, batch, own in zip(self.runs, self._models, batches, emitted, strict=True):
-            run.reseed()
-            run.method.optimizer.zero_grad()
-            with _noted(run, broken):  # batch norm has seen the batch: the others end their step
-                out = model.said(*own)
-                loss = model.objective(batch, out).mean()
-                said.append((run, batch, out, loss, chance(run.site.device)))
-        if said:
-            whole = torch.stack([loss for _, _, _, loss, _ in said]).sum()
-            descend(self._optimizer, whole, said[0][0].lr)
-        for run, batch, out, loss, state in said:
-            set_chance(state, run.site.device)
-            with _noted(run, broken):
-                run.method.follow(run.lr)
-                run.note(batch, run.method.observed(batch, out, loss))
+    def _step(self, batches: Batches) -> None:
+        broken = self._broken = list[tuple[Run, Exception]]()
+        every = self.passes(batches)
+        if any(every):
+            follow(self._optimizer, self.runs[0].lr)
+        for run, batch, said in zip(self.runs, batches, every, strict=True):
+            if said:
+                loss, out = said
+                self._resume_chance(run)
+                with _noted(run, broken):
+                    run.method.follow(run.lr)
+                    run.repeated |= self.repeats
+                    run.note(batch, run.method.observed(batch, out, loss))
         if broken:
             raise Broken(broken)
+
+    def ordinary(self, batches: Batches) -> Every:
+        """A run whose code fails has nothing to say: the others, too, have seen their batch."""
+        return self._passes(batches, self._guarded)
+
+    def recordable(self, batches: Batches) -> Every:
+        return self._passes(batches, lambda run: nullcontext())
+
+    def _passes(
+        self, batches: Batches, aside: Callable[[Run], AbstractContextManager[None]]
+    ) -> Every:
+        with self._models[0].autocast():
+            emitted = self._net([batch.x for batch in batches])
+        self._optimizer.zero_grad()
+        every: Every = []
+        for run, model, batch, own in zip(self.runs, self._models, batches, emitted, strict=True):
+            run.method.optimizer.zero_grad()
+            said = None
+            with aside(run):
+                out = model.said(*own)
+                said = model.objective(batch, out).mean(), out
+            every.append(said)
+        if losses := [said[0] for said in every if said]:
+            torch.stack(losses).sum().backward()  # type: ignore[no-untyped-call]
+        return [said and (said[0].detach(), said[1].detach()) for said in every]
+
+    @contextmanager
+    def _guarded(self, run: Run) -> Iterator[None]:
+        """With the run's own chance; what its code raises is noted."""
+        run.reseed()
+        with _noted(run, self._broken):
+            yield
+            self._chance[run] = chance(run.site.device)
+
+    def _resume_chance(self, run: Run) -> None:
+        """After passes that were repeated nothing of it is used."""
+        if (state := self._chance.pop(run, None)) is not None:
+            set_chance(state, run.site.device)
+        else:
+            run.reseed()
 
     @torch.no_grad()
     def evaluated(self) -> list[dict[str, Evaluated]]:

@@ -22,9 +22,10 @@ INDEXING = {ATEN.index.Tensor, ATEN.index_put.default, ATEN.index_put_.default}
 class Watch(TorchDispatchMode):
     """Sees what a recording cannot have; `found` says it, or is empty."""
 
-    def __init__(self) -> None:
+    def __init__(self, draws: bool = True) -> None:  # whether it may use chance
         super().__init__()  # type: ignore[no-untyped-call]
         self.found = ""
+        self._draws = draws
         self._ranges: list[Any] = []
 
     def __torch_dispatch__(
@@ -40,6 +41,8 @@ class Watch(TorchDispatchMode):
             self._ranges += given
         elif func in WAITING and not any(args[0] is end for end in self._ranges):
             return f"{WAITING[func]} in a step ({func})"
+        elif torch.Tag.nondeterministic_seeded in func.tags and not self._draws:
+            return f"chance is used in a step ({func})"
         elif func in INDEXING and any(i is not None and i.dtype == torch.bool for i in args[1]):
             return f"elements are selected by a mask in a step ({func})"
         elif func in (ATEN._to_copy.default, ATEN.copy_.default) and _moves(args, given):

@@ -23,7 +23,7 @@ from trainables.storage.storage import Storage
 from trainables.targets.one_hot import OneHot
 from trainables.targets.targets import Targets
 from trainables.task import Out
-from trainables.training.captured import Captured, Graphs, Passes, Said, uncaptured
+from trainables.training.captured import Captured, Every, Graphs, Passes, uncaptured
 from trainables.training.fit import fit
 from trainables.training.run import Run
 from trainables.training.site import Site
@@ -190,7 +190,7 @@ def test_a_recording_that_fails_changes_nothing(
     run, plain = (started(small_trial(), tmp_path / name) for name in "ab")
 
     class Failing(Reruns):
-        def record(self, passes: Passes) -> tuple[Said, Callable[[], object]]:
+        def record(self, passes: Passes) -> tuple[Every, Callable[[], object]]:
             passes()
             raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
@@ -204,7 +204,7 @@ def test_a_recording_that_fails_changes_nothing(
 
 def test_too_little_memory_for_a_recording_is_the_trials_own_failure(tmp_path: Path) -> None:
     class Failing(Reruns):
-        def record(self, passes: Passes) -> tuple[Said, Callable[[], object]]:
+        def record(self, passes: Passes) -> tuple[Every, Callable[[], object]]:
             raise torch.OutOfMemoryError
 
     run = started(small_trial(), tmp_path)
