@@ -26,6 +26,8 @@ T = TypeVar("T")
 
 # A net so small that a command's time is not that of its epochs.
 TINY = ("--set", "net=CifarResNet(depth=8, width=2)")
+# One worker instead of two: its start takes longer than all that a few tiny trials compute.
+ONE = ("--max-concurrent", "1")
 
 
 def command(grid: str, storage: Path | str, *more: str, epochs: int) -> list[str]:

@@ -16,13 +16,13 @@ import pytest
 from mlflow import MlflowClient
 
 from study.command import main
-from tests.study.command import TINY, command, driving, finish, results, runs, table
+from tests.study.command import ONE, TINY, command, driving, finish, results, runs, table
 from tests.study.server import Server
 
 pytestmark = [pytest.mark.slow(minutes=12), pytest.mark.timeout(1800)]
 
 GRID = "kesl_label_smoothing"  # four rows
-EPOCHS = 20
+EPOCHS = 12
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +49,7 @@ def study(storage: Path, seeds: int, *more: str) -> list[str]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve trials."""
     storage = tmp_path_factory.mktemp("undisturbed")
-    finish(study(storage, 3))
+    finish(study(storage, 3, *ONE))
     assert len(results(storage)) == 12
     return storage
 
@@ -86,7 +86,7 @@ def test_ten_kills_leave_the_table_and_each_run_once(
 def test_a_server_that_is_away_stops_nothing_and_is_told_all_when_it_is_back(
     server: Server, tmp_path: Path
 ) -> None:
-    run = study(tmp_path, 1, "--tracking-uri", server.uri, "--set", "recipe.momentum=0.8")
+    run = study(tmp_path, 1, *ONE, "--tracking-uri", server.uri, "--set", "recipe.momentum=0.8")
     with driving(run) as driver:
         driver.wait_until_trained(tmp_path, 2)
         server.kill()
@@ -103,14 +103,14 @@ def test_a_server_that_is_away_stops_nothing_and_is_told_all_when_it_is_back(
 
 
 def test_of_a_truncated_checkpoint_the_older_one_is_used(undisturbed: Path, tmp_path: Path) -> None:
-    with driving(study(tmp_path, 1)) as driver:
+    with driving(study(tmp_path, 1, *ONE)) as driver:
         driver.wait_until(lambda: with_two_checkpoints(tmp_path))
         for worker in driver.workers():  # which may outlive their driver
             worker.kill()
     folder = with_two_checkpoints(tmp_path)[0]
     older, newest = checkpoints(folder)
     os.truncate(newest, newest.stat().st_size // 2)
-    finish(study(tmp_path, 1))
+    finish(study(tmp_path, 1, *ONE))
     log = (folder / "log.txt").read_text()
     assert f"{newest.name} cannot be read, an older one is tried" in log
     assert f"resumed from {older.name}" in log
@@ -134,7 +134,7 @@ def test_a_full_disk_is_told_and_nothing_else_is_lost(undisturbed: Path, tmp_pat
     if subprocess.run(mount, capture_output=True).returncode:
         pytest.skip("mounts are not permitted here")
     try:
-        with driving(study(disk, 1)) as driver:
+        with driving(study(disk, 1, *ONE)) as driver:
             driver.wait_until_trained(disk, 1)
             fill = ["dd", "if=/dev/zero", f"of={disk / 'ballast'}", "bs=4096"]
             assert subprocess.run(fill, capture_output=True).returncode == 1
@@ -143,7 +143,7 @@ def test_a_full_disk_is_told_and_nothing_else_is_lost(undisturbed: Path, tmp_pat
         assert re.search(asked, said), said
         assert "Traceback" not in said
         (disk / "ballast").unlink()
-        finish(study(disk, 1))
+        finish(study(disk, 1, *ONE))
         assert results(disk).items() <= results(undisturbed).items()
         assert len(results(disk)) == 4
     finally:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.study.command import (
+    ONE,
     TINY,
     Driver,
     command,
@@ -20,6 +21,7 @@ from tests.study.command import (
     driving,
     epochs_made,
     epochs_said,
+    finish,
     results,
     runs,
 )
@@ -104,8 +106,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One command after the other."""
     storage = tmp_path_factory.mktemp("undisturbed")
     for grid in STUDIES:
-        with driving(study(grid, storage)) as driver:
-            driver.ended(0)
+        finish(study(grid, storage, *ONE))
     assert (len(results(storage)), len(measures(storage)), len(tables(storage))) == (
         TRIALS,
         MEASURES,

@@ -13,7 +13,7 @@ import pytest
 from mlflow import MlflowClient
 
 from study.command import again, main
-from tests.study.command import TINY, command
+from tests.study.command import ONE, TINY, command
 from tests.study.server import Server
 from trainables.settings import masked
 from trainables.storage import bucket as s3
@@ -108,7 +108,7 @@ def test_a_study_on_s3_leaves_no_secret_anywhere(
         monkeypatch.setenv(name, value)
     uri = f"http://me:{SECRETS['STUDY_TEST_PASSWORD']}@{server.address}"
     study = command(
-        "kesl_label_smoothing", bucket, "--seeds", "1", *TINY, "--tracking-uri", uri, epochs=2
+        "kesl_label_smoothing", bucket, "--seeds", "1", *ONE, *TINY, "--tracking-uri", uri, epochs=2
     )
     done = subprocess.run(study, capture_output=True, text=True, timeout=600, cwd=ROOT)
     assert done.returncode == 0, done.stdout + done.stderr
