@@ -173,8 +173,8 @@ class Request:
             _one_of("--rerun", self.rerun, RERUNS)
         if self.price_per_hour is not None and not self.price_per_hour > 0:
             raise Invalid(f"--price-per-hour = {self.price_per_hour!r}: must be a number above 0")
-        if self.search and self.resources.fuse > 1:
-            valid = "1 together with --search, whose points come one after the other"
+        if self.search and self.search.pruner != "none" and self.resources.fuse > 1:
+            valid = "1 together with --pruner, which ends trials one by one"
             raise Invalid(f"--fuse = {self.resources.fuse}: must be {valid}")
         for change in self.changes:
             name = change.partition("=")[0]

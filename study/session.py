@@ -155,10 +155,11 @@ class Session:
         url = search_storage(self._request)
         rule = points.objective(self.plan)
         study, storage = self.plan.study, self._storage
+        fuse = self._request.resources.fuse
         with turn(self._command, "searches"), database_at(url):  # tables and records are made
             database = open_storage(url)
             searches = [
-                search.Search(what, options, rule, study, database, storage, self._ready)
+                search.Search(what, options, rule, study, database, storage, self._ready, fuse)
                 for what in wanted
             ]
             for one in searches:

@@ -121,6 +121,9 @@ def _searched_trials(
         f"{len(wanted)} searches of {options.points} points x {options.seeds} seeds, and "
         f"{seeds_of(request)} trials for each winner: at most {len(trials)} trials"
     )
+    if (fuse := request.resources.fuse) > 1:
+        count = max(1, fuse // options.seeds)
+        print(f"up to {count} points are drawn at once, and are fused where they have one recipe")
     if options.pruner != "none":
         print(f"--pruner {options.pruner} may end trials early: their cost is the most it can be")
     return trials

@@ -157,7 +157,7 @@ class Feed(Searcher):
         return None
 
     def _with_others(self, source: int, trial_id: str, trial: Trial) -> Taken:
-        others = self.sources[source].beside(trial_id)
+        others = self.sources[source].beside(trial_id, trial)
         wanted = {i: t for i, t in (others or {}).items() if self._wanted(source, i, t)}
         return Taken(source, {trial_id: trial, **wanted}, fused=others is not None)
 

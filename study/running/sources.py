@@ -23,7 +23,7 @@ class TrialSource(Waiting, Protocol):
 
     def take(self) -> tuple[str, Trial] | None: ...
 
-    def beside(self, trial_id: str) -> dict[str, Trial] | None:
+    def beside(self, trial_id: str, trial: Trial) -> dict[str, Trial] | None:
         """Takes those, too, that are to be fused with one that is taken. None: it is not fused."""
 
     def ended(self, trial_id: str) -> None: ...
@@ -60,7 +60,7 @@ class Queue:
         trial_id = self._next.popleft()
         return trial_id, self.trials[trial_id]
 
-    def beside(self, trial_id: str) -> dict[str, Trial] | None:
+    def beside(self, trial_id: str, trial: Trial) -> dict[str, Trial] | None:
         """Of those that wait for nothing; groups are of about one size."""
         if trial_id not in self._kinds:
             return None

@@ -1,9 +1,9 @@
 """Search: which trials the points of a search need, in which order, and when one is given up.
 
-At one trial at a time, a search that was killed goes on exactly as if it had never been
-interrupted. A pruner sees the objective as it would be, had the training ended at that epoch, of
-the point's first seed only. Points are so compared on the same data, order and initial weights, and
-the further seeds of a poor point are never begun.
+At one trial or one group of fused trials at a time, a search that was killed goes on exactly as if
+it had never been interrupted. A pruner sees the objective as it would be, had the training ended at
+that epoch, of the point's first seed only. Points are so compared on the same data, order and
+initial weights, and the further seeds of a poor point are never begun.
 """
 
 import math
@@ -19,6 +19,7 @@ from study.search.pruners import LearningCurve
 from study.search.sharing import SharedSearch
 from trainables.selection import RULES
 from trainables.storage.storage import Storage
+from trainables.training.fused import alike, unfused
 from trainables.trial import Trial
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -43,8 +44,10 @@ class Search(Points):
         database: optuna.storages.BaseStorage,
         storage: Storage,
         ready: Ready,
+        fuse: int = 1,
     ) -> None:
         super().__init__(what, options, rule, prefix, database, storage, ready)
+        self._fuse, self._batch = fuse, max(1, fuse // options.seeds)  # trials, points at once
         self.read()
 
     def read(self) -> None:
@@ -73,8 +76,19 @@ class Search(Points):
                 return job
         return None
 
-    def beside(self, trial_id: str) -> None:
-        """Each point is asked for when those before it are known."""
+    def beside(self, trial_id: str, trial: Trial) -> dict[str, Trial] | None:
+        """Of this point and of those of its batch, which are drawn for it, where they are alike."""
+        if self._fuse == 1 or unfused(trial):
+            return None
+        kind, taken = alike(trial), dict[str, Trial]()
+        while len(taken) < self._fuse - 1:
+            fit = (job for job in self._jobs if not unfused(job[1]) and alike(job[1]) == kind)
+            if job := next((job for job in fit if not self._untaught(job[1])), None):
+                self._jobs.remove(job)
+                taken[job[0]] = job[1]
+            elif self._jobs or not self._next_point(within_batch=True):
+                break
+        return taken
 
     def pending(self) -> bool:
         """Whether anything is to be trained; what is not, is told."""
@@ -106,8 +120,12 @@ class Search(Points):
         waiting = any(trial_id in ids for ids in list(self._waiting.values()))
         return waiting or trial_id in self._teaching
 
-    def _next_point(self) -> bool:
-        """Goes on with a stored point or draws a new one; False where nothing can be done now."""
+    def _next_point(self, within_batch: bool = False) -> bool:
+        """Goes on with a stored point or draws a new one; False where nothing can be done now.
+
+        A batch is so many points by number. It grows only while none of its points is told: so it
+        is drawn as it would be without an interrupt.
+        """
         if self.lost:
             return False
         points = self._points()
@@ -116,6 +134,9 @@ class Search(Points):
                 self._open(point)
                 return True
         if self.spent >= self.options.points or self.exhausted:
+            return False
+        mates = points[len(points) - len(points) % self._batch :]
+        if within_batch and not (mates and all(map(_untold, mates))):
             return False
         drawn, trial = self._draw()
         same = next((p for p in points if self.what.space.at(FixedTrial(p.params)) == trial), None)
@@ -200,3 +221,8 @@ class Search(Points):
             self.study.tell(number, fmean(values))
         else:
             self.study.tell(number, state=TrialState.FAIL)
+
+
+def _untold(point: FrozenTrial) -> bool:
+    """It has no value, or has that of another from its begin."""
+    return point.state == TrialState.RUNNING or "repeats" in point.user_attrs

@@ -32,12 +32,12 @@ class Laboratory:
         self.url = url or f"sqlite:///{folder / 'optuna.db'}"
         self.trained: list[str] = []
 
-    def search(self, points: int, **options: Any) -> Search:
+    def search(self, points: int, fuse: int = 1, **options: Any) -> Search:
         """As a newly started command opens it."""
         what = SharedSearch(label="tuned: x", column="accuracy", rows=("x",), space=self.space)
         database = open_storage(self.url)
         given = Options(points, **options)
-        return Search(what, given, "last", "study", database, self.storage, ready)
+        return Search(what, given, "last", "study", database, self.storage, ready, fuse)
 
     def train(self, trial_id: str, trial: Trial) -> None:
         """Writes a result. A score that is not finite is a failure."""

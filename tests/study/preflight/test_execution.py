@@ -134,7 +134,8 @@ def test_what_would_be_separate_is_named(change: dict[str, Use], why: str, tmp_p
     [
         (["--fuse", "0"], "'0'"),
         (["--fuse", "4", "--workers-per-trial", "2"], "must be 1 where 2 workers train a trial"),
-        (["--fuse", "4", "--search", "3"], "must be 1 together with --search"),
+        (["--fuse", "4", "--search", "3", "--pruner", "asha"], "must be 1 together with --pruner"),
+        (["--fuse", "4", "--search", "3"], "--fuse = 4: must be 1: "),
         (["--fuse", "4"], "--fuse = 4: must be 1: "),
     ],
 )

@@ -25,7 +25,7 @@ class Listed:
     def take(self) -> tuple[str, Trial] | None:
         return (self.left.pop(0), self.trial) if self.left else None
 
-    def beside(self, trial_id: str) -> None:
+    def beside(self, trial_id: str, trial: Trial) -> None:
         pass
 
     def ended(self, trial_id: str) -> None:

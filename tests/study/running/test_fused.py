@@ -21,6 +21,8 @@ from study.running import cluster, launch
 from study.running.feed import Feed, Taken
 from study.running.sources import Queue, queue
 from study.running.watch import Watch
+from study.search.space import KINDS, Space
+from tests.study.laboratory import Laboratory
 from tests.study.running.others import command, finish
 from tests.trainables.small import NOWHERE, small_trial
 from tests.trainables.storage.test_claims import known
@@ -30,6 +32,7 @@ from trainables.methods.byot import BYOT
 from trainables.settings import Use
 from trainables.storage.claims import of_trial
 from trainables.storage.storage import Storage
+from trainables.targets.smooth import Smooth
 from trainables.task import Out
 from trainables.trial import Trial
 from trainables.worker.group import Places
@@ -186,6 +189,27 @@ def test_a_command_s_trials_are_fused_and_each_is_recorded(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
+def test_the_points_of_a_search_are_fused_and_each_is_told(
+    tmp_path: Path, trial: Trial, resources: Resources
+) -> None:
+    space = Space(trial.but(targets=Use(Smooth)), KINDS["parts"])
+    laboratory = Laboratory(tmp_path, space, lambda trial: pytest.fail("it is trained"))
+    search = laboratory.search(5, fuse=3)
+    assert launch.run([search], laboratory.storage, NOWHERE, resources) == {}
+    assert search.over
+    assert laboratory.search(5).points() == search.points()
+    fused = []
+    for point in search.points():
+        (trial_id,) = point["trials"]
+        result = laboratory.storage.trial(trial_id).result()
+        assert result
+        assert point["value"] == result.selected["last"]["validation.accuracy"]
+        fused.append(result.site["fused"])
+    assert fused == [3, 3, 3, 2, 2]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_a_worker_that_dies_costs_each_of_its_trials_an_epoch(
     tmp_path: Path, resources: Resources
 ) -> None:
@@ -200,7 +224,8 @@ def test_a_worker_that_dies_costs_each_of_its_trials_an_epoch(
         """In the third epoch of the last one."""
         while len(storage.trial(last).history()) < 2:
             time.sleep(0.05)
-        (worker,) = (p for p in psutil.process_iter(["name"]) if "train" in p.info["name"])
+        mine = psutil.Process().children(recursive=True)
+        (worker,) = (process for process in mine if "train" in process.name())
         worker.send_signal(signal.SIGKILL)
         killed.append(last)
 

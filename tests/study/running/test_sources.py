@@ -99,7 +99,7 @@ def groups(queue: Queue) -> list[list[str]]:
     """Those that it hands out together."""
     found = []
     while (one := queue.take()) is not None:
-        found.append([one[0], *(queue.beside(one[0]) or {})])
+        found.append([one[0], *(queue.beside(*one) or {})])
     return found
 
 

@@ -65,7 +65,8 @@ def test_a_worker_that_dies_costs_its_trial_an_epoch(tmp_path: Path, two: Resour
         """The other worker of the first trial, in its third epoch."""
         while len(storage.trial(TRIAL.id).history()) < 2:
             time.sleep(0.05)
-        (worker,) = (p for p in psutil.process_iter(["name"]) if "RayTrainWorke" in p.info["name"])
+        mine = psutil.Process().children(recursive=True)
+        (worker,) = (process for process in mine if "RayTrainWorke" in process.name())
         worker.send_signal(signal.SIGKILL)
         killed.append(TRIAL.id)
 
