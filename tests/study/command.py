@@ -1,5 +1,6 @@
 """`study/run.py` as a process: started, watched, killed; and what it leaves behind."""
 
+import io
 import json
 import random
 import re
@@ -9,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, TypeVar
@@ -19,6 +20,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Run
 
 from analysis.records import EXPERIMENT
+from study.command import main
 from trainables.selection import CLOCK
 from trainables.storage.storage import Storage
 
@@ -43,6 +45,15 @@ def finish(arguments: list[str], code: int = 0) -> str:
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=900)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
+
+
+def here(arguments: list[str], code: int = 0) -> str:
+    """As `finish`, in this process: it has imported what a new one would, and keeps its Ray."""
+    told = io.StringIO()
+    with redirect_stdout(told), redirect_stderr(told):
+        ended = main(arguments[2:])
+    assert ended == code, told.getvalue()
+    return told.getvalue()
 
 
 @contextmanager

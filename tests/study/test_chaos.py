@@ -16,7 +16,7 @@ import pytest
 from mlflow import MlflowClient
 
 from study.command import main
-from tests.study.command import ONE, TINY, command, driving, finish, results, runs, table
+from tests.study.command import ONE, TINY, command, driving, finish, here, results, runs, table
 from tests.study.server import Server
 
 pytestmark = [pytest.mark.slow(minutes=12), pytest.mark.timeout(1800)]
@@ -49,7 +49,7 @@ def study(storage: Path, seeds: int, *more: str) -> list[str]:
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve trials."""
     storage = tmp_path_factory.mktemp("undisturbed")
-    finish(study(storage, 3, *ONE))
+    here(study(storage, 3, *ONE))
     assert len(results(storage)) == 12
     return storage
 
@@ -110,7 +110,7 @@ def test_of_a_truncated_checkpoint_the_older_one_is_used(undisturbed: Path, tmp_
     folder = with_two_checkpoints(tmp_path)[0]
     older, newest = checkpoints(folder)
     os.truncate(newest, newest.stat().st_size // 2)
-    finish(study(tmp_path, 1, *ONE))
+    here(study(tmp_path, 1, *ONE))
     log = (folder / "log.txt").read_text()
     assert f"{newest.name} cannot be read, an older one is tried" in log
     assert f"resumed from {older.name}" in log
@@ -143,7 +143,7 @@ def test_a_full_disk_is_told_and_nothing_else_is_lost(undisturbed: Path, tmp_pat
         assert re.search(asked, said), said
         assert "Traceback" not in said
         (disk / "ballast").unlink()
-        finish(study(disk, 1, *ONE))
+        here(study(disk, 1, *ONE))
         assert results(disk).items() <= results(undisturbed).items()
         assert len(results(disk)) == 4
     finally:

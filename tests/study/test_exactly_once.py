@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.command import ONE, command, database, finish, results, runs, written
+from tests.study.command import ONE, command, database, here, results, runs, written
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -12,7 +12,7 @@ EPOCHS = 3
 
 
 def run(grid: str, storage: Path, *more: str, code: int = 0) -> str:
-    return finish(command(grid, storage, "--seeds", "1", *ONE, *more, epochs=EPOCHS), code)
+    return here(command(grid, storage, "--seeds", "1", *ONE, *more, epochs=EPOCHS), code)
 
 
 def test_neither_the_same_study_nor_another_grid_trains_it_again(tmp_path: Path) -> None:

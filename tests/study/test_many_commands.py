@@ -21,7 +21,7 @@ from tests.study.command import (
     driving,
     epochs_made,
     epochs_said,
-    finish,
+    here,
     results,
     runs,
 )
@@ -106,7 +106,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One command after the other."""
     storage = tmp_path_factory.mktemp("undisturbed")
     for grid in STUDIES:
-        finish(study(grid, storage, *ONE))
+        here(study(grid, storage, *ONE))
     assert (len(results(storage)), len(measures(storage)), len(tables(storage))) == (
         TRIALS,
         MEASURES,

@@ -4,7 +4,6 @@
 """
 
 import json
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from mlflow import MlflowClient
 
 from study.command import main
 from tests.study import recorded
-from tests.study.command import database, finish
+from tests.study.command import database
 from tests.study.recorded import COMMANDS, COMPLETE, UNFINISHED, expected, reading, training
 
 RESUMED, NEW = "f3aba9a08e5a", "abf7ca161faf"  # of the search: its third point, and the fourth
@@ -72,7 +71,7 @@ def test_the_command_of_a_complete_study_trains_nothing_and_makes_no_run(
 def test_stopped_trials_go_on_from_their_checkpoints_whatever_their_method(home: Path) -> None:
     results, runs = recorded.files(home, "result.json"), recorded.run_ids(home)
     histories = recorded.stopped(home)
-    finish([sys.executable, "study/run.py", *training("interrupted", home)])
+    assert main(training("interrupted", home)) == 0
     before = json.loads(expected("interrupted", "results.json"))
     assert len(before) == 8  # of four methods, with and without wrong labels
     for trial_id, result in before.items():
@@ -88,7 +87,7 @@ def test_stopped_trials_go_on_from_their_checkpoints_whatever_their_method(home:
 def test_a_search_goes_on_from_its_stored_points(home: Path) -> None:
     results, runs = recorded.files(home, "result.json"), recorded.run_ids(home)
     history = recorded.stopped(home)[RESUMED]
-    finish([sys.executable, "study/run.py", *training("searched", home)])
+    assert main(training("searched", home)) == 0
     (path,) = home.glob("studies/kesl_sota*/report/searches.json")
     (search,), (before,) = recorded.read(path), json.loads(expected("searched", "searches.json"))
     assert (search["search"], search["best"]) == (before["search"], before["best"])
@@ -130,7 +129,7 @@ def test_a_measure_that_lacks_is_computed_from_the_stored_weights(home: Path) ->
     (lacking,) = home.glob(f"trials/{MEASURED}/measure-Fgsm*.json")
     before, files, runs = recorded.read(lacking), recorded.files(home), recorded.run_ids(home)
     lacking.unlink()
-    finish([sys.executable, "study/run.py", *training("measured", home)])
+    assert main(training("measured", home)) == 0
     measured, now = recorded.read(lacking), recorded.files(home)
     assert measured["settings"] == before["settings"]
     recorded.check_values(measured["values"], before["values"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from study.command import main
-from tests.study.command import TINY, command, database, finish, runs, searches, written
+from tests.study.command import TINY, command, database, here, runs, searches, written
 
 POINTS, EPOCHS = 8, 4
 ROW = "only KL: T 16, alpha 0, beta 1"
@@ -17,7 +17,7 @@ ROW = "only KL: T 16, alpha 0, beta 1"
 def run(storage: Path, *further: str) -> str:
     row = ["--only", ROW, "--seeds", "1", "--max-concurrent", "1"]
     search = ["--search", str(POINTS), "--sampler", "random", *further]
-    return finish(command("kesl_ablation", storage, *row, *search, *TINY, epochs=EPOCHS))
+    return here(command("kesl_ablation", storage, *row, *search, *TINY, epochs=EPOCHS))
 
 
 def points(storage: Path) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from tests.study.command import (
     command,
     database,
     driving,
-    finish,
+    here,
     results,
     runs,
     searches,
@@ -44,7 +44,7 @@ def settings(storage: Path) -> dict[str, dict[str, Any]]:
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     storage = tmp_path_factory.mktemp("undisturbed")
-    finish(search(storage))
+    here(search(storage))
     return storage
 
 
@@ -70,7 +70,7 @@ def test_test_images_are_read_after_the_searches_only(undisturbed: Path) -> None
 
 def test_the_same_command_again_trains_nothing(undisturbed: Path) -> None:
     before = written(undisturbed)
-    said = finish(search(undisturbed))
+    said = here(search(undisturbed))
     assert said.count(f": {POINTS} of {POINTS} points done") == len(ROWS)
     assert "4 with a result, 0 to be resumed, 0 new" in said
     assert "base.but(" in said
@@ -91,17 +91,17 @@ def test_killed_it_goes_on_to_the_same_points_winners_and_table(
             driver.kill_worker(chance)
             driver.wait_until(partial(begun, tmp_path, trials + 1))
             driver.wait_until(driver.workers)
-    finish(search(tmp_path))
+    here(search(tmp_path))
     same_as(undisturbed, tmp_path, database(tmp_path))
 
 
 def test_on_postgresql_it_asks_and_finds_the_same(undisturbed: Path, tmp_path: Path) -> None:
     with postgres("records", "searches") as (records, points):
         databases = ["--tracking-uri", records, "--search-storage", points]
-        finish(search(tmp_path, *databases))
+        here(search(tmp_path, *databases))
         same_as(undisturbed, tmp_path, records)
         assert not list(tmp_path.glob("*.db"))
-        assert "4 with a result, 0 to be resumed, 0 new" in finish(search(tmp_path, *databases))
+        assert "4 with a result, 0 to be resumed, 0 new" in here(search(tmp_path, *databases))
 
 
 def same_as(undisturbed: Path, storage: Path, tracker: str) -> None:
