@@ -45,13 +45,13 @@ def test_a_method_trains_on_the_images_and_shapes_of_paper_scale(
     trial = base.but(net=resnet(11), data=noisy(0.4), **parts)
     short = trial.set(
         {
-            "data.train_per_class": 2,
+            "data.train_per_class": 1,
             "data.test": False,
             "data.validation": 0.002,
             "recipe.epochs": 3,
             "recipe.schedule": "constant",
             "recipe.milestones": (),
-            "recipe.batch_size": 50,
+            "recipe.batch_size": 25,
             **EARLY.get(name, {}),
         }
     )

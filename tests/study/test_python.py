@@ -12,7 +12,12 @@ from study import Request, report, run, status
 from trainables.settings import Invalid
 from trainables.storage.storage import Storage
 
-SHORT = {"recipe.epochs": 4, "recipe.milestones": "()", "recipe.schedule": "constant"}
+SHORT = {
+    "recipe.epochs": 4,
+    "recipe.milestones": "()",
+    "recipe.schedule": "constant",
+    "net": "CifarResNet(depth=8, width=2)",
+}
 
 
 def request(folder: Path, **more: object) -> Request:

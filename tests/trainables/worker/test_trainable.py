@@ -21,7 +21,8 @@ TRIAL = small_trial()
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[None]:
-    ray.init(num_cpus=1, include_dashboard=False)
+    # More than one: a place that was given back is free only a while later.
+    ray.init(num_cpus=4, include_dashboard=False)
     yield
     ray.shutdown()
 
