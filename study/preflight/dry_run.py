@@ -21,7 +21,7 @@ from study.search.space import FIRST_SEED, searched
 from study.selected import check_selected, laid_out, seeds_of, selected_ids
 from trainables.settings import Missing, Use
 from trainables.storage.storage import Storage
-from trainables.training.captured import uncaptured
+from trainables.training.captured import uncaptured, uncaptured_together
 from trainables.training.site import Site
 from trainables.trial import Trial
 
@@ -79,7 +79,8 @@ def dry_run(request: Request) -> int:
         print(f"{len(lacking) - sum(alone.values())} trials would be fused")
         for why, count in alone.items():
             print(f"{count} trials separately: {why}")
-    for line in anew(lacking) if gpus_here() and request.resources.capture else ():
+    fused = request.resources.fuse > 1
+    for line in anew(lacking, fused) if gpus_here() and request.resources.capture else ():
         print(line)
     if request.search:
         lacking += _searched_trials(request, request.search, wanted, formats)
@@ -116,22 +117,21 @@ def _searched_trials(
         neutral = prepare.counted(what.space.neutral, request.data_dir).with_formats(formats)
         trials += [searched(neutral, FIRST_SEED)] * options.points * options.seeds
         trials += [neutral] * seeds_of(request)
-        print(what)
+        batch = what.space.batch(request.resources.fuse, options.seeds)
+        print(what, f"; {batch} points are drawn and trained at once" * (batch > 1), sep="")
     print(
         f"{len(wanted)} searches of {options.points} points x {options.seeds} seeds, and "
         f"{seeds_of(request)} trials for each winner: at most {len(trials)} trials"
     )
-    if (fuse := request.resources.fuse) > 1:
-        count = max(1, fuse // options.seeds)
-        print(f"up to {count} points are drawn at once, and are fused where they have one recipe")
     if options.pruner != "none":
         print(f"--pruner {options.pruner} may end trials early: their cost is the most it can be")
     return trials
 
 
-def anew(trials: Iterable[Trial]) -> list[str]:
+def anew(trials: Iterable[Trial], fused: bool = False) -> list[str]:
     """In lines: of how many no step is repeated from a recording on a GPU, and why."""
-    found = Counter(why for trial in trials if (why := uncaptured(trial)))
+    why_not = uncaptured_together if fused else uncaptured
+    found = Counter(why for trial in trials if (why := why_not(trial)))
     return [f"{count} trials launch each step anew: {why}" for why, count in found.items()]
 
 

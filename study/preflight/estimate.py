@@ -18,7 +18,7 @@ from trainables.seeding import generator
 from trainables.settings import Invalid, Use
 from trainables.targets.one_hot import OneHot
 from trainables.task import Task
-from trainables.training.captured import WARM_UP, Captured, recorder_of
+from trainables.training.captured import WARM_UP, Captured, recorder_of, uncaptured
 from trainables.training.site import Site
 from trainables.training.tasks import task_for
 from trainables.trial import Trial
@@ -51,7 +51,7 @@ def cost(trial: Trial, site: Site) -> Cost:
     if method.meta:
         batch = replace(batch, meta=_random_batch(task, size, views=1))
     held = (method.views + method.meta) * _bytes_held(method, batch)
-    steps = Captured(method, size, site.device, recorder_of([trial], site))
+    steps = Captured(method, size, site.device, recorder_of(site, uncaptured(trial)))
     first = WARM_UP + 2 if site.captures else 1  # which records and compares
     step = _fastest(lambda: steps.update(batch, trial.recipe.lr), site, first)
     steps.rest()

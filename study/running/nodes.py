@@ -1,5 +1,6 @@
 """Nodes: each machine of a cluster is looked at before the first trial starts."""
 
+import time
 from uuid import uuid4
 
 import ray
@@ -14,6 +15,7 @@ from trainables.worker import node
 from trainables.worker.node import Driver, software
 
 SECONDS = 120  # for a node to answer: its first worker process is started for that
+LOST_SECONDS = 5  # after an error of Ray's until it knows that the node is lost
 
 
 def require_fit(storage: Storage, cache: Cache = OFF) -> None:
@@ -34,16 +36,27 @@ def require_fit(storage: Storage, cache: Cache = OFF) -> None:
             host = f"{machine['NodeManagerHostname']} ({machine['NodeManagerAddress']})"
             try:
                 wrong = ray.get(answer, timeout=SECONDS)
-            except GetTimeoutError:
-                wrong = f"no answer within {SECONDS} s"
             except RayError as error:
-                wrong = f"cannot run our code ({str(error).strip().splitlines()[-1]})"
-            if wrong and identity not in {one["NodeID"] for one in alive_nodes()}:
-                print(f"node {host}: lost; the study goes on without it", flush=True)
-            elif wrong:
+                if _is_lost(identity):
+                    print(f"node {host}: lost; the study goes on without it", flush=True)
+                    continue
+                why = f"cannot run our code ({str(error).strip().splitlines()[-1]})"
+                late = isinstance(error, GetTimeoutError)
+                wrong = f"no answer within {SECONDS} s" if late else why
+            if wrong:
                 raise Invalid(f"node {host}: {wrong}")
     finally:
         storage.top.remove(name)
+
+
+def _is_lost(identity: str) -> bool:
+    """Whether Ray takes the node for dead, or soon does."""
+    end = time.monotonic() + LOST_SECONDS
+    while identity in {one["NodeID"] for one in alive_nodes()}:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.5)
+    return True
 
 
 def _wrong(storage: Storage, driver: Driver, cache: Cache) -> str:

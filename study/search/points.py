@@ -61,14 +61,17 @@ class Points:
         database: optuna.storages.BaseStorage,
         storage: Storage,
         ready: Ready,
+        fuse: int = 1,  # so many trials, at most, are trained as one net
     ) -> None:
         self.what, self.options = what, options
+        self.batch = what.space.batch(fuse, options.seeds)  # points that are drawn at once
         self._rule, self._storage, self._ready = rule, storage, ready
         self._prunes, self._database = options.pruner != "none", database
         self._made: dict[int, dict[str, Trial]] = {}  # trials by id, by number of the point
         sampler = f"{options.sampler} {options.seed}, {options.seeds} seeds"
         pruner = f", pruner {options.pruner}" if self._prunes else ""
-        self.name = f"{prefix}, {what.column}, {what.label}, {sampler}{pruner}"
+        batches = f", batches of {self.batch}" if self.batch > 1 else ""
+        self.name = f"{prefix}, {what.column}, {what.label}, {sampler}{pruner}{batches}"
         self.study = optuna.create_study(
             storage=database, study_name=self.name, direction="maximize", load_if_exists=True
         )

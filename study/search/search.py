@@ -1,9 +1,12 @@
 """Search: which trials the points of a search need, in which order, and when one is given up.
 
-At one trial or one group of fused trials at a time, a search that was killed goes on exactly as if
-it had never been interrupted. A pruner sees the objective as it would be, had the training ended at
-that epoch, of the point's first seed only. Points are so compared on the same data, order and
-initial weights, and the further seeds of a poor point are never begun.
+At one trial at a time, a search that was killed goes on exactly as if it had never been
+interrupted. So it does at any number of places where points are drawn in batches, whose trials are
+fused: a batch is drawn when all points before it have their value.
+
+A pruner sees the objective as it would be, had the training ended at that epoch, of the point's
+first seed only. Points are so compared on the same data, order and initial weights, and the further
+seeds of a poor point are never begun.
 """
 
 import math
@@ -46,8 +49,8 @@ class Search(Points):
         ready: Ready,
         fuse: int = 1,
     ) -> None:
-        super().__init__(what, options, rule, prefix, database, storage, ready)
-        self._fuse, self._batch = fuse, max(1, fuse // options.seeds)  # trials, points at once
+        self._fuse = fuse
+        super().__init__(what, options, rule, prefix, database, storage, ready, fuse)
         self.read()
 
     def read(self) -> None:
@@ -86,7 +89,7 @@ class Search(Points):
             if job := next((job for job in fit if not self._untaught(job[1])), None):
                 self._jobs.remove(job)
                 taken[job[0]] = job[1]
-            elif self._jobs or not self._next_point(within_batch=True):
+            elif self._jobs or self.batch == 1 or not self._next_point(begins=False):
                 break
         return taken
 
@@ -120,29 +123,31 @@ class Search(Points):
         waiting = any(trial_id in ids for ids in list(self._waiting.values()))
         return waiting or trial_id in self._teaching
 
-    def _next_point(self, within_batch: bool = False) -> bool:
+    def _next_point(self, begins: bool = True) -> bool:
         """Goes on with a stored point or draws a new one; False where nothing can be done now.
 
-        A batch is so many points by number. It grows only while none of its points is told: so it
-        is drawn as it would be without an interrupt.
+        `begins`: a new one begins a batch. A batch ends at a multiple of its size, by number, and
+        grows only while none of its points is told: so a killed one has the points that it had.
         """
         if self.lost:
             return False
         points = self._points()
         for point in points:
-            if point.state == TrialState.RUNNING and point.number not in self._waiting:
+            if _runs(point) and point.number not in self._waiting:
                 self._open(point)
                 return True
         if self.spent >= self.options.points or self.exhausted:
             return False
-        mates = points[len(points) - len(points) % self._batch :]
-        if within_batch and not (mates and all(map(_untold, mates))):
+        mates = points[len(points) - len(points) % self.batch :]
+        if self.batch > 1 and any(map(_runs, points if begins else ())):
+            return False
+        if not begins and not (mates and all(_runs(p) or "repeats" in p.user_attrs for p in mates)):
             return False
         drawn, trial = self._draw()
         same = next((p for p in points if self.what.space.at(FixedTrial(p.params)) == trial), None)
         state, value, values, attributes = TrialState.RUNNING, None, {}, {}
         if same is not None:
-            if same.state == TrialState.RUNNING:
+            if _runs(same):
                 return False  # drawn again when it has a value
             state, value, values = same.state, same.value, same.intermediate_values
             attributes = {"repeats": same.number}
@@ -223,6 +228,5 @@ class Search(Points):
             self.study.tell(number, state=TrialState.FAIL)
 
 
-def _untold(point: FrozenTrial) -> bool:
-    """It has no value, or has that of another from its begin."""
-    return point.state == TrialState.RUNNING or "repeats" in point.user_attrs
+def _runs(point: FrozenTrial) -> bool:
+    return point.state == TrialState.RUNNING

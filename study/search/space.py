@@ -50,6 +50,14 @@ class Space:
         """The trial with the settings that are suggested."""
         return self._with({kind: self._suggester(kind)(suggest) for kind in self._searched()})
 
+    def batch(self, fuse: int, seeds: int) -> int:
+        """So many points of as many seeds are trained at once, where `fuse` trials may be one net.
+
+        Those of other recipes may not.
+        """
+        alike = all(name.partition(".")[0] in PARTS for name in self.parameters)
+        return max(1, fuse // seeds) if alike else 1
+
     def _searched(self) -> Iterator[str]:
         return (kind for kind in self.kinds if hasattr(_class_of(self.trial, kind), "suggest"))
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import random
 import re
 import subprocess
@@ -32,6 +33,14 @@ TINY = ("--set", "net=CifarResNet(depth=8, width=2)")
 ONE = ("--max-concurrent", "1")
 
 
+GIVEN = dict(os.environ)
+
+
+def environment() -> dict[str, str]:
+    """Without what a Ray of this process, or one that was here, has set."""
+    return {n: v for n, v in os.environ.items() if not n.startswith("RAY_") or n in GIVEN}
+
+
 def command(grid: str, storage: Path | str, *more: str, epochs: int) -> list[str]:
     """The command for a grid at demo scale whose trials have so many epochs of one rate."""
     short = (f"recipe.epochs={epochs}", "recipe.milestones=()", "recipe.schedule=constant")
@@ -42,18 +51,18 @@ def command(grid: str, storage: Path | str, *more: str, epochs: int) -> list[str
 
 def finish(arguments: list[str], code: int = 0) -> str:
     """What the command says until it ends, with that exit code."""
-    done = subprocess.run(arguments, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=900, env=environment())
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout
 
 
 def here(arguments: list[str], code: int = 0) -> str:
     """As `finish`, in this process: it has imported what a new one would, and keeps its Ray."""
-    told = io.StringIO()
-    with redirect_stdout(told), redirect_stderr(told):
+    said, errors = io.StringIO(), io.StringIO()
+    with redirect_stdout(said), redirect_stderr(errors):
         ended = main(arguments[2:])
-    assert ended == code, told.getvalue()
-    return told.getvalue()
+    assert ended == code, said.getvalue() + errors.getvalue()
+    return said.getvalue()
 
 
 @contextmanager
@@ -61,7 +70,9 @@ def driving(arguments: list[str]) -> Iterator["Driver"]:
     """The command under way, which is killed at the end of the block if it still runs."""
     with (
         tempfile.TemporaryFile("w+") as log,
-        subprocess.Popen(arguments, stdout=log, stderr=subprocess.STDOUT) as process,
+        subprocess.Popen(
+            arguments, stdout=log, stderr=subprocess.STDOUT, env=environment()
+        ) as process,
     ):
         try:
             yield Driver(process, log)
@@ -100,13 +111,8 @@ class Driver:
         self.wait_until(lambda: epochs_made(storage) >= target)
 
     def workers(self) -> list[psutil.Process]:
-        """The processes that train, named by Ray after what they run; none between two trials."""
-        found = []
-        for child in psutil.Process(self.process.pid).children(recursive=True):
-            with suppress(psutil.Error):  # it has ended since
-                if "ImplicitFunc" in "".join(child.cmdline()):
-                    found.append(child)
-        return found
+        """The processes that train; none between two trials."""
+        return running("ImplicitFunc", self.process.pid)
 
     def kill_worker(self, chance: random.Random) -> None:
         """One that trains, as soon as there is one."""
@@ -120,6 +126,16 @@ class Driver:
             return False
 
         self.wait_until(killed)
+
+
+def running(name: str, pid: int | None = None) -> list[psutil.Process]:
+    """The workers of a process, or of this one, that Ray has named so, after what they run."""
+    found = []
+    for child in psutil.Process(pid).children(recursive=True):
+        with suppress(psutil.Error):  # it has ended since
+            if name in "".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def epochs_made(storage: Path) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.command import ONE, TINY, command, driving, epochs_said, runs
+from tests.study.command import TINY, command, driving, epochs_said, runs
 from tests.study.server import Server
 from trainables.storage.storage import Storage
 
@@ -29,7 +29,7 @@ def test_each_trial_and_measure_is_made_once_though_a_command_is_killed(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))  # a copy of the report is kept there
     storage = Storage(bucket)
-    more = (*ONE, *TINY, "--seeds", "1", "--tracking-uri", tracker)
+    more = (*TINY, "--seeds", "1", "--tracking-uri", tracker)
     calibration, features = (
         command(grid, bucket, *more, epochs=EPOCHS) for grid in ("ols_calibration", "ols_features")
     )

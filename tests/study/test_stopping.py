@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from study.stopping import stoppable
-from tests.study.command import ONE, TINY, command, database, driving, finish, runs
+from tests.study.command import TINY, command, database, driving, finish, runs
 from trainables.storage.storage import Storage
 
 EPOCHS = 20
@@ -48,7 +48,7 @@ def test_what_does_not_end_is_cut_off() -> None:
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_the_command_stops_in_order_and_goes_on(number: int, code: int, tmp_path: Path) -> None:
-    study = command("kesl_label_smoothing", tmp_path, "--seeds", "1", *ONE, *TINY, epochs=EPOCHS)
+    study = command("kesl_label_smoothing", tmp_path, "--seeds", "1", *TINY, epochs=EPOCHS)
     with driving(study) as driver:
         driver.wait_until_trained(tmp_path, 3)
         begun = time.monotonic()

@@ -3,12 +3,14 @@
 STUDY_TEST_DEVICE=cpu rehearses what does not need the GPU itself.
 """
 
+import math
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from torch import Tensor
 
 from tests.trainables.data.augments.test_whole import photograph
 from tests.trainables.small import NOWHERE, small_trial
@@ -17,7 +19,7 @@ from tests.trainables.training.test_fused import Breaking
 from trainables.contract.resumed import kill_after_epoch
 from trainables.data.augments.augment import Augment, Flip, ResizedCrop
 from trainables.data.cache import Cache
-from trainables.data.data import load
+from trainables.data.data import Batch, load
 from trainables.data.loader import training_batches
 from trainables.data.sources import cached
 from trainables.data.sources.image_folder import ImageFolder
@@ -25,6 +27,11 @@ from trainables.data.spec import DataSpec
 from trainables.settings import Use
 from trainables.storage.result import OUT_OF_MEMORY
 from trainables.storage.storage import Storage
+from trainables.targets.disturb import Disturb
+from trainables.targets.one_hot import OneHot
+from trainables.targets.online import Online
+from trainables.targets.smooth import Smooth
+from trainables.task import Out
 from trainables.training.fit import fit
 from trainables.training.fit_fused import fit_fused
 from trainables.training.site import Site, formats_of
@@ -172,6 +179,40 @@ def test_fused_trials_are_those_of_separate_training(precision: str, tmp_path: P
         last, known = result.history[-1], expected.history[-1]
         assert last["train.loss"] == pytest.approx(known["train.loss"], rel=0.05)
         assert last["validation.loss"] == pytest.approx(known["validation.loss"], rel=0.05)
+
+
+@on_a_gpu_alone
+def test_fused_trials_repeat_the_steps_that_are_launched_one_by_one(tmp_path: Path) -> None:
+    """Those of a part that uses chance step apart, and repeat none."""
+    parts = (Use(OneHot), Use(Online), Use(Smooth), Use(Disturb))
+    trials = [small_trial(**LOW, targets=targets) for targets in parts]
+    repeated, anew = Storage(tmp_path / "repeated"), Storage(tmp_path / "anew")
+    fit_fused(trials, repeated, SITE)
+    fit_fused(trials, anew, replace(SITE, capture=False))
+    for trial in trials:
+        one, other = repeated.trial(trial.id).result(), anew.trial(trial.id).result()
+        assert one
+        assert other
+        assert one.reason is None
+        chance = trial.targets.part is Disturb
+        assert (one.site["fused"], "captured" in one.site) == ((1, False) if chance else (3, True))
+        assert (other.site["fused"], "captured" in other.site) == (4, False)
+        for row, known in zip(one.history, other.history, strict=True):
+            assert row["train.loss"] == pytest.approx(known["train.loss"], rel=0.05)
+            assert row["validation.loss"] == pytest.approx(known["validation.loss"], rel=0.05)
+
+
+class Wild(OneHot):
+    def forward(self, batch: Batch, out: Out) -> Tensor:
+        return super().forward(batch, out) * math.inf
+
+
+@on_a_gpu_alone
+def test_a_gradient_that_is_no_number_stops_no_other_fused_trial(tmp_path: Path) -> None:
+    healthy, wild = small_trial(**LOW), small_trial(**LOW, targets=Use(Wild))
+    fit_fused([healthy, wild], Storage(tmp_path), SITE)
+    found = [Storage(tmp_path).trial(trial.id).result() for trial in (healthy, wild)]
+    assert [result.reason is None for result in found if result] == [True, False]
 
 
 @on_a_gpu_alone

@@ -34,6 +34,7 @@ Batches = Sequence[Batch]  # one of each model that steps
 Said = tuple[Tensor, Out]  # a batch's loss, a scalar, and what the model has said; no gradient
 Every = list[Said | None]  # of each model; None: the code of its parts has failed
 Passes = Callable[[], Every]
+Gradients = list[list[Tensor | None]]  # of each model
 
 
 class Recorder(Protocol):
@@ -57,9 +58,10 @@ def uncaptured(trial: Trial) -> str:
     return ""
 
 
-def draws(trial: Trial) -> bool:
-    """Whether a step's passes use chance."""
-    return any(issubclass(use.part, Stepping) and use.part.draws for use in trial.uses())
+def uncaptured_together(trial: Trial) -> str:
+    """The same of a step of several trials: a device has one chance, and each of them its own."""
+    parts = (use for use in trial.uses() if issubclass(use.part, Stepping) and use.part.draws)
+    return uncaptured(trial) or next((f"{use!r} uses chance" for use in parts), "")
 
 
 class Graphs:
@@ -85,9 +87,9 @@ class Graphs:
         return said, graph.replay
 
 
-def recorder_of(trials: Sequence[Trial], site: Site) -> Recorder | None:
-    """None where steps of these trials are not to be repeated: the site or a part does not."""
-    return Graphs() if site.captures and not any(map(uncaptured, trials)) else None
+def recorder_of(site: Site, why_not: str) -> Recorder | None:
+    """None where steps are not to be repeated, by the site or for a reason."""
+    return Graphs() if site.captures and not why_not else None
 
 
 class Repeating(ABC):
@@ -108,13 +110,18 @@ class Repeating(ABC):
     ) -> None:
         self._draws = draws
         self._what, self._size, self._device = what, batch_size, device
-        self._recorder, self._left = recorder, warm_up or WARM_UP  # of the warm-up, in steps
+        self._recorder = recorder
+        self._left = WARM_UP if warm_up is None else warm_up  # steps of the warm-up
         self._recorded: Recorded | None = None
         self.repeats = False  # whether the first comparison has shown that it may
 
     @abstractmethod
     def ordinary(self, batches: Batches) -> Every:
         """The passes as they are made anew in each step; each weight has its gradient then."""
+
+    @abstractmethod
+    def gradients(self) -> Gradients:
+        """Those that each model has now."""
 
     @abstractmethod
     def recordable(self, batches: Batches) -> Every:
@@ -155,32 +162,36 @@ class Repeating(ABC):
         start = chance(self._device)
         with recorder.aside():
             said = self.ordinary(batches)
-        own = _gradients(self._what)
+        own, kept = self.gradients(), _held(self._what)
         others = [_each(batch, lambda tensor: tensor.roll(1, 0)) for batch in batches]
         if all(said) and self._start(recorder, others):
             assert self._recorded
             with self._undone():
                 set_chance(start, self._device)
                 self._recorded.again(batches)
-            apart = _apart(_gradients(self._what), own)
-            if not apart <= AGREE:
+            apart = max(map(_apart, self.gradients(), own))
+            if apart > AGREE:
                 self._stop(f"its gradients would be {apart:.3g} of their length from others")
             self.repeats = apart <= AGREE
-        _give(own)
+        _give(kept)
         return said
 
     def _start(self, recorder: Recorder, batches: Batches) -> bool:
         """Whether passes could be recorded."""
         held = [_each(batch, Tensor.clone) for batch in batches]
         try:
-            with self._undone():
+            with self._undone(), Watch(self._draws) as watch:
                 said, repeat = recorder.record(partial(self.recordable, held))
-            self._recorded = Recorded(held, said, repeat, _gradients(self._what))
-        except torch.OutOfMemoryError:
+        except (torch.OutOfMemoryError, OSError):
             raise
         except Exception as error:  # of CUDA, or a part's own: ordinary passes would show that, too
             self._stop(f"{type(error).__name__}: {error}".splitlines()[0])
-        return self._recorded is not None
+            return False
+        if watch.found:
+            self._stop(watch.found)
+            return False
+        self._recorded = Recorded(held, said, repeat, _held(self._what))
+        return True
 
     def _stop(self, why: str) -> None:
         print(f"steps are not captured: {why}", flush=True)
@@ -224,6 +235,9 @@ class Captured(Repeating):
 
     recordable = ordinary
 
+    def gradients(self) -> Gradients:
+        return [[weight.grad for weight in self._method.parameters()]]
+
     def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
         """As `Method.update`."""
         if self._recorder is None:
@@ -242,7 +256,7 @@ class Recorded:
     held: Batches
     said: Every
     repeat: Callable[[], object]
-    gradients: "Gradients"
+    gradients: "Held"
 
     @torch.no_grad()
     def again(self, batches: Batches) -> Every:
@@ -255,27 +269,32 @@ class Recorded:
         return self.said
 
 
-Gradients = list[tuple[Tensor, Tensor | None]]  # of each weight
+Held = list[tuple[Tensor, Tensor | None]]  # each weight, and its gradient
 
 
-def _gradients(what: nn.Module) -> Gradients:
+def _held(what: nn.Module) -> Held:
     return [(weight, weight.grad) for weight in what.parameters()]
 
 
-def _give(gradients: Gradients) -> None:
-    for weight, gradient in gradients:
+def _give(held: Held) -> None:
+    for weight, gradient in held:
         weight.grad = gradient
 
 
-def _apart(some: Gradients, others: Gradients) -> float:
-    """The length of the difference, over that of the others."""
-    pairs = [(one, other) for (_, one), (_, other) in zip(some, others, strict=True)]
-    if any((one is None) != (other is None) for one, other in pairs):
+def _apart(some: Sequence[Tensor | None], others: Sequence[Tensor | None]) -> float:
+    """The length of the difference, over that of the others; 0 where these are not finite.
+
+    Such a trial ends with its epoch.
+    """
+    if any((one is None) != (other is None) for one, other in zip(some, others, strict=True)):
         return math.inf
+    pairs = zip(some, others, strict=True)
     both = [(a.double(), b.double()) for a, b in pairs if a is not None and b is not None]
     apart = torch.stack([(a - b).square().sum() for a, b in both]).sum()
     length = torch.stack([b.square().sum() for _, b in both]).sum()
-    return float((apart / length).sqrt()) if apart else 0.0
+    if not length.isfinite() or not apart:
+        return 0.0
+    return float((apart / length).sqrt().nan_to_num(math.inf))
 
 
 def _each(batch: Batch, change: Callable[[Tensor], Tensor]) -> Batch:

@@ -21,10 +21,10 @@ from trainables.seeding import chance, set_chance
 from trainables.training.captured import (
     Batches,
     Every,
+    Gradients,
     Repeating,
-    draws,
     recorder_of,
-    uncaptured,
+    uncaptured_together,
 )
 from trainables.training.run import Evaluated, Run
 from trainables.trial import Trial
@@ -71,8 +71,8 @@ def shape(run: Run) -> Hashable:
 
     And where steps may be repeated together, on a GPU that repeats steps.
     """
-    data, trial = run.data, run.trial
-    apart = run.site.captures and bool(uncaptured(trial) or draws(trial))
+    data = run.data
+    apart = run.site.captures and bool(uncaptured_together(run.trial))
     return len(data.train), data.mean.shape[1], data.side, apart
 
 
@@ -90,15 +90,14 @@ class Together(Repeating):
         site = runs[0].site
         # On a CPU grouped convolutions gain by small batches alone, and lose by large ones.
         self.evaluates = site.device.type == "cuda"
-        trials = [run.trial for run in runs]
-        recorder = None if any(map(draws, trials)) else recorder_of(trials, site)
-        own = [nn.ModuleList([one.head, one.targets, one.loss]) for one in self._models]
+        why_not = next(filter(None, (uncaptured_together(run.trial) for run in runs)), "")
+        self._own = [nn.ModuleList([one.head, one.targets, one.loss]) for one in self._models]
         super().__init__(
-            nn.ModuleList([self._net, *own]),
+            nn.ModuleList([self._net, *self._own]),
             runs[0].trial.recipe.batch_size,
             site.device,
-            recorder,
-            draws=False,  # a device has one chance, and each run has its own
+            recorder_of(site, why_not),
+            draws=False,
         )
         for run in runs:
             run.together(len(runs))
@@ -147,6 +146,7 @@ class Together(Repeating):
                     run.repeated |= self.repeats
                     run.note(batch, run.method.observed(batch, out, loss))
         if broken:
+            self._broken = []  # an error holds what it came of
             raise Broken(broken)
 
     def ordinary(self, batches: Batches) -> Every:
@@ -155,6 +155,15 @@ class Together(Repeating):
 
     def recordable(self, batches: Batches) -> Every:
         return self._passes(batches, lambda run: nullcontext())
+
+    def gradients(self) -> Gradients:
+        found: Gradients = [[weight.grad for weight in own.parameters()] for own in self._own]
+        for weight in self._net.parameters():
+            none = (None,) * len(found)
+            each = none if weight.grad is None else parts(weight.grad, len(found))
+            for own, part in zip(found, each, strict=True):
+                own.append(part)
+        return found
 
     def _passes(
         self, batches: Batches, aside: Callable[[Run], AbstractContextManager[None]]

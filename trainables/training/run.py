@@ -21,7 +21,7 @@ from trainables.settings import Invalid
 from trainables.storage.trial_files import TrialFiles
 from trainables.targets.targets import Targets
 from trainables.training import written
-from trainables.training.captured import Captured, recorder_of
+from trainables.training.captured import Captured, recorder_of, uncaptured
 from trainables.training.groups import evaluate, groups_of
 from trainables.training.site import Site
 from trainables.training.tasks import Trained, task_of
@@ -65,7 +65,7 @@ class Run:
         self.seconds, self.share = 0.0, 1.0  # of training; of what passes, this run's share
         self.repeated = False  # whether steps were repeated from a recording, in any process
         self.fused = 0  # runs that stepped together, the most at any time; 0: never as fused ones
-        recorder = recorder_of([trial], site)
+        recorder = recorder_of(site, uncaptured(trial))
         self.captured = Captured(self.method, trial.recipe.batch_size, site.device, recorder)
         self._resume()
         if not self.workers.same(self.step):

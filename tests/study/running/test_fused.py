@@ -8,7 +8,6 @@ from threading import Thread
 from types import SimpleNamespace
 from typing import Any
 
-import psutil
 import pytest
 import ray
 from ray import tune
@@ -22,6 +21,7 @@ from study.running.feed import Feed, Taken
 from study.running.sources import Queue, queue
 from study.running.watch import Watch
 from study.search.space import KINDS, Space
+from tests.study.command import running
 from tests.study.laboratory import Laboratory
 from tests.study.running.others import command, finish
 from tests.trainables.small import NOWHERE, small_trial
@@ -189,23 +189,31 @@ def test_a_command_s_trials_are_fused_and_each_is_recorded(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_the_points_of_a_search_are_fused_and_each_is_told(
+def test_the_points_of_a_search_are_fused_and_each_batch_knows_those_before_it(
     tmp_path: Path, trial: Trial, resources: Resources
 ) -> None:
     space = Space(trial.but(targets=Use(Smooth)), KINDS["parts"])
     laboratory = Laboratory(tmp_path, space, lambda trial: pytest.fail("it is trained"))
-    search = laboratory.search(5, fuse=3)
+    search = laboratory.search(14, fuse=4)
     assert launch.run([search], laboratory.storage, NOWHERE, resources) == {}
     assert search.over
-    assert laboratory.search(5).points() == search.points()
-    fused = []
-    for point in search.points():
-        (trial_id,) = point["trials"]
-        result = laboratory.storage.trial(trial_id).result()
+    results = [laboratory.storage.trial(p["trials"][0]).result() for p in search.points()]
+    assert [result.site["fused"] for result in results if result] == [4] * 12 + [2] * 2
+
+    def score(trial: Trial) -> float:
+        result = laboratory.storage.trial(trial.resolved(NOWHERE, {}).id).result()
         assert result
-        assert point["value"] == result.selected["last"]["validation.accuracy"]
-        fused.append(result.site["fused"])
-    assert fused == [3, 3, 3, 2, 2]
+        return float(result.selected["last"]["validation.accuracy"])
+
+    other = Laboratory(tmp_path / "other", space, score)
+    again = other.search(14, fuse=4)
+    while taken := again.take():
+        group = dict([taken]) | (again.beside(*taken) or {})
+        for one in group.items():
+            other.train(*one)
+        for trial_id in group:
+            again.ended(trial_id)
+    assert again.points() == search.points()
 
 
 @pytest.mark.slow
@@ -224,8 +232,7 @@ def test_a_worker_that_dies_costs_each_of_its_trials_an_epoch(
         """In the third epoch of the last one."""
         while len(storage.trial(last).history()) < 2:
             time.sleep(0.05)
-        mine = psutil.Process().children(recursive=True)
-        (worker,) = (process for process in mine if "train" in process.name())
+        (worker,) = running("ImplicitFunc")
         worker.send_signal(signal.SIGKILL)
         killed.append(last)
 

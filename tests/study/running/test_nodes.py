@@ -26,9 +26,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    quick = {"period_ms": 500, "timeout_ms": 2000, "failure_threshold": 3}
-    quick = {f"health_check_{name}": value for name, value in quick.items()}
-    head = {"num_cpus": 1, "include_dashboard": False, "_system_config": quick}
+    head = {"num_cpus": 1, "include_dashboard": False}
     cluster = Cluster(initialize_head=True, head_node_args=head)
     cluster.add_node(num_cpus=1)
     ray.init(address=cluster.address, log_to_driver=False)
@@ -66,21 +64,6 @@ def test_other_software_names_the_node_before_any_trial(
         nodes.require_fit(Storage(tmp_path))
 
 
-def test_a_node_that_is_lost_while_it_is_looked_at_is_told_and_the_others_are_fit(
-    cluster: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    lost = cluster.add_node(num_cpus=1)
-    (raylet,) = (info.process for info in lost.all_processes["raylet"])
-    raylet.send_signal(signal.SIGSTOP)  # as where its power is gone: nothing says so
-    try:
-        nodes.require_fit(Storage(tmp_path))
-    finally:
-        raylet.kill()
-    told = capfd.readouterr().out
-    assert re.search(r"^node \S+ \(\d.*\): lost; the study goes on without it$", told, re.M)
-    assert len(alive_nodes()) == 2
-
-
 def test_a_node_that_came_later_is_looked_at_by_its_first_trial(
     cluster: Cluster, trial: Trial, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,3 +96,34 @@ def test_a_node_that_came_later_and_cannot_train_ends_the_queue_and_loses_nothin
     again = Queue({stopped: trials[stopped]}, storage)
     assert launch.run([again], storage, tmp_path, Resources(gpus=0.0)) == {}
     assert stopped in storage.results()
+
+
+@pytest.fixture
+def impatient() -> Iterator[Cluster]:
+    """Another cluster, which takes a node for dead after seconds instead of half a minute."""
+    ray.shutdown()
+    head = {
+        "num_cpus": 1,
+        "include_dashboard": False,
+        "_system_config": {"health_check_period_ms": 500, "health_check_timeout_ms": 2000},
+    }
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    ray.init(address=cluster.address, log_to_driver=False)
+    yield cluster
+    ray.shutdown()
+    cluster.shutdown()
+
+
+def test_a_node_that_is_lost_while_it_is_looked_at_is_told_and_the_others_are_fit(
+    impatient: Cluster, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    lost = impatient.add_node(num_cpus=1)
+    (raylet,) = (info.process for info in lost.all_processes["raylet"])
+    raylet.send_signal(signal.SIGSTOP)  # as where its power is gone: nothing says so
+    try:
+        nodes.require_fit(Storage(tmp_path))
+    finally:
+        raylet.kill()
+    told = capfd.readouterr().out
+    assert re.search(r"^node \S+ \(\d.*\): lost; the study goes on without it$", told, re.M)
+    assert len(alive_nodes()) == 1

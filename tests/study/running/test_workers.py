@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
 
-import psutil
 import pytest
 import ray
 import torch
@@ -14,6 +13,7 @@ import torch
 from study.request import Resources
 from study.running import cluster, launch
 from study.running.sources import Queue
+from tests.study.command import running
 from tests.study.troubles import Lingering
 from tests.trainables.small import CPU, NOWHERE, small_trial
 from trainables.data.data import Batch
@@ -65,8 +65,7 @@ def test_a_worker_that_dies_costs_its_trial_an_epoch(tmp_path: Path, two: Resour
         """The other worker of the first trial, in its third epoch."""
         while len(storage.trial(TRIAL.id).history()) < 2:
             time.sleep(0.05)
-        mine = psutil.Process().children(recursive=True)
-        (worker,) = (process for process in mine if "RayTrainWorke" in process.name())
+        (worker,) = running("RayTrainWorker")
         worker.send_signal(signal.SIGKILL)
         killed.append(TRIAL.id)
 

@@ -1,9 +1,12 @@
 """Fused trials whose steps are repeated, beside the same ones with ordinary steps."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from tests.trainables.like_gpu import HERE, recordings_made
 from tests.trainables.small import SITE
@@ -13,12 +16,15 @@ from tests.trainables.training.test_captured import Unsure
 from tests.trainables.training.test_fused import BASE, TRIALS, Raising, Stop
 from trainables.contract.bits import different
 from trainables.contract.resumed import outcome
+from trainables.data.data import Batch
 from trainables.selection import Epoch
 from trainables.settings import Use
 from trainables.storage.result import Result
 from trainables.storage.storage import Storage
 from trainables.targets.disturb import Disturb
-from trainables.training.captured import draws, uncaptured
+from trainables.targets.one_hot import OneHot
+from trainables.task import Out
+from trainables.training.captured import uncaptured, uncaptured_together
 from trainables.training.fit_fused import fit_fused
 from trainables.training.fused import unfused
 from trainables.training.recordable import Watch
@@ -101,6 +107,66 @@ def test_where_a_part_uses_chance_unsaid_each_trial_has_its_own_all_the_same(
     assert_same(trials, tmp_path / "here", tmp_path / "plain")
 
 
+class Late(Disturb):
+    """It uses chance from the second epoch on, and does not say so."""
+
+    draws = False
+    epochs = 0
+
+    def forward(self, batch: Batch, out: Out) -> Tensor:
+        if self.epochs:
+            return super().forward(batch, out)
+        return nn.functional.one_hot(batch.y, self.task.classes).float()
+
+    def end_epoch(self) -> None:
+        self.epochs += 1
+
+
+def test_chance_that_is_used_in_a_later_epoch_is_seen_where_it_would_be_recorded(
+    recordings: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trials = [BASE.but(targets=Use(Late), seed=seed) for seed in range(2)]
+    fitted(trials, tmp_path / "here", HERE)
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("steps are not captured: chance is used in a step (aten.")
+    fitted(trials, tmp_path / "plain", SITE)
+    assert_same(trials, tmp_path / "here", tmp_path / "plain")
+
+
+class Faint(OneHot):
+    """Numpy writes the target, which no recording sees; the loss is a thousandth of others'."""
+
+    def forward(self, batch: Batch, out: Out) -> Tensor:
+        target = torch.zeros(len(batch.y), self.task.classes)
+        target.numpy()[range(len(batch.y)), batch.y.numpy()] = 1e-3
+        return target
+
+
+def test_each_trial_s_gradient_is_compared_by_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trials = [*TRIALS[:2], BASE.but(targets=Use(Faint))]
+    fitted(trials, tmp_path / "here", HERE)
+    assert "steps are not captured: its gradients would be " in capsys.readouterr().out
+    fitted(trials, tmp_path / "plain", SITE)
+    assert_same(trials, tmp_path / "here", tmp_path / "plain")
+
+
+def test_a_gradient_that_is_no_number_stops_no_other(tmp_path: Path) -> None:
+    wild = BASE.but(targets=Use(Wild))
+    found = fitted([*TRIALS[:2], wild], tmp_path / "here", HERE)
+    assert [result.reason for result in found.values()][:2] == [None, None]
+    assert found[wild.id].reason.startswith("the loss was ")
+    assert [found[trial.id].site.get("captured") for trial in TRIALS[:2]] == [True, True]
+    fitted([*TRIALS[:2], wild], tmp_path / "plain", SITE)
+    assert_same(TRIALS[:2], tmp_path / "here", tmp_path / "plain")
+
+
+class Wild(OneHot):
+    def forward(self, batch: Batch, out: Out) -> Tensor:
+        return super().forward(batch, out) * math.inf
+
+
 def test_our_parts_say_whether_they_use_chance(tmp_path: Path) -> None:
     for name, trial in OURS.items():
         if not uncaptured(trial) and not unfused(trial):
@@ -109,7 +175,8 @@ def test_our_parts_say_whether_they_use_chance(tmp_path: Path) -> None:
             run.reseed()
             with Watch(draws=False) as watch:
                 run.captured.ordinary([batch])
-            assert watch.found.startswith("chance") == draws(trial), (name, watch.found)
+            said = uncaptured_together(trial)
+            assert watch.found.startswith("chance") == said.endswith(" uses chance"), name
 
 
 @pytest.mark.parametrize("at", [1, 2])
