@@ -1,8 +1,8 @@
-"""How much faster K small trials are as one net than one after the other; on a GPU, by how much
-that is due to repeated steps.
+"""How much faster K small trials are as one net than one after the other.
 
-An epoch of a few steps of each, in turn: the demo counterparts of ResNet-50 and ResNet-32, batch
-16, on the digits, and ResNet-32 itself, batch 128, on 32 x 32 images.
+On a GPU also how much of that is due to repeated steps. An epoch of a few steps of each, in turn:
+the demo counterparts of ResNet-50 and ResNet-32, batch 16, on the digits, and ResNet-32 itself,
+batch 128, on 32 x 32 images.
 
     python bench/fused.py
 """

@@ -35,6 +35,7 @@ Said = tuple[Tensor, Out]  # a batch's loss, a scalar, and what the model has sa
 Every = list[Said | None]  # of each model; None: the code of its parts has failed
 Passes = Callable[[], Every]
 Gradients = list[list[Tensor | None]]  # of each model
+Held = list[tuple[Tensor, Tensor | None]]  # each weight, and its gradient
 
 
 class Recorder(Protocol):
@@ -120,12 +121,12 @@ class Repeating(ABC):
         """The passes as they are made anew in each step; each weight has its gradient then."""
 
     @abstractmethod
-    def gradients(self) -> Gradients:
-        """Those that each model has now."""
-
-    @abstractmethod
     def recordable(self, batches: Batches) -> Every:
         """The same where they are recorded: nobody's code may fail there alone, or set chance."""
+
+    @abstractmethod
+    def gradients(self) -> Gradients:
+        """Those that each model has now."""
 
     def passes(self, batches: Batches) -> Every:
         """As `ordinary`. What is given is overwritten by the next call."""
@@ -256,7 +257,7 @@ class Recorded:
     held: Batches
     said: Every
     repeat: Callable[[], object]
-    gradients: "Held"
+    gradients: Held
 
     @torch.no_grad()
     def again(self, batches: Batches) -> Every:
@@ -267,9 +268,6 @@ class Recorded:
         self.repeat()
         _give(self.gradients)
         return self.said
-
-
-Held = list[tuple[Tensor, Tensor | None]]  # each weight, and its gradient
 
 
 def _held(what: nn.Module) -> Held:
