@@ -154,8 +154,7 @@ class Session:
 
         url = search_storage(self._request)
         rule = points.objective(self.plan)
-        study, storage = self.plan.study, self._storage
-        fuse = self._request.resources.fuse
+        study, storage, fuse = self.plan.study, self._storage, self._request.resources.fuse
         with turn(self._command, "searches"), database_at(url):  # tables and records are made
             database = open_storage(url)
             searches = [

@@ -49,12 +49,21 @@ class Laboratory:
         self.storage.trial(trial_id).shelf.write_json("result.json", {"selected": selected})
 
     def run(self, search: Search) -> Search:
-        """To its end, one trial at a time."""
-        while (taken := search.take()) is not None:
-            self.train(*taken)
-            search.ended(taken[0])
+        """To its end, one trial or one group of fused trials at a time."""
+        while given := group(search):
+            for taken in given.items():
+                self.train(*taken)
+            for trial_id in given:
+                search.ended(trial_id)
         assert search.over
         return search
+
+
+def group(search: Search) -> dict[str, Trial]:
+    """What one worker is given next; empty where nothing is to be trained now."""
+    if (taken := search.take()) is None:
+        return {}
+    return dict([taken]) | (search.beside(*taken) or {})
 
 
 def plan_of(name: str) -> Plan:

@@ -3,23 +3,22 @@
 STUDY_TEST_DEVICE=cpu rehearses what does not need the GPU itself.
 """
 
-import math
 import os
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 
 from tests.trainables.data.augments.test_whole import photograph
 from tests.trainables.small import NOWHERE, small_trial
 from tests.trainables.test_contract import MEMORY, TRIALS
 from tests.trainables.training.test_fused import Breaking
+from tests.trainables.training.test_fused_captured import Wild
 from trainables.contract.resumed import kill_after_epoch
 from trainables.data.augments.augment import Augment, Flip, ResizedCrop
 from trainables.data.cache import Cache
-from trainables.data.data import Batch, load
+from trainables.data.data import load
 from trainables.data.loader import training_batches
 from trainables.data.sources import cached
 from trainables.data.sources.image_folder import ImageFolder
@@ -31,7 +30,6 @@ from trainables.targets.disturb import Disturb
 from trainables.targets.one_hot import OneHot
 from trainables.targets.online import Online
 from trainables.targets.smooth import Smooth
-from trainables.task import Out
 from trainables.training.fit import fit
 from trainables.training.fit_fused import fit_fused
 from trainables.training.site import Site, formats_of
@@ -200,11 +198,6 @@ def test_fused_trials_repeat_the_steps_that_are_launched_one_by_one(tmp_path: Pa
         for row, known in zip(one.history, other.history, strict=True):
             assert row["train.loss"] == pytest.approx(known["train.loss"], rel=0.05)
             assert row["validation.loss"] == pytest.approx(known["validation.loss"], rel=0.05)
-
-
-class Wild(OneHot):
-    def forward(self, batch: Batch, out: Out) -> Tensor:
-        return super().forward(batch, out) * math.inf
 
 
 @on_a_gpu_alone

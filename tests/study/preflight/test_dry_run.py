@@ -11,7 +11,10 @@ import torch
 from study.command import main
 from study.grids.lay_out import changed
 from study.preflight import dry_run, prepare
+from tests.trainables.small import small_trial
+from trainables.settings import Use
 from trainables.storage.storage import Storage
+from trainables.targets.disturb import Disturb
 
 GRID = ["--grid", "kesl_ablation"]
 
@@ -81,6 +84,13 @@ def test_a_dry_run_says_which_trials_a_gpu_repeats_no_step_of(
     assert ("trials launch each step anew: PENCIL(" in capsys.readouterr().out) == said
 
 
+def test_of_fused_trials_those_that_use_chance_repeat_no_step_either() -> None:
+    trials = [small_trial(), small_trial(targets=Use(Disturb))]
+    assert dry_run.anew(trials) == []
+    line = "1 trials launch each step anew: Disturb() uses chance"
+    assert dry_run.anew(trials, fused=True) == [line]
+
+
 def test_a_dry_run_says_how_many_searches_there_are_and_opens_no_database(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -89,6 +99,11 @@ def test_a_dry_run_says_how_many_searches_there_are_and_opens_no_database(
     said = capsys.readouterr().out
     assert "tuned: Knowledge + KnowledgeLoss (7 rows) over targets.decay (0.1 to 0.9), " in said
     assert "3 searches of 20 points x 1 seeds, and 1 trials for each winner: at most 63" in said
+    assert "at once" not in said
+    assert main([*arguments, "--fuse", "8", "--search-seeds", "2"]) == 0
+    assert "at once" not in capsys.readouterr().out  # their recipes differ
+    assert main([*arguments, "--fuse", "8", "--search-seeds", "2", "--search-space", "parts"]) == 0
+    assert "; 4 points are drawn and trained at once\n" in capsys.readouterr().out
     assert not list(tmp_path.iterdir())
 
 

@@ -206,14 +206,7 @@ def test_the_points_of_a_search_are_fused_and_each_batch_knows_those_before_it(
         return float(result.selected["last"]["validation.accuracy"])
 
     other = Laboratory(tmp_path / "other", space, score)
-    again = other.search(14, fuse=4)
-    while taken := again.take():
-        group = dict([taken]) | (again.beside(*taken) or {})
-        for one in group.items():
-            other.train(*one)
-        for trial_id in group:
-            again.ended(trial_id)
-    assert again.points() == search.points()
+    assert other.run(other.search(14, fuse=4)).points() == search.points()
 
 
 @pytest.mark.slow

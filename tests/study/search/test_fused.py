@@ -14,7 +14,7 @@ from optuna.trial import FixedTrial
 from study.request import Options, Request, Resources
 from study.search.search import Search
 from study.search.space import KINDS, Space
-from tests.study.laboratory import Laboratory
+from tests.study.laboratory import Laboratory, group
 from tests.study.search.periodic import Periodic
 from trainables.methods.byot import BYOT
 from trainables.settings import Invalid, Use
@@ -32,13 +32,6 @@ def score(trial: Trial) -> float:
 @pytest.fixture
 def smoothed(trial: Trial) -> Space:
     return Space(trial.but(targets=Use(Smooth)), KINDS["parts"])
-
-
-def group(search: Search) -> dict[str, Trial]:
-    """What one worker is given next; empty where nothing is to be trained now."""
-    if (taken := search.take()) is None:
-        return {}
-    return dict([taken]) | (search.beside(*taken) or {})
 
 
 def numbers(search: Search, given: dict[str, Trial]) -> list[int]:
