@@ -1,22 +1,23 @@
 """What a step costs whose weights are learned from clean images, beside a plain step.
 
 ResNet-32, batch 128, float32: cross-entropy, then each method with its hyper-gradient in forward
-mode and by double backward, in turn. Then the peak memory of each, in a process of its own, beyond
-what it had before the first step.
+mode, with the graph of the batch kept or not (lean), and by double backward, in turn. Then the
+memory that a step of each takes at its peak.
 
     python bench/meta.py
 """
 
 import argparse
-import subprocess
 import sys
 import tempfile
+from itertools import accumulate
 from pathlib import Path
 
 import torch
 from figure import Figure, exit_code
 from noise import Noise
 from throughput import NETS, REPEATS, measure, ours, show, trial_of
+from torch.profiler import ProfilerActivity, profile
 
 from trainables.methods.advisor import Advisor
 from trainables.methods.gdw import GDW
@@ -27,9 +28,9 @@ from trainables.settings import Use
 from trainables.training.site import Site, describe
 from trainables.trial import Trial
 
-TIME = 4.0  # plain steps, in forward mode
+TIME = 4.0  # plain steps, in forward mode, lean or not
 SHORT = 2.8  # with the hyper-gradient through the last layers only
-MEMORY = 1.5  # times that of a plain step
+MEMORY = 1.5  # times that of a plain step, in forward mode, lean or not
 
 STEPS = 2  # on end
 FORMATS = {"precision": "float32", "memory_format": "channels_last"}
@@ -45,10 +46,12 @@ LAYERS = 15  # weight tensors, as FaMUS
 SHORTENED = {
     f"{name}, last {LAYERS} tensors": use.but(layers=LAYERS) for name, use in METHODS.items()
 }
+LEAN = {f"{name}, lean": use.but(gradient="lean") for name, use in METHODS.items()}
 PLAIN = "cross-entropy"
 ALL = {
     PLAIN: Use(Method),
     **{name: use.but(gradient="forward") for name, use in METHODS.items()},
+    **LEAN,
     **SHORTENED,
     **{f"{name}, double backward": use.but(gradient="double") for name, use in METHODS.items()},
 }
@@ -72,46 +75,35 @@ def times(net: Use, batch_size: int, repeats: int, site: Site) -> list[Figure]:
     return [
         Figure(f"{name} / {PLAIN}", (taken[name] / plain).tolist(), goal, "lower")
         for name in taken
-        for goal in [TIME if name in METHODS else SHORT if name in SHORTENED else None]
+        for goal in [SHORT if name in SHORTENED else TIME if name in {**METHODS, **LEAN} else None]
     ]
 
 
 def peak(name: str, net: Use, batch_size: int, site: Site) -> int:
-    """Bytes that three steps take beyond what the process had before."""
+    """Bytes that a step has at once, beyond what is there before it."""
     run = ours(with_method(ALL[name], net, batch_size, 1), site)
+    run()
     if site.device.type == "cuda":
         before = torch.cuda.memory_allocated()
         torch.cuda.reset_peak_memory_stats()
-    else:
-        before = most()
-    for _ in range(3):
         run()
-    if site.device.type == "cuda":
         return torch.cuda.max_memory_allocated() - before
-    return most() - before
+    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
+        run()
+    events = seen.profiler.kineto_results.events()
+    changes = [event for event in events if event.name() == "[memory]"]
+    changes.sort(key=lambda event: event.start_ns())
+    return max(accumulate(event.nbytes() for event in changes))
 
 
-def most() -> int:
-    """The most bytes of memory that this process has had (getrusage counts its parent's, too)."""
-    status = Path("/proc/self/status").read_text()
-    return next(int(line.split()[1]) << 10 for line in status.splitlines() if "VmHWM" in line)
-
-
-def peak_alone(name: str, batch_size: int) -> int:
-    """`peak` in a process of its own: what other steps have taken before would hide its own."""
-    command = [sys.executable, __file__, "--peak", name, "--batch-size", str(batch_size)]
-    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    return int(said.split()[-1])
-
-
-def memory(batch_size: int) -> list[Figure]:
-    """Peak memory of each method over that of cross-entropy, each in its own process."""
-    found = {name: peak_alone(name, batch_size) for name in ALL}
+def memory(net: Use, batch_size: int, site: Site) -> list[Figure]:
+    """Peak memory of a step of each method over that of cross-entropy."""
+    found = {name: peak(name, net, batch_size, site) for name in ALL}
     plain = found.pop(PLAIN)
     return [
         Figure(f"memory of {name} / {PLAIN}", [value / plain], goal, "lower")
         for name, value in found.items()
-        for goal in [MEMORY if name in METHODS else None]
+        for goal in [MEMORY if name in {**METHODS, **LEAN} else None]
     ]
 
 
@@ -121,20 +113,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--threads", type=int, default=1, help="of the CPU (default: a trial's, 1)")
     parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--peak", choices=ALL, help="print the peak memory of this one alone")
     args = parser.parse_args(arguments)
     torch.set_num_threads(args.threads)
     net = NETS["ResNet-32"]
     with tempfile.TemporaryDirectory() as folder:
         site = Site.here(Path(folder), args.threads)
-        if args.peak:
-            print(peak(args.peak, net, args.batch_size, site))
-            return 0
         here = describe(site)
         print(f"{here['device']}, threads: {args.threads}, torch {here['torch']}; float32")
         print("each ratio: median (least .. most), goal")
         figures = show(times(net, args.batch_size, args.repeats, site))
-        return exit_code([*figures, *show(memory(args.batch_size))])
+        return exit_code([*figures, *show(memory(net, args.batch_size, site))])
 
 
 if __name__ == "__main__":

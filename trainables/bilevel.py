@@ -10,20 +10,19 @@ net's part of the product is <dL/df, f'>, where f' is the tangent of the feature
 pass in forward mode, in place of a second backward pass through all that led to w'.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-from torch.autograd import forward_ad, grad
+from torch import Tensor
+from torch.autograd import grad
 from torch.func import functional_call
 
 from trainables.data.data import Batch
 from trainables.model import Model
+from trainables.tangent import Pass, copies
 
 Weights = Mapping[str, Tensor]  # of a model's net and head, by name
-Chance = tuple[Tensor, ...]  # states of what draws numbers, on the CPU and the device
 Objective = Callable[[Tensor], Tensor]  # from features (n, d) to a loss, a scalar
 
 
@@ -38,38 +37,37 @@ def meta_loss(model: Model, weights: Weights, batch: Batch, noted: bool = False)
 
     Running statistics move by them if these are `noted`.
     """
-    buffers = {} if noted else _copies(model)
+    buffers = {} if noted else copies(model)
     out = functional_call(model, {**weights, **buffers}, (batch.x,))
     return F.cross_entropy(out.scores, batch.y)
 
 
 def forward_mode(
-    model: Model,
-    x: Tensor,
-    features: Tensor,
+    shown: Pass,
     objective: Objective,
     meta: Callable[[Weights], Tensor],
     theta: Sequence[Tensor],
     lr: float,
-    chance: Chance,
     layers: int | None = None,
+    lean: bool = False,
 ) -> tuple[Tensor, ...]:
-    """The hyper-gradient for each of `theta`; `features` are those of x, with their graph.
+    """The hyper-gradient for each of `theta`; the graph of the pass is kept.
 
-    `x` is shown to the net once more, with dropout as it was: `chance` is what was drawn from when
-    the features came about. Their graph is kept. With `layers` the hyper-gradient is what flows
-    through the step of so many last weights of the net, and of the head.
+    With `layers` it is what flows through the step of so many last weights of the net, and of the
+    head. `lean`: the graph is let go while `meta` makes its own, and then made again.
     """
+    model, features = shown.model, shown.out.features
     net, head = list(model.net.parameters()), list(model.head.parameters())
     shut = _shut(model, layers)
     held = features.detach().requires_grad_()
     by_features, *by_head = _gradient(objective(held), [held, *head], create_graph=True)
-    by_net = _gradient(features, net, by_features.detach(), retain_graph=True)
+    by_net = _gradient(features, net, by_features.detach(), retain_graph=not lean)
     ahead = _stepped(model, (*by_net, *(g.detach() for g in by_head)), lr)
     at = [w.requires_grad_() for w in list(ahead.values())[shut:]]
     along = _gradient(meta(ahead), at)
-    with _same(chance, x.device):
-        tangent = _tangent(model.net, x, along[: len(net) - shut])
+    if lean:
+        shown.again()
+    tangent = shown.tangent(along[: len(net) - shut])
     product = (by_features * tangent).sum()
     for g, direction in zip(by_head, along[len(net) - shut :], strict=True):
         product = product + (g * direction).sum()
@@ -93,23 +91,6 @@ def double_backward(
     return _gradient(meta(_stepped(model, slopes, lr)), theta, retain_graph=True)
 
 
-def chance_of(device: torch.device) -> Chance:
-    """The state of what draws numbers on the CPU and the device."""
-    states = (torch.get_rng_state(),)
-    return (*states, torch.cuda.get_rng_state(device)) if device.type == "cuda" else states
-
-
-@contextmanager
-def _same(states: Chance, device: torch.device) -> Iterator[None]:
-    """What is drawn inside is what was drawn from `states` on; then drawing goes on as before."""
-    cuda = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.set_rng_state(states[0])
-        for place, state in zip(cuda, states[1:], strict=True):
-            torch.cuda.set_rng_state(state, place)
-        yield
-
-
 def _stepped(model: Model, slopes: Sequence[Tensor], lr: float) -> dict[str, Tensor]:
     """The weights after a step of plain SGD."""
     pairs = zip(weights_of(model).items(), slopes, strict=True)
@@ -120,23 +101,6 @@ def _shut(model: Model, layers: int | None) -> int:
     """How many of the net's first weights the hyper-gradient does not flow through."""
     weights = len(list(model.net.parameters()))
     return 0 if layers is None else max(0, weights - layers)
-
-
-def _tangent(net: nn.Module, x: Tensor, along: Sequence[Tensor]) -> Tensor:
-    """(n, d) the derivative of the features of x along a direction of the net's last weights."""
-    with torch.no_grad(), forward_ad.dual_level():
-        weights = {name: w.detach() for name, w in net.named_parameters()}
-        for name, direction in zip(list(weights)[len(weights) - len(along) :], along, strict=True):
-            dual = forward_ad.make_dual(weights[name], direction)  # type: ignore[no-untyped-call]
-            weights[name] = dual
-        features, _ = functional_call(net, {**weights, **_copies(net)}, (x,))
-        tangent = forward_ad.unpack_dual(features).tangent  # type: ignore[no-untyped-call]
-    return torch.zeros_like(features) if tangent is None else tangent
-
-
-def _copies(module: nn.Module) -> dict[str, Tensor]:
-    """Of the buffers, so that a pass that is only tried changes no running statistics."""
-    return {name: buffer.clone() for name, buffer in module.named_buffers()}
 
 
 def _gradient(

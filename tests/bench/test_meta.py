@@ -20,12 +20,16 @@ def site(tmp_path: Path) -> Site:
 def test_each_method_stands_beside_cross_entropy_in_both_ways(site: Site) -> None:
     figures = meta.times(TINY, batch_size=20, repeats=2, site=site)
     double = [f"{name}, double backward" for name in meta.METHODS]
-    names = [*meta.METHODS, *meta.SHORTENED, *double]
+    names = [*meta.METHODS, *meta.LEAN, *meta.SHORTENED, *double]
     assert [figure.name for figure in figures] == [f"{name} / cross-entropy" for name in names]
-    assert [figure.goal for figure in figures] == [4.0] * 6 + [2.8] * 6 + [None] * 6
+    assert [figure.goal for figure in figures] == [4.0] * 12 + [2.8] * 6 + [None] * 6
     assert all(len(figure.values) == 2 and min(figure.values) > 0 for figure in figures)
 
 
-@pytest.mark.slow
-def test_the_peak_is_of_the_steps_alone() -> None:
-    assert 2**20 < meta.peak_alone("MW-Net", 20) < 2**30
+def test_without_the_kept_graph_a_step_takes_less_memory(site: Site) -> None:
+    net = Use(CifarResNet, depth=20, width=4)
+    names = (meta.PLAIN, "MW-Net, lean", "MW-Net", "MW-Net, double backward")
+    peaks = [meta.peak(name, net, 20, site) for name in names]
+    assert peaks == sorted(peaks)
+    assert 2**20 < peaks[0] < 2**30
+    assert peaks[1] < 0.75 * peaks[2]

@@ -12,7 +12,7 @@ from torch import Tensor, nn, tensor
 from torch.testing import assert_close
 
 from tests.trainables.small import SITE, X, batch, pixel_method, small_trial
-from trainables.bilevel import chance_of, double_backward, forward_mode, meta_loss, weights_of
+from trainables.bilevel import double_backward, forward_mode, meta_loss, weights_of
 from trainables.data.data import Batch
 from trainables.data.loader import training_batches
 from trainables.methods.advisor import Advisor
@@ -24,6 +24,7 @@ from trainables.model import Model
 from trainables.settings import Use
 from trainables.storage.folder import Folder
 from trainables.storage.trial_files import TrialFiles
+from trainables.tangent import Pass
 from trainables.training.run import Run
 
 METHODS = {
@@ -49,20 +50,22 @@ def by_hand(way: Callable[..., tuple[Tensor, ...]]) -> Tensor:
     """Two images of one lit pixel, labelled 0 and 1, weighed by zero; a clean one labelled 0."""
     model = pixel_method(L2RW, [0, 1, 2], **{"data.meta_per_class": 1}).model
     images, eps = batch([0, 1], X.repeat(2, 1, 1, 1)), torch.zeros(2, requires_grad=True)
-    features = model(images.x).features
+    shown = Pass(model, images.x)
 
     def objective(features: Tensor) -> Tensor:
         losses = nn.functional.cross_entropy(model.head(features), images.y, reduction="none")
         return (eps * losses).sum()
 
     meta = partial(meta_loss, model, batch=batch([0], X))
-    if way is forward_mode:
-        way = partial(way, x=images.x, chance=chance_of(images.x.device))
-    (gradient,) = way(model, features=features, objective=objective, meta=meta, theta=[eps], lr=0.5)
+    if way is double_backward:
+        way = partial(way, model=model, features=shown.out.features)
+    else:
+        way = partial(way, shown=shown)
+    (gradient,) = way(objective=objective, meta=meta, theta=[eps], lr=0.5)
     return gradient
 
 
-@pytest.mark.parametrize("way", [forward_mode, double_backward])
+@pytest.mark.parametrize("way", [forward_mode, partial(forward_mode, lean=True), double_backward])
 def test_by_hand(way: Callable[..., tuple[Tensor, ...]]) -> None:
     # Softmax 1/3 each: gradients p - e_0 and p - e_1, times the lit pixel and the bias: doubled.
     # <p - e_0, p - e_0> = 6/9 and <p - e_1, p - e_0> = -3/9; the rate is a half.
@@ -117,6 +120,15 @@ def test_both_ways_agree_and_in_float32_too(use: Use, tmp_path: Path) -> None:
     assert far(single, exact) < 3e-5
 
 
+@pytest.mark.parametrize("use", {**METHODS, **LAYERS}.values(), ids=[*METHODS, *LAYERS])
+def test_lean_is_the_same_to_the_last_bit(use: Use, tmp_path: Path) -> None:
+    kept, _, gradient = learned(use, tmp_path / "1", "forward", double=False)
+    lean, _, again = learned(use, tmp_path / "2", "lean", double=False)
+    assert all(a.equal(b) for a, b in zip(gradient, again, strict=True))
+    states = [method.model.state_dict().values() for method in (kept, lean)]
+    assert all(one.equal(other) for one, other in zip(*states, strict=True))
+
+
 def test_through_as_many_layers_as_there_are_it_is_the_whole(tmp_path: Path) -> None:
     whole, all_layers, some = (
         learned(Use(MWNet, layers=layers), tmp_path / str(layers), "forward")[2]
@@ -131,7 +143,9 @@ def test_it_is_the_slope_of_the_meta_loss_along_a_random_direction(
     use: Use, tmp_path: Path
 ) -> None:
     method, drawn = started(use, tmp_path, gradient="forward")
-    model, features = method.model, method.model(drawn.x).features
+    model = method.model
+    shown = Pass(model, drawn.x)
+    features = shown.out.features
     losses = method.cross_entropies(features, drawn.y).detach()
     torch.manual_seed(3)
     theta = [t.detach().double().clone() for t in method.begin(drawn.y)]
@@ -163,8 +177,7 @@ def test_it_is_the_slope_of_the_meta_loss_along_a_random_direction(
     expected = (after(width)[0] - after(-width)[0]) / (2 * width)
     _, objective, used = after(0.0)
     meta = partial(meta_loss, model, batch=drawn.meta)
-    chance = chance_of(drawn.x.device)
-    found = forward_mode(model, drawn.x, features, objective, meta, used, 0.1, chance)
+    found = forward_mode(shown, objective, meta, used, 0.1)
     slope = sum((g * d).sum() for g, d in zip(found, direction, strict=True))
     assert_close(slope, expected.detach(), rtol=1e-6, atol=1e-9)
 
@@ -209,7 +222,7 @@ class Halved(nn.Module):
 
 def test_chance_inside_the_net_is_the_same_in_the_tangent() -> None:
     gradients = {}
-    for way in ("forward", "double"):
+    for way in ("forward", "lean", "double"):
         method = pixel_method(MWNet, [0, 1, 2], {"gradient": way}, **{"data.meta_per_class": 1})
         model: Model = method.model
         model.net = Halved()  # type: ignore[assignment]
@@ -222,6 +235,7 @@ def test_chance_inside_the_net_is_the_same_in_the_tangent() -> None:
         method.update(images, lr=0.5)
         gradients[way] = [weight.grad.clone() for weight in method.net.parameters()]
     assert far(gradients["forward"], gradients["double"]) < 1e-5
+    assert far(gradients["lean"], gradients["forward"]) == 0
 
 
 @every_method

@@ -9,17 +9,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.bilevel import chance_of, double_backward, forward_mode, meta_loss
+from trainables.bilevel import double_backward, forward_mode, meta_loss
 from trainables.data.data import Batch
 from trainables.methods.method import Method
 from trainables.model import Model
 from trainables.optimizers import Adam
 from trainables.seeding import seeded
 from trainables.settings import Interval
+from trainables.tangent import Pass
 from trainables.task import Task
 
 Advice = tuple[Tensor, ...]
-Gradient = Literal["forward", "double"]
+Gradient = Literal["forward", "lean", "double"]
 Precision = Literal["float32", "recipe"]
 Layers = Annotated[int, Interval("[0, inf)")] | None
 
@@ -27,7 +28,8 @@ Layers = Annotated[int, Interval("[0, inf)")] | None
 class Bilevel(NamedTuple):
     """How a meta step is computed.
 
-    - `gradient`: in which way of `trainables.bilevel`;
+    - `gradient`: in which way of `trainables.bilevel`; "lean" gives what "forward" gives with two
+      thirds of its memory and a tenth more time, since the training batch is shown twice;
     - `precision`: bfloat16 makes the hyper-gradient 4 to 14 % wrong, so that the whole trial is
       computed in float32 unless "recipe" is asked for;
     - `layers`: the hyper-gradient flows through so many last weight tensors of the net, and the
@@ -76,25 +78,26 @@ class MetaLearned(Method, ABC):
         """The meta step, by the hyper-gradient for each tensor that `begin` gave."""
 
     def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
-        chance = chance_of(batch.x.device)
-        out = self.model(batch.x)
-        features = out.features.detach()
-        losses = F.cross_entropy(out.scores.detach(), batch.y, reduction="none")
+        how = self.bilevel
+        shown = Pass(self.model, batch.x, noted=how.gradient == "forward")
+        features = shown.out.features.detach()
+        losses = F.cross_entropy(shown.out.scores.detach(), batch.y, reduction="none")
         theta = self.begin(batch.y)
         weigh = self._objective(batch.y, self.advise(features, losses))
         assert batch.meta is not None, "its trials have a meta-set"
-        how = self.bilevel
         meta = partial(meta_loss, self.model, batch=batch.meta, noted=how.noted)
         if how.gradient == "double":
-            learned = double_backward(self.model, out.features, weigh, meta, theta, lr, how.layers)
-        else:
-            learned = forward_mode(
-                self.model, batch.x, out.features, weigh, meta, theta, lr, chance, how.layers
+            learned = double_backward(
+                self.model, shown.out.features, weigh, meta, theta, lr, how.layers
             )
+        else:
+            lean = how.gradient == "lean"
+            learned = forward_mode(shown, weigh, meta, theta, lr, how.layers, lean)
         self.learn(learned)
         with torch.no_grad():
             advice = self.advise(features, losses)
-        return self.step(batch, out, self._objective(batch.y, advice)(out.features), lr)
+        loss = self._objective(batch.y, advice)(shown.out.features)
+        return self.step(batch, shown.out, loss, lr)
 
     def _objective(self, y: Tensor, advice: Advice) -> Callable[[Tensor], Tensor]:
         return lambda features: self.weighted(features, y, advice)

@@ -1,0 +1,192 @@
+"""Tangent: how the features of images change along a direction of a net's weights.
+
+One pass in forward mode, exact. torch would make each operation of the first pass again. Here its
+convolutions are noted, and batch norm has its tangent by two kernels: most of the time.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.autograd import forward_ad
+from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
+
+from trainables.model import Model
+
+
+class Pass:
+    """Images shown to a model, with what the tangent of the features needs to be known of it.
+
+    That is the chance which dropout drew from and, if `noted`, what each convolution gave. The
+    latter is in the graph of the pass as well, so that it takes no memory of its own.
+    """
+
+    def __init__(self, model: Model, x: Tensor, noted: bool = True) -> None:
+        self.model, self.x = model, x
+        self._states = _states(x.device)
+        self._convolved = _Convolved()
+        with self._convolved if noted else nullcontext():
+            self.out = model(x)
+
+    def again(self) -> None:
+        """The same numbers once more, noted, with a graph of their own; no statistics move."""
+        with self._same_chance(), self._convolved:
+            self.out = functional_call(self.model, copies(self.model), (self.x,))
+
+    def tangent(self, along: Sequence[Tensor]) -> Tensor:
+        """(n, d) the derivative of the features along a direction of the net's last weights.
+
+        Once a pass: what was noted is let go.
+        """
+        if not along:
+            return torch.zeros_like(self.out.features)
+        net = self.model.net
+        with torch.no_grad(), forward_ad.dual_level(), self._same_chance():
+            weights = {name: w.detach() for name, w in net.named_parameters()}
+            last = list(weights)[len(weights) - len(along) :]
+            weights |= {n: _dual(weights[n], [t]) for n, t in zip(last, along, strict=True)}
+            with _Tangents(self._convolved):
+                features, _ = functional_call(net, {**weights, **copies(net)}, (self.x,))
+            features, tangent = _parts(features)
+        return torch.zeros_like(features) if tangent is None else tangent
+
+    @contextmanager
+    def _same_chance(self) -> Iterator[None]:
+        """What is drawn inside is what the pass drew; then drawing goes on as before."""
+        cuda = [self.x.device] if self.x.device.type == "cuda" else []
+        with torch.random.fork_rng(devices=cuda):
+            torch.set_rng_state(self._states[0])
+            for place, state in zip(cuda, self._states[1:], strict=True):
+                torch.cuda.set_rng_state(state, place)
+            yield
+
+
+class _Convolved(TorchFunctionMode):
+    """Notes what convolutions give, by their weight, in the order in which it is used."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.noted: dict[int, list[tuple[Tensor, int]]] = defaultdict(list)
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        if func is torch.conv2d:
+            self._note(out, *args, **(kwargs or {}))
+        return out
+
+    def _note(self, out: Tensor, input: Tensor, weight: Tensor, *_: Any, **__: Any) -> None:  # noqa: A002  # torch's name
+        self.noted[weight.data_ptr()].append((out.detach(), out._version))
+
+    def take(self, weight: Tensor, x: Tensor) -> Tensor | None:
+        """What the next convolution by the weight gave, if that is unchanged since.
+
+        None as well where it is of other numbers than the convolution's input x, by autocast.
+        """
+        noted = self.noted[weight.data_ptr()]
+        out, version = noted.pop(0) if noted else (None, 0)
+        return out if out is not None and (out._version, out.dtype) == (version, x.dtype) else None
+
+
+class _Tangents(TorchFunctionMode):
+    """Convolutions and batch norms with tangents of our own; all else as torch has it."""
+
+    def __init__(self, convolved: _Convolved) -> None:
+        super().__init__()
+        self.convolved = convolved
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        if func is torch.conv2d:
+            return self._convolve(*args, **(kwargs or {}))
+        if func is F.batch_norm:
+            return _normalise(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+    def _convolve(
+        self,
+        input: Tensor,  # noqa: A002  # torch's name
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *how: Any,
+        **named: Any,
+    ) -> Tensor:
+        """Linear in the input, and in weight and bias together."""
+        (x, dx), (w, dw), (b, db) = _parts(input), _parts(weight), _parts(bias)
+        out = self.convolved.take(weight, x)
+        if out is None:
+            out = torch.conv2d(x, w, b, *how, **named)
+        changes = [torch.conv2d(dx, w, None, *how, **named)] if dx is not None else []
+        if dw is not None:
+            changes.append(torch.conv2d(x, dw, db, *how, **named))
+        elif db is not None:
+            changes.append(db.view(-1, 1, 1).expand_as(out))
+        return _dual(out, changes)
+
+
+def _normalise(
+    input: Tensor,  # noqa: A002  # torch's name
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    training: bool = False,
+    momentum: float = 0.1,
+    eps: float = 1e-5,
+) -> Tensor:
+    """Batch norm is linear in weight and bias; its slope by the input is its own transpose."""
+    (x, dx), (w, dw), (b, db) = _parts(input), _parts(weight), _parts(bias)
+    running = (None, None) if training else (running_mean, running_var)
+    out, mean, inverse = torch.native_batch_norm(x, w, b, *running, training, momentum, eps)
+    changes = []
+    if dx is not None:
+        by_input, _, _ = torch.ops.aten.native_batch_norm_backward(
+            dx, x, w, *running, mean, inverse, training, eps, [True, False, False]
+        )
+        changes.append(by_input)
+    if dw is not None or db is not None:
+        known = (mean, inverse.pow(-2) - eps) if training else running
+        dw = torch.zeros_like(db) if dw is None else dw
+        changes.append(F.batch_norm(x, *known, dw, db, eps=eps))
+    return _dual(out, changes)
+
+
+def copies(module: nn.Module) -> dict[str, Tensor]:
+    """Of the buffers, so that a pass that is only tried changes no running statistics."""
+    return {name: buffer.clone() for name, buffer in module.named_buffers()}
+
+
+def _dual(value: Tensor, changes: Sequence[Tensor]) -> Tensor:
+    """With the sum of its changes as tangent, if there are any; the first one is overwritten."""
+    if not changes:
+        return value
+    tangent = changes[0]
+    for change in changes[1:]:
+        tangent += change
+    return forward_ad.make_dual(value, tangent)  # type: ignore[no-any-return,no-untyped-call]
+
+
+def _parts(value: Tensor | None) -> tuple[Any, Any]:
+    """A tensor and its tangent, or None."""
+    return (None, None) if value is None else forward_ad.unpack_dual(value)  # type: ignore[no-untyped-call]
+
+
+def _states(device: torch.device) -> tuple[Tensor, ...]:
+    """Of what draws numbers on the CPU and the device."""
+    states = (torch.get_rng_state(),)
+    return (*states, torch.cuda.get_rng_state(device)) if device.type == "cuda" else states
