@@ -1,7 +1,6 @@
 """One command's work on a study: what its table lacks is searched, trained and measured."""
 
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
@@ -9,7 +8,7 @@ from typing import Any
 
 from analysis.records import FAILURES
 from study import measures as measured
-from study.databases import search_storage, tracking_uri
+from study.databases import tracking_uri
 from study.lease import lease, turn
 from study.outcome import Outcome
 from study.preflight import contracts, prepare
@@ -18,20 +17,19 @@ from study.preflight.outset import checked
 from study.preflight.supported import supported
 from study.progress import ProgressLines, TrialProgress, progress
 from study.reporting import show
-from study.request import Options, Request, Resources
+from study.request import Request, Resources
 from study.running.formats import formats_there
 from study.search.sharing import SharedSearch
 from study.selected import (
     check_selected,
     laid_out,
-    seeds_of,
     selected_cells,
     selected_ids,
     study_of,
 )
 from study.tracking.tracker import Tracker
 from trainables.settings import Invalid, masked
-from trainables.storage.claims import LOOK_SECONDS, Command, of_measure, of_trial
+from trainables.storage.claims import Command, of_measure, of_trial
 
 STOP_SECONDS = 5.0  # for what is being written when the command is told to stop
 
@@ -105,11 +103,12 @@ class Session:
         done = [i for i in before.finished if i not in redone]
         check_execution(both, self._trials, done, self._storage, request.resources)
         contracts.require(request, lacking)
-        self.searches = self._opened(wanted, request.search) if request.search else []
+        self._searches = found = self._opened(wanted)
+        self.searches: list[Any] = found.all if found else []
         if request.rerun:
             self._forget(redone)
-        self.tracker = Tracker(uri, self._storage, self.plan, self._searched, self._pruned, command)
-        self._waited_for: list[Any] = []  # searches that others were said to carry out
+        asked, pruned = (found.asked, found.pruned) if found else (list, list)
+        self.tracker = Tracker(uri, self._storage, self.plan, asked, pruned, command)
         self.lost, self.unmeasured = dict[str, str](), dict[str, str]()
         self.hopeless: list[str] = []  # names of searches of which no point was trained to its end
         self.unwritten: list[str] = []
@@ -119,7 +118,7 @@ class Session:
         self.tracker.start()
         within = None
         try:
-            if self.searches:
+            if self._searches:
                 self._search()
             self._train()
             self._compute_measures()
@@ -148,22 +147,14 @@ class Session:
         trials = progress(self._storage, self.ids).failed
         return bool(trials or measured.failed(self._shown(), self._storage))
 
-    def _opened(self, wanted: list[SharedSearch], options: Options) -> list[Any]:
-        from study.search import points, search
-        from study.search.database import database_at, open_storage
+    def _opened(self, wanted: list[SharedSearch]) -> Any:
+        """None where none was asked for."""
+        if not self._request.search:
+            return None
+        from study.search.searches import Searches
 
-        url = search_storage(self._request)
-        rule = points.objective(self.plan)
-        study, storage, fuse = self.plan.study, self._storage, self._request.resources.fuse
-        with turn(self._command, "searches"), database_at(url):  # tables and records are made
-            database = open_storage(url)
-            searches = [
-                search.Search(what, options, rule, study, database, storage, self._ready, fuse)
-                for what in wanted
-            ]
-            for one in searches:
-                print(f"{one.what}: {one.told} of {options.points} points done", flush=True)
-        return searches
+        options = self._request.search
+        return Searches(self._request, options, wanted, self.plan, self._command, self._ready)
 
     def _forget(self, ids: tuple[str, ...]) -> None:
         """These trials, their teachers that failed, and measures that did, are made again."""
@@ -183,61 +174,16 @@ class Session:
             self._storage.trial(trial_id).clear()
         measured.forget(failed_measures, self._storage)
 
-    def _searched(self) -> list[str]:
-        return [i for search in self.searches for i in search.asked]
-
-    def _pruned(self) -> list[str]:
-        """Those that no other search waits for."""
-        stopped = [i for search in self.searches for i in search.pruned]
-        return [i for i in stopped if not any(search.waits_for(i) for search in self.searches)]
-
     def _shown(self) -> list[measured.Wanted]:
         return measured.wanted(selected_cells(self.plan, self._request.only))
 
     def _search(self) -> None:
         """Until every search is over; their winners are further cells of the plan."""
-        from study.search.database import database_at
-        from study.search.winners import lines, tuned
-
-        with database_at(search_storage(self._request)):
-            left = list(self.searches)
-            while left:
-                left = self._carry_out(left)
-            for line in lines(self.searches):
-                print(line)
-            seeds = seeds_of(self._request)
-            self.plan, won = tuned(self.plan, self.searches, seeds, self._ready)
-            self._trials |= won
-            self.hopeless = [one.name for one in self.searches if one.over and not one.best]
+        self.plan, won = self._searches.carry_out(self.plan, self._launch)
+        self._trials |= won
+        self.hopeless = self._searches.hopeless()
         self.tracker.replan(self.plan)
         self.ids = selected_ids(self.plan, self._request.only)
-
-    def _carry_out(self, searches: list[Any]) -> list[Any]:
-        """Those that no other command carries out, each whole. Returns those that are waited for.
-
-        What they have done is read when they are claimed: nothing, or all that they wanted.
-        """
-        from study.search.winners import SearchProgress
-
-        claimed = {s: "" if s.over else self._command.claim(s.claim) for s in searches}
-        own = [search for search, other in claimed.items() if not other]
-        for search in own:
-            search.read()
-        try:
-            if any(search.pending() for search in own):
-                resources = self._resources()
-                self._launch(own, resources, SearchProgress(self.searches, sys.stdout))
-        finally:
-            for search in own:
-                self._command.release(search.claim)
-        others = {search: other for search, other in claimed.items() if other}
-        for search, other in others.items():
-            if search not in self._waited_for:
-                self._waited_for.append(search)
-                print(f"{search.what} is carried out by {other}: waiting", flush=True)
-        if others:
-            time.sleep(LOOK_SECONDS)
-        return list(others)
 
     def _train(self) -> None:
         before = progress(self._storage, self.ids)
@@ -256,12 +202,15 @@ class Session:
         self.tracker.follow(queue.trials)
         shown = list(dict.fromkeys((*self.ids, *queue.trials)))
         lines = TrialProgress(self._storage, queue.trials, shown, sys.stdout)
-        self._launch([queue], resources, lines)
+        self._launch([queue], lines, resources)
 
-    def _launch(self, sources: Sequence[Any], resources: Resources, lines: ProgressLines) -> None:
+    def _launch(
+        self, sources: Sequence[Any], lines: ProgressLines, resources: Resources | None = None
+    ) -> None:
         """Trains what they ask for, while its progress is told."""
         from study.running import launch
 
+        resources = resources or self._resources()
         with lines:
             self.lost |= launch.run(
                 sources,

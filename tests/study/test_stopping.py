@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from study.stopping import stoppable
-from tests.study.command import TINY, command, database, driving, finish, runs
+from tests.study.command import TINY, command, database, driving, here, runs
 from trainables.storage.storage import Storage
 
 EPOCHS = 20
@@ -63,7 +63,7 @@ def test_the_command_stops_in_order_and_goes_on(number: int, code: int, tmp_path
     assert [run.info.status for run in runs(tracker, "study")] == ["KILLED"]
 
     again = shlex.split(said.splitlines()[-1].partition("to go on: ")[2])
-    finish(again)
+    here(again)
     assert [run.info.status for run in runs(tracker, "trial")] == ["FINISHED"] * 4
     assert len({run.data.tags["trial_id"] for run in runs(tracker, "trial")}) == 4
     assert [run.info.status for run in runs(tracker, "study")] == ["FINISHED"]

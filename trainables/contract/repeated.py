@@ -12,7 +12,14 @@ from torch.utils._pytree import tree_leaves, tree_map
 from trainables.contract.begun import Start
 from trainables.contract.bits import different
 from trainables.settings import Invalid
-from trainables.training.captured import Captured, Every, Passes, uncaptured
+from trainables.training.captured import (
+    Batches,
+    Captured,
+    Every,
+    Passes,
+    uncaptured,
+    uncaptured_together,
+)
 from trainables.training.run import Run
 from trainables.trial import Trial
 
@@ -23,12 +30,13 @@ def check_repeated(start: Start) -> None:
     """Raises Invalid where steps that are repeated from a recording end otherwise than ordinary.
 
     The first step is watched, the second one compared, all others on whole batches are repeated.
+    Raises Invalid as well where steps use chance and none of their parts says so.
     """
     plain, repeated = start(), start()
     trial = plain.trial
     if uncaptured(trial):
         return
-    steps = Captured(repeated.method, trial.recipe.batch_size, repeated.site.device, Reruns(), 1)
+    steps = _Seen(repeated.method, trial.recipe.batch_size, repeated.site.device, Reruns(), 1)
     repeated.captured = steps
     for epoch in range(trial.recipe.epochs):
         found = [_epoch(run) for run in (plain, repeated)]
@@ -36,6 +44,10 @@ def check_repeated(start: Start) -> None:
             valid = "within an epoch its forward may depend on tensors alone that change in place"
             what = f"where steps are repeated, epoch {epoch + 1} ends with other {changed[0]}"
             raise Invalid(f"{_suspected(trial)}: {valid}, or its captures must say no; {what}")
+    fuses = trial.net.part.fuses(**dict(trial.net.items))
+    if steps.drawn and fuses and not uncaptured_together(trial):
+        valid = "its draws must be True, since it uses chance in a step"
+        raise Invalid(f"{_suspected(trial)}: {valid} ({steps.drawn})")
 
 
 def _suspected(trial: Trial) -> str:
@@ -50,6 +62,31 @@ def _epoch(run: Run) -> dict[str, Any]:
     found = {"metrics": dict(run.totals), "state": run.method.state_dict()}
     run.method.end_epoch()
     return found
+
+
+class _Seen(Captured):
+    """`drawn` is an operation that used chance in ordinary passes, or empty."""
+
+    drawn = ""
+
+    def ordinary(self, batches: Batches) -> Every:
+        with _Chance() as chance:
+            said = super().ordinary(batches)
+        self.drawn = self.drawn or chance.used
+        return said
+
+
+class _Chance(TorchDispatchMode):
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.used = ""
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if torch.Tag.nondeterministic_seeded in func.tags:
+            self.used = str(func)
+        return func(*args, **(kwargs or {}))
 
 
 class Reruns:

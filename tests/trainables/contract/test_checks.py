@@ -112,6 +112,11 @@ REFUSED = [
         "Stepwise: within an epoch its forward may depend on tensors alone that change in place, "
         "or its captures must say no; where steps are repeated, epoch 2 ends with other metrics.",
     ),
+    (
+        "repeated",
+        wrong.Dropped,
+        "Dropped: its draws must be True, since it uses chance in a step (aten.rand.default)",
+    ),
 ]
 
 

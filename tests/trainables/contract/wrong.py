@@ -152,6 +152,14 @@ class Chance(OneHot):
         return super().forward(batch, out) * (1 - 1e-6 * random.random())
 
 
+class Dropped(OneHot):
+    """Uses torch's chance, and does not say so by `draws`."""
+
+    def forward(self, batch: Batch, out: Out) -> Tensor:
+        shares = super().forward(batch, out)
+        return shares - 1e-6 * torch.rand(len(shares), 1) * shares
+
+
 class Growing(OneHot):
     """Other targets at each look, from what no state has."""
 
