@@ -54,7 +54,7 @@ def forward_mode(
     """The hyper-gradient for each of `theta`; the graph of the pass is kept.
 
     With `layers` it is what flows through the step of so many last weights of the net, and of the
-    head. `lean`: the graph is let go while `meta` makes its own, and then made again.
+    head. `lean`: the graph is let go before `meta` makes its own, and then made again.
     """
     model, features = shown.model, shown.out.features
     net, head = list(model.net.parameters()), list(model.head.parameters())
@@ -62,6 +62,8 @@ def forward_mode(
     held = features.detach().requires_grad_()
     by_features, *by_head = _gradient(objective(held), [held, *head], create_graph=True)
     by_net = _gradient(features, net, by_features.detach(), retain_graph=not lean)
+    if lean:
+        shown.let_go()
     ahead = _stepped(model, (*by_net, *(g.detach() for g in by_head)), lr)
     at = [w.requires_grad_() for w in list(ahead.values())[shut:]]
     along = _gradient(meta(ahead), at)

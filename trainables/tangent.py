@@ -4,7 +4,7 @@ One pass in forward mode, exact. torch would make each operation of the first pa
 convolutions are noted, and batch norm has its tangent by two kernels: most of the time.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -17,6 +17,8 @@ from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
 from trainables.model import Model
+
+KEPT = 0.75  # of the bytes of all convolutions' outputs, while a pass's graph is let go
 
 
 class Pass:
@@ -33,8 +35,16 @@ class Pass:
         with self._convolved if noted else nullcontext():
             self.out = model(x)
 
+    def let_go(self) -> None:
+        """Of what was noted, but for the last convolutions: much is computed there of small maps.
+
+        Where the graph is let go, too, that is what makes the pass's second time cheaper.
+        """
+        self._convolved.keep_last(KEPT)
+
     def again(self) -> None:
         """The same numbers once more, noted, with a graph of their own; no statistics move."""
+        self._convolved = _Convolved(known=self._convolved)
         with self._same_chance(), self._convolved:
             self.out = functional_call(self.model, copies(self.model), (self.x,))
 
@@ -67,11 +77,16 @@ class Pass:
 
 
 class _Convolved(TorchFunctionMode):
-    """Notes what convolutions give, by their weight, in the order in which it is used."""
+    """Notes what convolutions give, by their weight and how many times it was used before.
 
-    def __init__(self) -> None:
+    What is known of them is not computed again.
+    """
+
+    def __init__(self, known: "_Convolved | None" = None) -> None:
         super().__init__()
-        self.noted: dict[int, list[tuple[Tensor, int]]] = defaultdict(list)
+        self.noted: dict[tuple[int, int], tuple[Tensor, int]] = {}  # an output and its version
+        self._uses, self._taken = Counter[int](), Counter[int]()
+        self._known = known
 
     def __torch_function__(
         self,
@@ -80,22 +95,87 @@ class _Convolved(TorchFunctionMode):
         args: Sequence[Any] = (),
         kwargs: Mapping[str, Any] | None = None,
     ) -> Any:
-        out = func(*args, **(kwargs or {}))
         if func is torch.conv2d:
-            self._note(out, *args, **(kwargs or {}))
+            return self._convolve(*args, **(kwargs or {}))
+        return func(*args, **(kwargs or {}))
+
+    def _convolve(
+        self,
+        input: Tensor,  # noqa: A002  # torch's name
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Any = 1,
+        padding: Any = 0,
+        dilation: Any = 1,
+        groups: int = 1,
+    ) -> Tensor:
+        known = self._known.take(weight, input) if self._known else None
+        out: Tensor
+        if known is None or isinstance(padding, str):
+            out = torch.conv2d(input, weight, bias, stride, padding, dilation, groups)
+        else:
+            how = (*map(_pair, (stride, padding, dilation)), groups)
+            out = _Convolution.apply(input, weight, bias, known, how)
+        key = weight.data_ptr()
+        self.noted[key, self._uses[key]] = (out.detach(), out._version)
+        self._uses[key] += 1
         return out
 
-    def _note(self, out: Tensor, input: Tensor, weight: Tensor, *_: Any, **__: Any) -> None:  # noqa: A002  # torch's name
-        self.noted[weight.data_ptr()].append((out.detach(), out._version))
-
     def take(self, weight: Tensor, x: Tensor) -> Tensor | None:
-        """What the next convolution by the weight gave, if that is unchanged since.
+        """What the next convolution of x by the weight gave, if that is unchanged since.
 
-        None as well where it is of other numbers than the convolution's input x, by autocast.
+        None as well where autocast has changed the numbers' precision.
         """
-        noted = self.noted[weight.data_ptr()]
-        out, version = noted.pop(0) if noted else (None, 0)
-        return out if out is not None and (out._version, out.dtype) == (version, x.dtype) else None
+        key = weight.data_ptr()
+        out, version = self.noted.pop((key, self._taken[key]), (None, 0))
+        self._taken[key] += 1
+        if out is None or out._version != version:
+            return None
+        return out if out.dtype == x.dtype == weight.dtype else None
+
+    def keep_last(self, share: float) -> None:
+        """Forgets all but the last outputs that together have this share of all bytes."""
+        room = share * sum(out.nbytes for out, _ in self.noted.values())
+        for key, (out, _) in reversed(list(self.noted.items())):
+            room -= out.nbytes
+            if room < 0:
+                del self.noted[key]
+
+
+class _Convolution(torch.autograd.Function):
+    """A convolution whose output is known."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, out: Tensor, how: Sequence[Any]
+    ) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.sizes, ctx.how = None if bias is None else bias.shape, how
+        return out.detach()
+
+    @staticmethod
+    def backward(ctx: Any, *slopes: Tensor) -> tuple[Tensor | None, ...]:
+        stride, padding, dilation, groups = ctx.how
+        return (
+            *torch.ops.aten.convolution_backward(
+                slopes[0],
+                *ctx.saved_tensors,
+                ctx.sizes,
+                stride,
+                padding,
+                dilation,
+                False,
+                [0, 0],
+                groups,
+                ctx.needs_input_grad[:3],
+            ),
+            None,
+            None,
+        )
+
+
+def _pair(value: Any) -> Sequence[int]:
+    return [value, value] if isinstance(value, int) else value
 
 
 class _Tangents(TorchFunctionMode):
