@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from tests.trainables.nets.test_fused import NETS, built, images
 from trainables.model import Model
-from trainables.tangent import Pass, copies
+from trainables.tangent import KEPT, Pass, copies
 
 every_net = pytest.mark.parametrize("name", NETS)
 
@@ -119,6 +119,25 @@ def test_made_again_it_has_the_same_outputs_and_moves_no_statistics() -> None:
     assert lean.tangent(along).equal(expected)
 
 
+@every_net
+def test_of_a_graph_that_was_let_go_the_last_convolutions_are_not_made_again(name: str) -> None:
+    (net,), (x,) = built(name, 1), images(name, 3, 1)
+    with Counted() as whole:
+        shown = shown_to(net, x)
+    gradient = torch.autograd.grad(shown.out.features.square().sum(), list(net.parameters()))
+    sizes = [out.nbytes for out, _ in shown._convolved.noted.values()]
+    shown.let_go()
+    kept = [out.nbytes for out, _ in shown._convolved.noted.values()]
+    assert 0 < len(kept) < len(sizes)
+    assert kept == sizes[-len(kept) :]
+    assert sum(kept) <= KEPT * sum(sizes)
+    with Counted() as again:
+        shown.again()
+    assert again.convolutions == whole.convolutions - len(kept)
+    found = torch.autograd.grad(shown.out.features.square().sum(), list(net.parameters()))
+    assert all(a.equal(b) for a, b in zip(found, gradient, strict=True))
+
+
 def test_what_was_noted_is_let_go() -> None:
     (net,), (x,) = built("VGG", 1), images("VGG", 3, 1)
     along = directions(net, 1)
@@ -170,8 +189,15 @@ def test_one_layer_that_is_used_twice_has_both_its_outputs() -> None:
     shown = shown_to(net, x)
     with Counted() as counted:
         found = shown.tangent(along)
-    assert_close(found, by_torch(net, x, along), rtol=1e-12, atol=1e-12)
+    expected = by_torch(net, x, along)
+    assert_close(found, expected, rtol=1e-12, atol=1e-12)
     assert counted.convolutions == 1 + 2
+    shown = shown_to(net, x)
+    shown.let_go()  # of the first one alone
+    with Counted() as counted:
+        shown.again()
+    assert_close(shown.tangent(along), expected, rtol=1e-12, atol=1e-12)
+    assert counted.convolutions == 1
 
 
 def test_outputs_in_bfloat16_do_not_stand_for_those_in_float32() -> None:
