@@ -15,6 +15,8 @@ from tests.trainables.nets.test_fused import NETS, built, images
 from trainables.model import Model
 from trainables.tangent import KEPT, Pass, copies
 
+torch.set_num_threads(1)  # maps here are too small for more
+
 every_net = pytest.mark.parametrize("name", NETS)
 
 
