@@ -46,12 +46,14 @@ LAYERS = 15  # weight tensors, as FaMUS
 SHORTENED = {
     f"{name}, last {LAYERS} tensors": use.but(layers=LAYERS) for name, use in METHODS.items()
 }
-LEAN = {f"{name}, lean": use.but(gradient="lean") for name, use in METHODS.items()}
+FORWARD = {
+    **{name: use.but(gradient="forward") for name, use in METHODS.items()},
+    **{f"{name}, lean": use.but(gradient="lean") for name, use in METHODS.items()},
+}
 PLAIN = "cross-entropy"
 ALL = {
     PLAIN: Use(Method),
-    **{name: use.but(gradient="forward") for name, use in METHODS.items()},
-    **LEAN,
+    **FORWARD,
     **SHORTENED,
     **{f"{name}, double backward": use.but(gradient="double") for name, use in METHODS.items()},
 }
@@ -75,7 +77,7 @@ def times(net: Use, batch_size: int, repeats: int, site: Site) -> list[Figure]:
     return [
         Figure(f"{name} / {PLAIN}", (taken[name] / plain).tolist(), goal, "lower")
         for name in taken
-        for goal in [SHORT if name in SHORTENED else TIME if name in {**METHODS, **LEAN} else None]
+        for goal in [TIME if name in FORWARD else SHORT if name in SHORTENED else None]
     ]
 
 
@@ -103,7 +105,7 @@ def memory(net: Use, batch_size: int, site: Site) -> list[Figure]:
     return [
         Figure(f"memory of {name} / {PLAIN}", [value / plain], goal, "lower")
         for name, value in found.items()
-        for goal in [MEMORY if name in {**METHODS, **LEAN} else None]
+        for goal in [MEMORY if name in FORWARD else None]
     ]
 
 

@@ -104,7 +104,6 @@ class Session:
         check_execution(both, self._trials, done, self._storage, request.resources)
         contracts.require(request, lacking)
         self._searches = found = self._opened(wanted)
-        self.searches: list[Any] = found.all if found else []
         if request.rerun:
             self._forget(redone)
         asked, pruned = (found.asked, found.pruned) if found else (list, list)
@@ -118,7 +117,7 @@ class Session:
         self.tracker.start()
         within = None
         try:
-            if self._searches:
+            if self.searches:
                 self._search()
             self._train()
             self._compute_measures()
@@ -129,6 +128,10 @@ class Session:
             raise
         finally:
             self.unwritten = self.tracker.stop(within)
+
+    @property
+    def searches(self) -> list[Any]:
+        return self._searches.all if self._searches else []
 
     def missing(self) -> list[str]:
         """A line for each trial, measure and search that came to nothing."""
@@ -197,20 +200,18 @@ class Session:
             return
         from study.running import sources
 
-        resources = self._resources()
-        queue = sources.queue(todo, self._storage, self._command, resources.fuse)
+        fuse = self._resources().fuse  # refused here, where nothing is queued yet
+        queue = sources.queue(todo, self._storage, self._command, fuse)
         self.tracker.follow(queue.trials)
         shown = list(dict.fromkeys((*self.ids, *queue.trials)))
         lines = TrialProgress(self._storage, queue.trials, shown, sys.stdout)
-        self._launch([queue], lines, resources)
+        self._launch([queue], lines)
 
-    def _launch(
-        self, sources: Sequence[Any], lines: ProgressLines, resources: Resources | None = None
-    ) -> None:
+    def _launch(self, sources: Sequence[Any], lines: ProgressLines) -> None:
         """Trains what they ask for, while its progress is told."""
         from study.running import launch
 
-        resources = resources or self._resources()
+        resources = self._resources()
         with lines:
             self.lost |= launch.run(
                 sources,

@@ -4,9 +4,11 @@ One pass in forward mode, exact. torch would make each operation of the first pa
 convolutions are noted, and batch norm has its tangent by two kernels: most of the time.
 """
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +19,7 @@ from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
 from trainables.model import Model
+from trainables.seeding import chance, set_chance
 
 KEPT = 0.75  # of the bytes of all convolutions' outputs, while a pass's graph is let go
 
@@ -24,15 +27,15 @@ KEPT = 0.75  # of the bytes of all convolutions' outputs, while a pass's graph i
 class Pass:
     """Images shown to a model, with what the tangent of the features needs to be known of it.
 
-    That is the chance which dropout drew from and, if `noted`, what each convolution gave. The
-    latter is in the graph of the pass as well, so that it takes no memory of its own.
+    That is the chance which dropout drew from, and what each convolution gave. The latter is in
+    the graph of the pass as well, so that it takes no memory of its own.
     """
 
-    def __init__(self, model: Model, x: Tensor, noted: bool = True) -> None:
+    def __init__(self, model: Model, x: Tensor) -> None:
         self.model, self.x = model, x
-        self._states = _states(x.device)
+        self._chance = _chance(x.device)
         self._convolved = _Convolved()
-        with self._convolved if noted else nullcontext():
+        with self._convolved:
             self.out = model(x)
 
     def let_go(self) -> None:
@@ -68,15 +71,32 @@ class Pass:
     @contextmanager
     def _same_chance(self) -> Iterator[None]:
         """What is drawn inside is what the pass drew; then drawing goes on as before."""
-        cuda = [self.x.device] if self.x.device.type == "cuda" else []
-        with torch.random.fork_rng(devices=cuda):
-            torch.set_rng_state(self._states[0])
-            for place, state in zip(cuda, self._states[1:], strict=True):
-                torch.cuda.set_rng_state(state, place)
+        before = _chance(self.x.device)
+        _draw_from(self._chance)
+        try:
             yield
+        finally:
+            _draw_from(before)
 
 
-class _Convolved(TorchFunctionMode):
+class _Replacing(TorchFunctionMode, ABC):
+    """Calls others in the place of some functions of torch."""
+
+    @abstractmethod
+    def instead(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Of this function; itself where it is not replaced."""
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Sequence[type],
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        return self.instead(func)(*args, **(kwargs or {}))
+
+
+class _Convolved(_Replacing):
     """Notes what convolutions give, by their weight and how many times it was used before.
 
     What is known of them is not computed again.
@@ -88,16 +108,8 @@ class _Convolved(TorchFunctionMode):
         self._uses, self._taken = Counter[int](), Counter[int]()
         self._known = known
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
-        if func is torch.conv2d:
-            return self._convolve(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+    def instead(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        return self._convolve if func is torch.conv2d else func
 
     def _convolve(
         self,
@@ -178,45 +190,38 @@ def _pair(value: Any) -> Sequence[int]:
     return [value, value] if isinstance(value, int) else value
 
 
-class _Tangents(TorchFunctionMode):
+class _Tangents(_Replacing):
     """Convolutions and batch norms with tangents of our own; all else as torch has it."""
 
     def __init__(self, convolved: _Convolved) -> None:
         super().__init__()
-        self.convolved = convolved
+        self._convolved = convolved
 
-    def __torch_function__(
-        self,
-        func: Callable[..., Any],
-        types: Sequence[type],
-        args: Sequence[Any] = (),
-        kwargs: Mapping[str, Any] | None = None,
-    ) -> Any:
+    def instead(self, func: Callable[..., Any]) -> Callable[..., Any]:
         if func is torch.conv2d:
-            return self._convolve(*args, **(kwargs or {}))
-        if func is F.batch_norm:
-            return _normalise(*args, **(kwargs or {}))
-        return func(*args, **(kwargs or {}))
+            return partial(_convolve, self._convolved)
+        return _normalise if func is F.batch_norm else func
 
-    def _convolve(
-        self,
-        input: Tensor,  # noqa: A002  # torch's name
-        weight: Tensor,
-        bias: Tensor | None = None,
-        *how: Any,
-        **named: Any,
-    ) -> Tensor:
-        """Linear in the input, and in weight and bias together."""
-        (x, dx), (w, dw), (b, db) = _parts(input), _parts(weight), _parts(bias)
-        out = self.convolved.take(weight, x)
-        if out is None:
-            out = torch.conv2d(x, w, b, *how, **named)
-        changes = [torch.conv2d(dx, w, None, *how, **named)] if dx is not None else []
-        if dw is not None:
-            changes.append(torch.conv2d(x, dw, db, *how, **named))
-        elif db is not None:
-            changes.append(db.view(-1, 1, 1).expand_as(out))
-        return _dual(out, changes)
+
+def _convolve(
+    convolved: _Convolved,
+    input: Tensor,  # noqa: A002  # torch's name
+    weight: Tensor,
+    bias: Tensor | None = None,
+    *how: Any,
+    **named: Any,
+) -> Tensor:
+    """A convolution is linear in its input, and in weight and bias together."""
+    (x, dx), (w, dw), (b, db) = _parts(input), _parts(weight), _parts(bias)
+    out = convolved.take(weight, x)
+    if out is None:
+        out = torch.conv2d(x, w, b, *how, **named)
+    changes = [torch.conv2d(dx, w, None, *how, **named)] if dx is not None else []
+    if dw is not None:
+        changes.append(torch.conv2d(x, dw, db, *how, **named))
+    elif db is not None:
+        changes.append(db.view(-1, 1, 1).expand_as(out))
+    return _dual(out, changes)
 
 
 def _normalise(
@@ -266,7 +271,11 @@ def _parts(value: Tensor | None) -> tuple[Any, Any]:
     return (None, None) if value is None else forward_ad.unpack_dual(value)  # type: ignore[no-untyped-call]
 
 
-def _states(device: torch.device) -> tuple[Tensor, ...]:
-    """Of what draws numbers on the CPU and the device."""
-    states = (torch.get_rng_state(),)
-    return (*states, torch.cuda.get_rng_state(device)) if device.type == "cuda" else states
+def _chance(device: torch.device) -> dict[torch.device, Tensor]:
+    """Where the generators of the CPU and of the device are."""
+    return {place: chance(place) for place in (torch.device("cpu"), device)}
+
+
+def _draw_from(states: Mapping[torch.device, Tensor]) -> None:
+    for place, state in states.items():
+        set_chance(state, place)

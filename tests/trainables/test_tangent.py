@@ -1,5 +1,7 @@
 """The tangent against torch's own, and what is not computed for it again."""
 
+import gc
+import weakref
 from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, cast
@@ -111,8 +113,7 @@ def test_made_again_it_has_the_same_outputs_and_moves_no_statistics() -> None:
     (net,), (x,) = built("VGG", 1), images("VGG", 3, 1)
     along = directions(net, 1)
     expected = shown_to(net, x).tangent(along)
-    lean = Pass(shown_to(net, x).model, x, noted=False)
-    assert not lean._convolved.noted
+    lean = shown_to(net, x)
     first, statistics = lean.out.features, copies(net)
     lean.again()
     assert all(value.equal(statistics[name]) for name, value in net.named_buffers())
@@ -147,6 +148,18 @@ def test_what_was_noted_is_let_go() -> None:
     first = shown.tangent(along)
     assert not any(shown._convolved.noted.values())
     assert_close(shown.tangent(along), first)
+
+
+def test_a_pass_that_is_over_holds_nothing_until_garbage_is_collected() -> None:
+    (net,), (x,) = built("VGG", 1), images("VGG", 3, 1)
+    shown = shown_to(net, x)
+    output = weakref.ref(next(iter(shown._convolved.noted.values()))[0])
+    gc.disable()
+    try:
+        del shown
+        assert output() is None
+    finally:
+        gc.enable()
 
 
 class InPlace(nn.Module):

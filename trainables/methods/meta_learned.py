@@ -79,7 +79,7 @@ class MetaLearned(Method, ABC):
 
     def update(self, batch: Batch, lr: float) -> dict[str, Tensor]:
         how = self.bilevel
-        shown = Pass(self.model, batch.x, noted=how.gradient != "double")
+        shown = Pass(self.model, batch.x)
         features = shown.out.features.detach()
         losses = F.cross_entropy(shown.out.scores.detach(), batch.y, reduction="none")
         theta = self.begin(batch.y)

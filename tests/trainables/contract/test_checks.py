@@ -114,8 +114,8 @@ REFUSED = [
     ),
     (
         "repeated",
-        wrong.Dropped,
-        "Dropped: its draws must be True, since it uses chance in a step (aten.rand.default)",
+        wrong.Unsaid,
+        "Unsaid: its draws must be True, since it uses chance in a step (aten.rand.default)",
     ),
 ]
 

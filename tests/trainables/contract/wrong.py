@@ -152,12 +152,11 @@ class Chance(OneHot):
         return super().forward(batch, out) * (1 - 1e-6 * random.random())
 
 
-class Dropped(OneHot):
+class Unsaid(OneHot):
     """Uses torch's chance, and does not say so by `draws`."""
 
     def forward(self, batch: Batch, out: Out) -> Tensor:
-        shares = super().forward(batch, out)
-        return shares - 1e-6 * torch.rand(len(shares), 1) * shares
+        return super().forward(batch, out) * (1 - 1e-6 * torch.rand(1))
 
 
 class Growing(OneHot):
