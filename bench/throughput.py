@@ -50,7 +50,8 @@ from trainables.targets.knowledge import Knowledge
 from trainables.targets.label_matrix import LabelMatrix
 from trainables.targets.online import Online
 from trainables.targets.smooth import Smooth
-from trainables.training.captured import WARM_UP, Graphs
+from trainables.training.captured import WARM_UP
+from trainables.training.recorder import Graphs
 from trainables.training.run import Run
 from trainables.training.site import Site, describe, formats_of
 from trainables.trial import Trial

@@ -18,7 +18,8 @@ from trainables.seeding import generator
 from trainables.settings import Invalid, Use
 from trainables.targets.one_hot import OneHot
 from trainables.task import Task
-from trainables.training.captured import WARM_UP, Captured, recorder_of, uncaptured
+from trainables.training.captured import WARM_UP, Captured, uncaptured
+from trainables.training.recorder import recorder_of
 from trainables.training.site import Site
 from trainables.training.tasks import task_for
 from trainables.trial import Trial

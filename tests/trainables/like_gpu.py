@@ -7,8 +7,8 @@ import torch
 
 from tests.trainables.small import NOWHERE
 from trainables.contract.repeated import Reruns
-from trainables.training import captured
-from trainables.training.captured import Every, Passes
+from trainables.training import captured, recorder
+from trainables.training.recorder import Every, Passes
 from trainables.training.site import Site
 
 
@@ -31,6 +31,6 @@ def recordings_made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
             made.append(sum(len(one[1].scores) for one in said))
             return said, repeat
 
-    monkeypatch.setattr(captured, "Graphs", Counted)
+    monkeypatch.setattr(recorder, "Graphs", Counted)
     monkeypatch.setattr(captured, "WARM_UP", 1)
     return made

@@ -12,14 +12,8 @@ from torch.utils._pytree import tree_leaves, tree_map
 from trainables.contract.begun import Start
 from trainables.contract.bits import different
 from trainables.settings import Invalid
-from trainables.training.captured import (
-    Batches,
-    Captured,
-    Every,
-    Passes,
-    uncaptured,
-    uncaptured_together,
-)
+from trainables.training.captured import Batches, Captured, uncaptured, uncaptured_together
+from trainables.training.recorder import Every, Passes
 from trainables.training.run import Run
 from trainables.trial import Trial
 

@@ -22,7 +22,7 @@ from trainables.methods.method import Method
 from trainables.model import fresh
 from trainables.settings import Invalid, Scalar, Use
 from trainables.storage.trial_files import TrialFiles
-from trainables.training.run import EVALUATED_AT_ONCE
+from trainables.training.evaluation import EVALUATED_AT_ONCE
 from trainables.training.site import Site, describe
 from trainables.training.tasks import task_of
 from trainables.trial import Trial

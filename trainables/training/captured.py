@@ -10,10 +10,9 @@ Whatever Python decides is decided when the passes are recorded, and holds for t
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -22,33 +21,16 @@ from trainables.data.data import Batch
 from trainables.methods.method import Method
 from trainables.seeding import chance, set_chance
 from trainables.stepping import Stepping
-from trainables.task import Out
 from trainables.training.recordable import Watch
-from trainables.training.site import Site
+from trainables.training.recorder import Every, Recorder
 from trainables.trial import Trial
 
 WARM_UP = 3  # steps before the first recording, in which libraries choose their kernels
 AGREE = 0.01  # of a gradient's length: so far may repeated passes be from ordinary ones
 
 Batches = Sequence[Batch]  # one of each model that steps
-Said = tuple[Tensor, Out]  # a batch's loss, a scalar, and what the model has said; no gradient
-Every = list[Said | None]  # of each model; None: the code of its parts has failed
-Passes = Callable[[], Every]
 Gradients = list[list[Tensor | None]]  # of each model
 Held = list[tuple[Tensor, Tensor | None]]  # each weight, and its gradient
-
-
-class Recorder(Protocol):
-    """Records passes, each time anew."""
-
-    def aside(self) -> AbstractContextManager[object]:
-        """Where ordinary passes are to be made, so that nothing of theirs disturbs a recording."""
-
-    def record(self, passes: Passes) -> tuple[Every, Callable[[], object]]:
-        """What the passes gave when they were recorded, and a call that brings it up to date.
-
-        Raises RuntimeError for passes that cannot be recorded.
-        """
 
 
 def uncaptured(trial: Trial) -> str:
@@ -63,34 +45,6 @@ def uncaptured_together(trial: Trial) -> str:
     """The same of a step of several trials: a device has one chance, and each of them its own."""
     parts = (use for use in trial.uses() if issubclass(use.part, Stepping) and use.part.draws)
     return uncaptured(trial) or next((f"{use!r} uses chance" for use in parts), "")
-
-
-class Graphs:
-    """Passes as CUDA graphs, all on one stream of their own."""
-
-    def __init__(self) -> None:
-        self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-
-    @contextmanager
-    def aside(self) -> Iterator[None]:
-        """On the stream: else a gradient would be added up on another one than is recorded."""
-        usual = torch.cuda.current_stream()
-        self._stream.wait_stream(usual)
-        with torch.cuda.stream(self._stream):
-            yield
-        usual.wait_stream(self._stream)
-
-    def record(self, passes: Passes) -> tuple[Every, Callable[[], object]]:
-        graph = torch.cuda.CUDAGraph()
-        # Other threads pin memory for the next batch meanwhile.
-        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
-            said = passes()
-        return said, graph.replay
-
-
-def recorder_of(site: Site, why_not: str) -> Recorder | None:
-    """None where steps are not to be repeated, by the site or for a reason."""
-    return Graphs() if site.captures and not why_not else None
 
 
 class Repeating(ABC):

@@ -18,15 +18,10 @@ from trainables.nets.fused import Fused, parts
 from trainables.nets.net import Net
 from trainables.optimizers import SGD
 from trainables.seeding import chance, set_chance
-from trainables.training.captured import (
-    Batches,
-    Every,
-    Gradients,
-    Repeating,
-    recorder_of,
-    uncaptured_together,
-)
-from trainables.training.run import Evaluated, Run
+from trainables.training.captured import Batches, Gradients, Repeating, uncaptured_together
+from trainables.training.evaluation import Evaluated
+from trainables.training.recorder import Every, recorder_of
+from trainables.training.run import Run
 from trainables.trial import Trial
 
 
@@ -204,7 +199,7 @@ class Together(Repeating):
 
         The rest is left to the run itself, also where its parts fail: it ends by that error then.
         """
-        looked_at = [run.looked_at() for run in self.runs]
+        looked_at = [run.evaluation.splits for run in self.runs]
         found: list[dict[str, Evaluated]] = [{} for _ in self.runs]
         for name in looked_at[0] if self.evaluates else ():
             splits = [own[name] for own in looked_at if name in own]
@@ -218,7 +213,9 @@ class Together(Repeating):
         self._net.eval()
         judged: list[list[Evaluated]] = [[] for _ in self.runs]
         broken: list[tuple[Run, Exception]] = []
-        every = (run.batches_of(split) for run, split in zip(self.runs, splits, strict=True))
+        every = (
+            run.evaluation.batches(split) for run, split in zip(self.runs, splits, strict=True)
+        )
         for batches in zip(*every, strict=True):
             with self._models[0].autocast():
                 emitted = self._net([batch.x for batch in batches])

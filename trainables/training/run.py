@@ -2,15 +2,15 @@
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from trainables.data.augments.augment import Augment
-from trainables.data.data import Batch, Split, load
-from trainables.data.loader import evaluation_batches, training_batches
+from trainables.data.data import Batch, load
+from trainables.data.loader import training_batches
 from trainables.data.samplers.sampler import Sampler
 from trainables.methods.method import Method
 from trainables.model import fresh
@@ -21,21 +21,18 @@ from trainables.settings import Invalid
 from trainables.storage.trial_files import TrialFiles
 from trainables.targets.targets import Targets
 from trainables.training import written
-from trainables.training.captured import Captured, recorder_of, uncaptured
-from trainables.training.groups import evaluate, groups_of
+from trainables.training.captured import Captured, uncaptured
+from trainables.training.evaluation import Evaluation, Known
+from trainables.training.recorder import recorder_of
 from trainables.training.site import Site
 from trainables.training.tasks import Trained, task_of
-from trainables.training.workers import Some, unsplit
+from trainables.training.workers import unsplit
 from trainables.trial import Trial
 
 CHECKPOINT_SECONDS = 600  # an epoch longer than this is saved inside, too
 KEPT_CHECKPOINTS = 2
 SNAPSHOTS = 5  # evenly spaced epochs after which what is learned beside the weights is written
-EVALUATED_AT_ONCE = 128  # images, at least: in batches of 64 small nets take a sixth longer
 Report = Callable[[Epoch], None]
-# Scores (n, classes), and which images are right by other rules, (n,) by name.
-Evaluated = tuple[Tensor, dict[str, Tensor]]
-Known = Mapping[str, Evaluated] | None  # of splits, by name
 
 
 class Diverged(Exception):
@@ -53,10 +50,9 @@ class Run:
         if valid := unsplit(trial, self.workers.size):
             raise Invalid(f"workers = {self.workers.size}: must be {valid}")
         self.data = load(trial.data, trial.seed, site.folder, site.device, site.cache)
-        self.wrong = self.data.train.wrong
-        self.groups = groups_of(trial, self.data)
         self.task = task_of(trial, self.data, site, trained)
         self.method: Method = trial.method.build(fresh(self.task), self.task)
+        self.evaluation = Evaluation(trial, self.data, self.method, self.workers)
         self.augment: list[Augment] = [use.build() for use in trial.recipe.augment]
         self.history: list[Epoch] = []
         self.step = 0  # of the whole training, counted from 0: the next to be made
@@ -101,7 +97,7 @@ class Run:
         """What is written before the first step."""
         if self.data.train.truth is not None:
             self.files.write_wrong_labels(written.wrong_labels(self.data))
-        if self.groups:
+        if self.evaluation.groups:
             self.files.write_class_counts(written.class_counts(self.data))
 
     def train_epoch(self, report: Report) -> None:
@@ -118,8 +114,8 @@ class Run:
             self.note(batch, self.workers.mean(self.captured.update(batch, self.lr)))
         self.captured.rest()
 
-    def end_epoch(self, report: Report, found: Known = None) -> None:
-        """What is measured and written after an epoch. `found`: what is known of `looked_at`.
+    def end_epoch(self, report: Report, found: Known = MappingProxyType({})) -> None:
+        """What is measured and written after an epoch. `found`: what is known of splits.
 
         Raises Diverged where a metric is not finite.
         """
@@ -141,7 +137,7 @@ class Run:
     def finish(self) -> None:
         """What is written after the last epoch."""
         self.files.save_model(self.method.model.state_dict())
-        self.files.save_outputs(self._outputs())
+        self.files.save_outputs(self.evaluation.outputs())
         self._write_soft_labels()
         self._write_tables()
 
@@ -221,16 +217,10 @@ class Run:
     def _sweep(self, meta: bool = False) -> Iterator[Batch]:
         split = self.data.meta if meta else self.data.train
         assert split is not None, "a trial whose method learns from a meta-set has one"
-        return self.batches_of(split)
+        return self.evaluation.batches(split)
 
     def _lr(self, step: int) -> float:
         return self.method.lr(learning_rate(self.trial.recipe, step, self.task.steps))
-
-    def looked_at(self) -> dict[str, Split]:
-        """What is evaluated after each epoch, by name."""
-        data, wrong = self.data, self.wrong
-        splits = {"validation": data.validation, "test": data.test, "train.wrong": wrong}
-        return {name: split for name, split in splits.items() if split is not None}
 
     def _measured(self, found: Known) -> Epoch:
         sums = {name: float(total) for name, total in self.totals.items()}
@@ -238,41 +228,12 @@ class Run:
         seconds = self.seconds + (time.monotonic() - self.started) * self.share
         row: Epoch = {"epoch": self.epoch, "time": time.time(), "seconds": seconds}
         row |= {f"train.{name}": total / images for name, total in sums.items()}
-        for name, split in self.looked_at().items():
-            scores, others = (found or {}).get(name) or self.evaluated(split)
-            if split is self.wrong:
-                row["train.wrong_label_error"] = float((scores.argmax(1) != split.y).float().mean())
-                continue
-            metrics = evaluate(scores, split.y, self.groups)
-            metrics |= {rule: float(hits.float().mean()) for rule, hits in others.items()}
-            row |= {f"{name}.{metric}": value for metric, value in metrics.items()}
+        row |= self.evaluation.metrics(found)
         row["lr"] = self._lr(self.step - 1)
         for name, value in row.items():
             if not math.isfinite(value):  # what the epoch's last step broke, no loss has shown
                 raise Diverged(f"{name} was {value} in epoch {self.epoch}, step {self.task.steps}")
         return row
-
-    @torch.no_grad()
-    def evaluated(self, split: Split) -> Evaluated:
-        self.method.eval()
-        return self.workers.evaluated(self.method, len(split), partial(self.batches_of, split))
-
-    def batches_of(self, split: Split, some: Some = lambda count: slice(None)) -> Iterator[Batch]:
-        """All images of a split, in order, not augmented; or `some` of so many batches."""
-        batch_size = max(2 * self.trial.recipe.batch_size, EVALUATED_AT_ONCE)
-        count = math.ceil(len(split) / batch_size)
-        return evaluation_batches(self.data, split, batch_size, some(count))
-
-    def _outputs(self) -> dict[str, Tensor]:
-        outputs = {}
-        for name, split in (("validation", self.data.validation), ("test", self.data.test)):
-            if split is not None:
-                outputs[f"{name}.scores"] = self.evaluated(split)[0].cpu()
-                outputs[f"{name}.y"] = split.y.cpu()
-        for name, split in (("train", self.data.train), ("validation", self.data.validation)):
-            if split is not None and split.truth is not None:
-                outputs |= {f"{name}.y": split.y.cpu(), f"{name}.clean": split.clean.cpu()}
-        return outputs
 
     def _checkpoint(self) -> None:
         now = time.monotonic()

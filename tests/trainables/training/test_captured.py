@@ -23,8 +23,9 @@ from trainables.storage.storage import Storage
 from trainables.targets.one_hot import OneHot
 from trainables.targets.targets import Targets
 from trainables.task import Out
-from trainables.training.captured import Captured, Every, Graphs, Passes, uncaptured
+from trainables.training.captured import Captured, uncaptured
 from trainables.training.fit import fit
+from trainables.training.recorder import Every, Graphs, Passes
 from trainables.training.run import Run
 from trainables.training.site import Site
 from trainables.training.workers import Workers

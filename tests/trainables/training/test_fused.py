@@ -318,4 +318,6 @@ def test_what_is_evaluated_together_is_what_each_finds_alone(tmp_path: Path) -> 
     together.evaluates = True
     for run, found in zip(runs, together.evaluated(), strict=True):
         assert list(found) == ["validation"]
-        assert_close(found["validation"], run.evaluated(run.looked_at()["validation"]), **TOLERANCE)
+        assert_close(
+            found["validation"], run.evaluation.of(run.evaluation.splits["validation"]), **TOLERANCE
+        )
