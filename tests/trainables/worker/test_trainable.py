@@ -1,5 +1,6 @@
 """The trainable under the real Ray Tune: results, logs, and a storage that fails."""
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -50,6 +51,21 @@ def test_a_trial_has_its_result_and_its_log_and_tune_each_epoch(tmp_path: Path) 
     assert told.metrics["epoch"] == 3
     assert told.metrics["validation.accuracy"] == result.history[-1]["validation.accuracy"]
     assert [line.split(",")[0] for line in files.log_lines()] == ["epoch 1", "epoch 2", "epoch 3"]
+
+
+@pytest.mark.usefixtures("cluster")
+def test_what_a_worker_has_imported_is_never_searched_for_garbage_and_all_else_is() -> None:
+    @ray.remote
+    def settings() -> tuple[bool, int]:
+        from trainables.worker import node  # noqa: F401
+
+        return gc.isenabled(), gc.get_freeze_count()
+
+    here = gc.isenabled(), gc.get_freeze_count()
+    enabled, frozen = ray.get(settings.remote())
+    assert enabled
+    assert frozen > 100_000
+    assert (gc.isenabled(), gc.get_freeze_count()) == here
 
 
 @pytest.mark.usefixtures("cluster")
