@@ -1,6 +1,8 @@
 # `make help` lists what there is. PYTHON is the interpreter that the environment is made with.
 PYTHON ?= python3
 BIN := .venv/bin
+# Slow tests wait for processes that they start: one more of them than there are processors.
+SLOW_AT_ONCE = $$(($$(nproc) + 1))
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -21,11 +23,11 @@ test: setup  ## the default tests: under five minutes on two cores
 	$(BIN)/pytest -n logical
 
 slow: setup  ## the tests that are left out by default, but for those on a cluster or a GPU
-	$(BIN)/pytest -m 'slow or browser' -n logical --dist loadfile --no-loadscope-reorder \
-		--durations=10
+	$(BIN)/pytest -m 'slow or browser' -n $(SLOW_AT_ONCE) --dist loadfile \
+		--no-loadscope-reorder --durations=10 $$(grep -lE 'mark\.(slow|browser)' -r --include='*.py' tests)
 
 hosts: setup  ## a cluster on three hosts made of namespaces, and on a stand-in of AWS
-	$(BIN)/pytest -m cluster
+	$(BIN)/pytest -m cluster tests/cluster
 
 docs: setup  ## docs/methods.md, from the docstrings
 	$(BIN)/python docs/methods.py

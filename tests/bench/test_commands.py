@@ -6,7 +6,7 @@ from commands import main
 def test_a_small_bench_of_two_commands_trains_each_trial_once(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    assert main(["--trials", "6", "--slots", "2", "--wait", "0.01"]) in (0, 1)
+    assert main(["--trials", "4", "--slots", "1", "--wait", "0.01"]) in (0, 1)
     said = capfd.readouterr().out
-    assert "6 trials by one command in " in said
+    assert "4 trials by one command in " in said
     assert "two commands / one" in said

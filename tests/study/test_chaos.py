@@ -16,7 +16,7 @@ import pytest
 from mlflow import MlflowClient
 
 from study.command import main
-from tests.study.command import ONE, TINY, command, driving, finish, here, results, runs, table
+from tests.study.command import ONE, TINY, command, driving, here, results, runs, table
 from tests.study.server import Server
 
 pytestmark = [pytest.mark.slow(minutes=12), pytest.mark.timeout(1800)]
@@ -71,7 +71,7 @@ def test_ten_kills_leave_the_table_and_each_run_once(
             driver.wait_until_trained(tmp_path, chance.randint(1, 5))
         server.start()
     server.wait()
-    finish(run)
+    here(run)
 
     assert results(tmp_path) == results(undisturbed)
     assert table(tmp_path) == table(undisturbed)
@@ -96,7 +96,7 @@ def test_a_server_that_is_away_stops_nothing_and_is_told_all_when_it_is_back(
     assert re.search(r"MLflow lacks 4 runs; to write them: \S*python\S* study/run.py --grid", last)
     server.start()
     server.wait()
-    finish(run)
+    here(run)
     assert {i: statuses(server, "trial")[i] for i in results(tmp_path)} == {
         i: ["FINISHED"] for i in results(tmp_path)
     }
