@@ -11,8 +11,6 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-import psutil
-
 from trainables.settings import Invalid
 from trainables.storage import claims
 from trainables.storage.claims import EXPIRY_SECONDS, NOBODY, Command
@@ -74,8 +72,7 @@ class _Known:
         self._storage, self._top, self._commands = storage, storage.top, storage.top / "commands"
         self._me = {
             **claims.machine(),
-            "process": os.getpid(),
-            "started": psutil.Process().create_time(),
+            **claims.process(os.getpid()),
             "study": study,
             "token": uuid4().hex,
         }

@@ -22,7 +22,7 @@ from trainables.storage.shelf import Shelf, Version
 from trainables.storage.storage import Storage
 
 EXPIRY_SECONDS = 60  # without renewal, for a command on another machine
-CLOCK_SECONDS = 5.0  # that a process's start may move, as the clock is set right
+CLOCK_SECONDS = 5.0  # that a process's start may move, as the clock is set right; without ticks
 LOOK_SECONDS = 2.0  # between two looks at who lives
 NOBODY = b"{}"
 
@@ -158,6 +158,23 @@ def machine() -> dict[str, str | None]:
     }
 
 
+def process(pid: int) -> dict[str, Any]:
+    """A process of this machine: its number, and when it began.
+
+    "ticks" since the machine's start tell it from a later one with its number. Unlike "started", in
+    seconds since 1970, they stay when the clock is set, as after the sleep of a virtual machine.
+    """
+    return {"process": pid, "started": psutil.Process(pid).create_time(), "ticks": _ticks(pid)}
+
+
+def _ticks(pid: int) -> int | None:
+    """None without /proc. Raises FileNotFoundError or ProcessLookupError for one that has ended."""
+    if not Path("/proc/self/stat").exists():
+        return None
+    # After the name in brackets, which may have spaces, the state comes, and 19 later the start.
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+
+
 def lives(record: dict[str, Any], age: float) -> bool:
     """Whether the command with that record does, which was written `age` seconds ago.
 
@@ -165,11 +182,14 @@ def lives(record: dict[str, Any], age: float) -> bool:
     """
     if all(record.get(name) == value for name, value in machine().items()):
         try:
-            process = psutil.Process(record["process"])
-            gone = process.status() == psutil.STATUS_ZOMBIE
-            return not gone and abs(process.create_time() - record["started"]) < CLOCK_SECONDS
-        except psutil.NoSuchProcess:
+            now = process(record["process"])
+            if psutil.Process(record["process"]).status() == psutil.STATUS_ZOMBIE:
+                return False
+        except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             return False
+        if now["ticks"] is not None and "ticks" in record:
+            return bool(now["ticks"] == record["ticks"])
+        return bool(abs(now["started"] - record["started"]) < CLOCK_SECONDS)
     return age < EXPIRY_SECONDS
 
 

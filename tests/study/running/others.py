@@ -2,9 +2,7 @@
 
 import os
 
-import psutil
-
-from trainables.storage.claims import Command, machine
+from trainables.storage.claims import Command, machine, process
 from trainables.storage.storage import Storage
 
 
@@ -18,6 +16,6 @@ def finish(
 
 def command(storage: Storage, token: str) -> Command:
     """One that lives: of this process."""
-    about = {"process": os.getpid(), "started": psutil.Process().create_time(), "study": token}
-    (storage.top / "commands").write_json(f"{token}.json", {**machine(), **about})
+    about = {**machine(), **process(os.getpid()), "study": token}
+    (storage.top / "commands").write_json(f"{token}.json", about)
     return Command(storage, token, f"process {token}")

@@ -21,7 +21,8 @@ from trainables.storage.folder import Folder
 from trainables.storage.shelf import Version
 from trainables.storage.storage import Storage
 
-HERE = {"process": os.getpid(), "started": psutil.Process().create_time()}
+HERE = claims.process(os.getpid())
+ANOTHER = {"started": 0.0, "ticks": 0}  # the start of an earlier process with this one's number
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -95,7 +96,7 @@ def test_on_a_full_disk_a_claim_is_kept_until_its_command_ends(
 
 @pytest.mark.parametrize("left", ["nothing", "a record"])
 def test_the_claim_of_a_command_that_ended_is_taken_over(storage: Storage, left: str) -> None:
-    gone = known(storage, "gone", started=0.0)  # this process's number, and another's start
+    gone = known(storage, "gone", **ANOTHER)
     gone.claim("x")
     if left == "nothing":
         (storage.top / "commands").discard("gone.json")
@@ -110,8 +111,7 @@ def test_a_command_that_was_killed_is_dead_at_once_even_if_nobody_waits_for_it(
     storage: Storage,
 ) -> None:
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
-    begun = psutil.Process(child.pid).create_time()
-    killed = known(storage, "killed", process=child.pid, started=begun)
+    killed = known(storage, "killed", **claims.process(child.pid))
     killed.claim("x")
     one = known(storage, "one")
     assert f"process {child.pid}" in one.claim("x")
@@ -123,12 +123,32 @@ def test_a_command_that_was_killed_is_dead_at_once_even_if_nobody_waits_for_it(
     child.communicate()
 
 
+def test_a_command_lives_on_when_the_clock_is_set(tmp_path: Path) -> None:
+    """As on a virtual machine that was stopped for a while: what began then has another time."""
+    storage = Storage(tmp_path)
+    moved = known(storage, "moved", started=HERE["started"] - 600)
+    another = known(storage, "another", ticks=HERE["ticks"] + 1)
+    assert moved.lives("moved")
+    assert not moved.lives("another")
+    assert another.claim("x") == ""
+
+
+@pytest.mark.parametrize(("apart", "alive"), [(4, True), (6, False)])
+def test_without_ticks_a_process_is_known_by_the_time_of_its_start(
+    tmp_path: Path, apart: float, alive: bool
+) -> None:
+    """So an older version writes it, and a machine without /proc."""
+    now = {**machine(), **HERE, "started": HERE["started"] - apart}
+    del now["ticks"]
+    assert claims.lives(now, 0) == alive
+
+
 @pytest.mark.parametrize("elsewhere", ["host", "boot", "processes"])
 def test_a_command_elsewhere_goes_by_the_age_of_its_record(
     storage: Storage, elsewhere: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also in a container with this host's name: its process numbers mean nothing here."""
-    away = known(storage, "away", started=0.0, **{elsewhere: "another"})
+    away = known(storage, "away", **ANOTHER, **{elsewhere: "another"})
     away.claim("x")
     one = known(storage, "one")
     assert one.claim("x") == away.told
@@ -163,7 +183,7 @@ def test_one_that_renews_as_it_is_found_dead_lives(
 
 def test_the_others_are_those_that_live(storage: Storage) -> None:
     one, other = known(storage, "one"), known(storage, "other")
-    known(storage, "gone", started=0.0)
+    known(storage, "gone", **ANOTHER)
     (storage.top / "commands").write("torn.json", b"{")
     (storage.top / "commands").write("ended.json", NOBODY)
     assert set(running(storage)) == {"one", "other"}
@@ -207,6 +227,6 @@ def test_of_many_at_once_again_and_again_one_wins(storage: Storage) -> None:
     with ThreadPoolExecutor(8) as pool:
         for i in range(10):
             if i:
-                known(storage, "gone", started=0.0).claim("x")
+                known(storage, "gone", **ANOTHER).claim("x")
             assert sum(pool.map(won, commands)) == 1
             commands[0].storage.top.remove("claims/x.json")
