@@ -35,7 +35,7 @@ docs: setup  ## docs/methods.md, from the docstrings
 demo: setup  ## the main job on embedded data
 	$(BIN)/python study/run.py --grid kesl_ablation
 
-bench: setup  ## throughput, images from disk, meta steps, overhead, scale, commands, workers, fused
+bench: setup  ## throughput, images, meta steps, overhead, scale, commands, workers, fused, shared
 	$(BIN)/python bench/throughput.py
 	$(BIN)/python bench/images.py
 	$(BIN)/python bench/meta.py
@@ -44,6 +44,7 @@ bench: setup  ## throughput, images from disk, meta steps, overhead, scale, comm
 	$(BIN)/python bench/commands.py
 	$(BIN)/python bench/workers.py
 	$(BIN)/python bench/fused.py
+	$(BIN)/python bench/shared_gpu.py
 
 gpu:  ## on one GPU, with torch and pytest alone: its tests, throughput, epochs at paper scale
 	$(PYTHON) bench/gpu.py

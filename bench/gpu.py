@@ -33,7 +33,7 @@ from trainables.training.site import Site, formats_of  # noqa: E402
 
 LIMIT_SECONDS = 480
 # At most, for each step.
-SECONDS = {"tests": 175, "throughput": 135, "fused": 80, "epochs": 90}
+SECONDS = {"tests": 175, "throughput": 135, "fused": 80, "shared": 90, "epochs": 90}
 ROWS, RATE = ("Hard label", "OLS"), "40%"
 EPOCHS = 4  # of which the first warms up
 
@@ -50,9 +50,18 @@ def main(arguments: list[str] | None = None) -> int:
         return 2
     begun = time.monotonic()
     lines, failed = [heading(args.device)], []
-    steps = {"tests": tests, "throughput": throughput, "fused": fused, "epochs": epochs}
+    steps = {
+        "tests": tests,
+        "throughput": throughput,
+        "fused": fused,
+        "epochs": epochs,
+        "shared": shared,
+    }
     for name, step in steps.items():
         left = min(SECONDS[name], LIMIT_SECONDS - (time.monotonic() - begun))
+        if left < 1:
+            lines.append(f"{name}: not run, no time was left")
+            continue
         print(f"== {name}, at most {left:.0f} s", flush=True)
         said, passed = step(args, left)
         lines += [f"{name}: {line}" for line in said]
@@ -88,6 +97,12 @@ def fused(args: argparse.Namespace, seconds: float) -> tuple[list[str], bool]:
     """4 and 16 trials as one net, beside one after the other."""
     few = ["--repeats", "1" if args.device == "cpu" else "3"]
     return said_by([sys.executable, "bench/fused.py", *few], args.device, seconds, keep=13)
+
+
+def shared(args: argparse.Namespace, seconds: float) -> tuple[list[str], bool]:
+    """4 and 16 trials at once, a process each, with and without MPS, beside one after the other."""
+    few = ["--repeats", "1", "--batch-size", "16"] if args.device == "cpu" else ["--repeats", "3"]
+    return said_by([sys.executable, "bench/shared_gpu.py", *few], args.device, seconds, keep=5)
 
 
 def said_by(command: list[str], device: str, seconds: float, keep: int) -> tuple[list[str], bool]:
