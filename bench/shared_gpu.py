@@ -63,7 +63,7 @@ def train(
 
 
 def measure(count: int, folder: Path, device: str, batch_size: int, repeats: int) -> list[Times]:
-    """Of each repeat. Raises OSError where a process fails."""
+    """Of each repeat. Raises RuntimeError where a process fails."""
     context = multiprocessing.get_context("spawn")
     together, found = context.Barrier(count), context.SimpleQueue()
     given = (folder, device, batch_size, repeats, together, found)
@@ -73,7 +73,7 @@ def measure(count: int, folder: Path, device: str, batch_size: int, repeats: int
     for process in processes:
         process.join()
     if any(process.exitcode for process in processes):
-        raise OSError("a process has failed")
+        raise RuntimeError("a process has failed")
     return [found.get() for _ in range(repeats)]
 
 
@@ -100,13 +100,11 @@ def mps(folder: Path) -> Iterator[None]:
             del os.environ[name]
 
 
-def gains(
-    count: int, folder: Path, device: str, batch_size: int, repeats: int, how: str
-) -> list[Figure]:
+def gain(count: int, folder: Path, device: str, batch_size: int, repeats: int, how: str) -> Figure:
     """The time of all one after the other, over that at once."""
     taken = measure(count, folder, device, batch_size, repeats)
     name = f"ResNet-32, batch {batch_size}: {count} processes{how} / alone"
-    return [Figure(name, [count * alone / at_once for alone, at_once in taken], None)]
+    return Figure(name, [count * alone / at_once for alone, at_once in taken], None)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -122,12 +120,12 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{describe(here)['device']}, load {os.getloadavg()[0]:.1f}")
         given = (folder, device, args.batch_size, args.repeats)
         for count in COUNTS[device]:
-            show(gains(count, *given, how=""))
+            show([gain(count, *given, how="")])
         if device == "cuda":
             try:
                 with mps(folder):
                     for count in COUNTS[device]:
-                        show(gains(count, *given, how=" under MPS"))
+                        show([gain(count, *given, how=" under MPS")])
             except OSError as error:
                 print(f"under MPS not measured: {error}")
     return 0

@@ -14,7 +14,7 @@ def test_processes_at_once_are_measured_beside_one(capfd: pytest.CaptureFixture[
 
 @pytest.mark.slow
 def test_a_process_that_fails_is_told(tmp_path: Path) -> None:
-    with pytest.raises(OSError, match=r"^a process has failed$"):
+    with pytest.raises(RuntimeError, match=r"^a process has failed$"):
         shared_gpu.measure(1, tmp_path, "no device", 4, 1)
 
 

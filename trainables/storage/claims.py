@@ -163,12 +163,13 @@ def process(pid: int) -> dict[str, Any]:
 
     "ticks" since the machine's start tell it from a later one with its number. Unlike "started", in
     seconds since 1970, they stay when the clock is set, as after the sleep of a virtual machine.
+    Raises psutil.NoSuchProcess, FileNotFoundError or ProcessLookupError for one that has ended.
     """
     return {"process": pid, "started": psutil.Process(pid).create_time(), "ticks": _ticks(pid)}
 
 
 def _ticks(pid: int) -> int | None:
-    """None without /proc. Raises FileNotFoundError or ProcessLookupError for one that has ended."""
+    """None without /proc."""
     if not Path("/proc/self/stat").exists():
         return None
     # After the name in brackets, which may have spaces, the state comes, and 19 later the start.
